@@ -1,0 +1,40 @@
+// The engine contract: a runtime that loads some layers of a model and runs batches. Implementations stand in engines/.
+import type { EngineName } from '../../shared/src/request.ts';
+import type { FeatureSpec, TensorData } from '../../shared/src/tensor.ts';
+
+export interface LoadOptions {
+  /** Absolute path of the model file or folder. */
+  readonly model: string;
+  /** Exact layer names, in the order of the outputs. */
+  readonly layers: readonly string[];
+  /** Shape of one input sample [height, width, channels]: fixes axes that the model leaves open. */
+  readonly inputShape: readonly number[];
+}
+
+/** A warmed sub-model of one request on one engine. `run` may block the event loop. */
+export interface Extractor {
+  /** Shape of one input sample, without the batch axis. */
+  readonly inputShape: readonly number[];
+  /** One entry per wanted layer: name and shape without the batch axis. */
+  readonly outputs: readonly FeatureSpec[];
+  /** Runs one batch of zeros, so that the first real batch is as fast as the others. */
+  warmUp(batch: number): Promise<void>;
+  /** @param input shape [rows, …inputShape] @returns one tensor [rows, …shape] per output, in order */
+  run(input: TensorData): Promise<readonly TensorData[]>;
+  close(): Promise<void>;
+}
+
+export interface Engine {
+  readonly name: EngineName;
+  /** Versions that can change a feature's last bits: for receipts. */
+  versions(): Readonly<Record<string, string>>;
+  load(options: LoadOptions): Promise<Extractor>;
+}
+
+/** Opens an engine, or refuses (`engine-unavailable`) with the reason and what to do. */
+export type OpenEngine = (options: EngineOptions) => Promise<Engine>;
+
+export interface EngineOptions {
+  /** Threads of the native runtime; undefined leaves its own default. */
+  readonly threads?: number;
+}

@@ -1,0 +1,28 @@
+// The storage contract: where a run directory lives. Implementations stand in storages/.
+
+/** A file being written under a temporary name: invisible to readers until published. */
+export interface StagedFile {
+  write(bytes: Uint8Array): Promise<void>;
+  /** Flushes to stable storage and gives the file its final name. Ends the staged file. */
+  publish(path: string): Promise<void>;
+  /** Removes what was written. Ends the staged file; safe to call twice and after `publish`. */
+  abort(): Promise<void>;
+}
+
+/** All paths are relative to the storage's root, with `/`. */
+export interface Storage {
+  /** The root as a user would name it, for messages. */
+  readonly root: string;
+  /** The bytes of a file, or undefined when there is none. */
+  read(path: string): Promise<Uint8Array | undefined>;
+  /** Opens a temporary file in `directory`. */
+  stage(directory: string): Promise<StagedFile>;
+  /** Writes a whole file that must not exist yet; false when one does (it is left as it is). */
+  createOnce(path: string, bytes: Uint8Array): Promise<boolean>;
+  /** Writes a whole file, replacing one atomically. */
+  replace(path: string, bytes: Uint8Array): Promise<void>;
+  /** All files below `directory`, in no order; none when it does not exist. */
+  list(directory: string): AsyncIterable<string>;
+  /** Removes a file; no error when there is none. */
+  remove(path: string): Promise<void>;
+}

@@ -1,0 +1,112 @@
+// TensorData ⇄ Arrow: one layer's output of a batch as a column of arrow.fixed_shape_tensor.
+import { type Data, Field, FixedSizeList, Float32, makeData, type RecordBatch, Type, type Vector } from 'apache-arrow';
+import { z } from 'zod';
+
+/** Element types that engines deliver and parts hold. */
+export const TENSOR_DTYPES = ['float32'] as const;
+export type TensorDtype = (typeof TENSOR_DTYPES)[number];
+
+/** A dense tensor in row-major order. */
+export interface TensorData {
+  readonly dtype: TensorDtype;
+  /** First axis is the batch. */
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** What a tensor looks like without its batch axis. */
+export interface FeatureSpec {
+  /** Column name: the layer's name. */
+  readonly name: string;
+  readonly dtype: TensorDtype;
+  /** Shape of one sample's feature, without the batch axis; `[]` never occurs: a scalar is `[1]`. */
+  readonly shape: readonly number[];
+}
+
+const EXTENSION_NAME = 'arrow.fixed_shape_tensor';
+const ExtensionMetadata = z.looseObject({ shape: z.array(z.int().min(0)) });
+
+/** Number of elements of a shape. */
+export function sizeOfShape(shape: readonly number[]): number {
+  return shape.reduce((size, axis) => size * axis, 1);
+}
+
+/** Bytes of one sample's feature. */
+export function bytesPerRow(feature: FeatureSpec): number {
+  return sizeOfShape(feature.shape) * 4;
+}
+
+/**
+ * The column of a feature. Item and column are nullable: PyArrow restores a FixedShapeTensorArray
+ * from Parquet only when the item field is, and a failed sample has no feature.
+ */
+export function featureField(feature: FeatureSpec): Field<FixedSizeList<Float32>> {
+  const item = new Field('item', new Float32(), true);
+  const metadata = new Map([
+    ['ARROW:extension:name', EXTENSION_NAME],
+    ['ARROW:extension:metadata', JSON.stringify({ shape: feature.shape })],
+  ]);
+  return new Field(feature.name, new FixedSizeList(sizeOfShape(feature.shape), item), true, metadata);
+}
+
+/** The feature that a column holds, or undefined for a column of another kind. */
+export function featureOfField(field: Field): FeatureSpec | undefined {
+  if (field.metadata.get('ARROW:extension:name') !== EXTENSION_NAME) return undefined;
+  const metadata = ExtensionMetadata.parse(JSON.parse(field.metadata.get('ARROW:extension:metadata') ?? '{}'));
+  return { name: field.name, dtype: 'float32', shape: metadata.shape };
+}
+
+/**
+ * One batch of features as Arrow data, without copying the values.
+ * @param tensor shape [rows, …feature shape]
+ * @param present per row, whether it has a feature; a row without one is null and its values are ignored
+ */
+export function encodeTensor(
+  tensor: TensorData,
+  feature: FeatureSpec,
+  present: readonly boolean[],
+): Data<FixedSizeList<Float32>> {
+  const rows = present.length;
+  const size = sizeOfShape(feature.shape);
+  if (tensor.data.length !== rows * size) {
+    throw new Error(
+      `Expected ${rows} rows of shape [${feature.shape.join(', ')}] for layer '${feature.name}' but received a tensor of shape [${tensor.shape.join(', ')}]`,
+    );
+  }
+  const child = makeData({ type: new Float32(), length: tensor.data.length, nullCount: 0, data: tensor.data });
+  const type = featureField(feature).type;
+  const nullCount = present.filter(value => !value).length;
+  if (nullCount === 0) return makeData({ type, length: rows, nullCount: 0, child });
+  return makeData({ type, length: rows, nullCount, nullBitmap: validityBitmap(present), child });
+}
+
+/** The features of a column; rows without one hold zeros (or whatever the file has there). */
+export function decodeTensor(field: Field, vector: Vector): TensorData {
+  const feature = featureOfField(field);
+  if (feature === undefined) throw new Error(`Expected a ${EXTENSION_NAME} column but '${field.name}' is ${field.type}`);
+  const size = sizeOfShape(feature.shape);
+  const data = new Float32Array(vector.length * size);
+  let row = 0;
+  for (const chunk of vector.data) {
+    const child = chunk.children[0];
+    if (child === undefined || child.typeId !== Type.Float) throw new Error(`Expected float32 items in '${field.name}'`);
+    const values = child.values as Float32Array;
+    data.set(values.subarray(0, chunk.length * size), row * size);
+    row += chunk.length;
+  }
+  return { dtype: 'float32', shape: [vector.length, ...feature.shape], data };
+}
+
+/** Arrow's validity bitmap: bit i of byte i >> 3 is 1 when row i is present. */
+export function validityBitmap(present: readonly boolean[]): Uint8Array {
+  const bitmap = new Uint8Array(((present.length + 63) >> 6) << 3);
+  present.forEach((value, row) => {
+    if (value) bitmap[row >> 3] = (bitmap[row >> 3] ?? 0) | (1 << (row & 7));
+  });
+  return bitmap;
+}
+
+/** The feature columns of a part, in order. */
+export function featuresOfBatch(batch: RecordBatch): readonly FeatureSpec[] {
+  return batch.schema.fields.flatMap(field => featureOfField(field) ?? []);
+}
