@@ -15,6 +15,8 @@ export interface Storage {
   readonly root: string;
   /** The bytes of a file, or undefined when there is none. */
   read(path: string): Promise<Uint8Array | undefined>;
+  /** The bytes of a file piece by piece: for files that may not fit into memory. Throws where there is none. */
+  stream(path: string): AsyncIterable<Uint8Array>;
   /** Opens a temporary file in `directory`. */
   stage(directory: string): Promise<StagedFile>;
   /** Writes a whole file that must not exist yet; false when one does (it is left as it is). */

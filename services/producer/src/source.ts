@@ -1,5 +1,10 @@
 // The source contract: where images come from. Implementations stand in sources/; a new one is one file and one line.
+import { stat } from 'node:fs/promises';
+import { describeError, Refusal } from '../../../shared/src/errors.ts';
 import type { CarriedColumn, Sample } from '../../../shared/src/manifest.ts';
+import { folderFormat } from './sources/folder.ts';
+import { globFormat } from './sources/glob.ts';
+import { listFormat } from './sources/list.ts';
 
 /** An opened source: its carried columns are known before the first sample. */
 export interface Source {
@@ -8,12 +13,40 @@ export interface Source {
   readonly carried: readonly CarriedColumn[];
   /** The samples in their fixed order, streamed: never all in memory. May be iterated once. */
   samples(): AsyncIterable<Sample>;
+  /** What was passed over, for the user, once the samples are through: "skipped 12 files that are no image". */
+  notes?(): readonly string[];
 }
 
 export interface SourceFormat {
   readonly kind: string;
+  /** What the user may give, in words: named where no format takes the argument. */
+  readonly accepts: string;
   /** Whether this format takes the user's SOURCE argument. */
   recognises(location: string): Promise<boolean>;
   /** Opens it, or refuses (`source-unreadable`) with what was expected and what to do. */
   open(location: string): Promise<Source>;
+}
+
+/** Asked in this order: the first that recognises the location opens it. */
+export const SOURCE_FORMATS: readonly SourceFormat[] = [folderFormat, listFormat, globFormat];
+
+/** Opens what the user gave as SOURCE, or refuses with what is accepted. */
+export async function openSource(location: string): Promise<Source> {
+  for (const format of SOURCE_FORMATS) {
+    if (await format.recognises(location)) return format.open(location);
+  }
+  const accepted = SOURCE_FORMATS.map(format => format.accepts).join(', ');
+  throw new Refusal(
+    'source-unreadable',
+    `Expected an image source for \`source\` but received "${location}" (${await describeLocation(location)})`,
+    { hint: `Give one of these: ${accepted}.` },
+  );
+}
+
+async function describeLocation(location: string): Promise<string> {
+  try {
+    return (await stat(location)).isFile() ? 'a file that is no list' : 'neither a folder nor a file';
+  } catch (error) {
+    return describeError(error);
+  }
 }

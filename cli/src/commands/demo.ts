@@ -1,0 +1,46 @@
+// layertap demo: the main job on images that it makes itself, with the model that comes along.
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { makeDemoImages } from '../../../demo/src/images.ts';
+import { extractOptions, outputOptions, workerOptions } from '../../../shared/src/extract-options.ts';
+import { createLogger } from '../../../shared/src/logger.ts';
+import { packageRoot } from '../../../shared/src/versions.ts';
+import { defineCommand } from '../command.ts';
+import { extract } from './extract.ts';
+
+const DEMO_LAYERS = ['conv3', 'features'];
+
+export const demo = defineCommand({
+  name: 'demo',
+  summary: 'Extract two layers of the demo model from 500 images that it draws',
+  positionals: '',
+  options: {
+    out: z.string().default('layertap-demo').meta({ description: 'Where images and features go', value: 'DIR' }),
+    format: extractOptions.format,
+    engine: extractOptions.engine,
+    ...workerOptions,
+    ...outputOptions,
+  },
+  async run({ options, lifecycle }): Promise<number> {
+    const directory = resolve(options.out);
+    const photos = `${directory}/images`;
+    const made = await makeDemoImages(photos);
+    createLogger({ json: options.json }).log('info', `demo images: ${made.images} and ${made.broken} broken ones in ${photos}`);
+    const model = fileURLToPath(new URL('demo/model/model.json', packageRoot()));
+    return extract.run({
+      options: {
+        ...options,
+        model,
+        layer: DEMO_LAYERS,
+        out: `${directory}/features`,
+        pool: 'none',
+        withPredictions: false,
+        batch: 32,
+        duplicates: 'refuse',
+      },
+      positionals: [photos],
+      lifecycle,
+    });
+  },
+});

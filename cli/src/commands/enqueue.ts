@@ -1,0 +1,35 @@
+// layertap enqueue: the producer. Plans a run and queues its shards in Redis for the workers.
+import { z } from 'zod';
+import { produce } from '../../../services/producer/src/produce.ts';
+import { extractOptions, outputOptions, queueOptions } from '../../../shared/src/extract-options.ts';
+import { createLogger } from '../../../shared/src/logger.ts';
+import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
+import { defineCommand } from '../command.ts';
+import { planFromCommand } from '../plan-command.ts';
+import { formatReport } from '../report.ts';
+
+export const enqueue = defineCommand({
+  name: 'enqueue',
+  summary: 'Queue a run in Redis, for `layertap work` on any number of machines',
+  positionals: 'SOURCE',
+  options: {
+    ...extractOptions,
+    ...queueOptions,
+    wait: z.boolean().default(false).meta({ description: 'Stay until the run is done and print its summary' }),
+    ...outputOptions,
+  },
+  async run({ options, positionals, lifecycle }): Promise<number> {
+    const logger = createLogger({ json: options.json });
+    // First the queue: a run that cannot be queued should not be planned for an hour.
+    const queue = await openBullmqQueue({ url: options.redis, name: options.queue, logger });
+    lifecycle.defer(() => queue.close());
+    const { run, storage } = await planFromCommand({ command: 'enqueue', options, positionals });
+    const summary = await produce({ queue, run, storage, wait: options.wait, signal: lifecycle.stopping, logger });
+    if (summary !== undefined) {
+      process.stdout.write(`${formatReport({ run, summary, out: storage.root, json: options.json })}\n`);
+    } else if (!options.wait) {
+      logger.log('info', `Start workers with: layertap work --redis URL    Follow it with: layertap status ${storage.root}`);
+    }
+    return 0;
+  },
+});

@@ -1,0 +1,35 @@
+// layertap layers: what --layer can name in a model.
+import { resolve } from 'node:path';
+import { openModel } from '../../../extractor/src/model.ts';
+import { outputOptions } from '../../../shared/src/extract-options.ts';
+import { defineCommand } from '../command.ts';
+import { onlyPositional } from '../positional.ts';
+
+export const layers = defineCommand({
+  name: 'layers',
+  summary: 'List the layers of a model: index, name, class, output shape, parameters',
+  positionals: 'MODEL',
+  options: outputOptions,
+  async run({ options, positionals }): Promise<number> {
+    const model = await openModel(resolve(onlyPositional('layers', 'MODEL', positionals)));
+    if (options.json) {
+      process.stdout.write(`${JSON.stringify({ path: model.path, format: model.format, sha256: model.sha256, ...model.graph })}\n`);
+      return 0;
+    }
+    const rows = model.graph.layers.map(layer => [
+      String(layer.index),
+      layer.name,
+      layer.className,
+      layer.outputShape.map(axis => axis ?? '?').join(' × '),
+      String(layer.parameters),
+    ]);
+    process.stdout.write(`${formatTable(['index', 'name', 'class', 'output shape', 'parameters'], rows)}\n`);
+    return 0;
+  },
+});
+
+function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [header, ...rows];
+  const widths = header.map((_, column) => Math.max(...all.map(row => row[column]?.length ?? 0)));
+  return all.map(row => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()).join('\n');
+}

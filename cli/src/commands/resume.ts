@@ -1,0 +1,64 @@
+// layertap resume: goes on with a run where its receipts end, embedded or through Redis.
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { openModel } from '../../../extractor/src/model.ts';
+import { produce } from '../../../services/producer/src/produce.ts';
+import { Refusal } from '../../../shared/src/errors.ts';
+import { outputOptions, queueOptions, workerOptions } from '../../../shared/src/extract-options.ts';
+import type { RunSummary } from '../../../shared/src/finish-run.ts';
+import { createLogger } from '../../../shared/src/logger.ts';
+import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
+import { checkFingerprint, openRun, type RunRecord } from '../../../shared/src/run.ts';
+import { openFileStorage } from '../../../shared/src/storages/file.ts';
+import { type CommandInput, defineCommand } from '../command.ts';
+import { runEmbedded } from '../embedded.ts';
+import { onlyPositional } from '../positional.ts';
+import { formatReport } from '../report.ts';
+
+const options = {
+  redis: z.string().optional().meta({ description: 'Queue the missing shards in this Redis instead of working here', value: 'URL' }),
+  queue: queueOptions.queue,
+  wait: z.boolean().default(false).meta({ description: 'With --redis: stay until the run is done' }),
+  ...workerOptions,
+  ...outputOptions,
+} as const;
+
+export const resume = defineCommand({
+  name: 'resume',
+  summary: 'Go on with an unfinished run; what is done stays as it is',
+  positionals: 'OUT',
+  options,
+  async run(input): Promise<number> {
+    const storage = openFileStorage(resolve(onlyPositional('resume', 'OUT', input.positionals)));
+    const run = await openRun(storage);
+    checkFingerprint(storage, run);
+    await checkModel(run);
+    const summary =
+      input.options.redis === undefined
+        ? await runEmbedded({ ...input.options, run, storage, lifecycle: input.lifecycle })
+        : await requeue(input.options.redis, input, run);
+    if (summary !== undefined) {
+      process.stdout.write(`${formatReport({ run, summary, out: storage.root, json: input.options.json })}\n`);
+    }
+    return 0;
+  },
+});
+
+async function requeue(url: string, input: CommandInput<typeof options>, run: RunRecord): Promise<RunSummary | undefined> {
+  const { lifecycle } = input;
+  const storage = openFileStorage(resolve(onlyPositional('resume', 'OUT', input.positionals)));
+  const logger = createLogger({ json: input.options.json });
+  const queue = await openBullmqQueue({ url, name: input.options.queue, logger });
+  lifecycle.defer(() => queue.close());
+  return produce({ queue, run, storage, wait: input.options.wait, signal: lifecycle.stopping, logger });
+}
+
+/** Other bytes under the old name would give other numbers in the rows that are left. */
+async function checkModel(run: RunRecord): Promise<void> {
+  const { model: path, modelSha256 } = run.request;
+  const model = await openModel(path);
+  if (model.sha256 === modelSha256) return;
+  throw new Refusal('run-mismatch', `Expected '${path}' to have sha256 ${modelSha256.slice(0, 12)}… as when the run began but it has ${model.sha256.slice(0, 12)}…`, {
+    hint: 'Put the old model back, or extract into another directory.',
+  });
+}

@@ -1,0 +1,64 @@
+// Works through a run in this process tree, without a server: in-memory queue, engine processes, progress, summary.
+import { openWorker } from '../../services/worker/src/consumer.ts';
+import { engineProcessStart } from '../../services/worker/src/engine-process-options.ts';
+import { enqueueRun } from '../../services/producer/src/enqueue.ts';
+import { Refusal } from '../../shared/src/errors.ts';
+import type { WorkerOptions } from '../../shared/src/extract-options.ts';
+import { finishRun, type RunSummary } from '../../shared/src/finish-run.ts';
+import type { Lifecycle } from '../../shared/src/lifecycle.ts';
+import { createLogger } from '../../shared/src/logger.ts';
+import { openMemoryQueue } from '../../shared/src/queues/memory.ts';
+import { missingShards, type RunRecord, shardRange } from '../../shared/src/run.ts';
+import type { Storage } from '../../shared/src/storage.ts';
+import { showProgress } from './progress.ts';
+
+export interface EmbeddedOptions extends WorkerOptions {
+  readonly run: RunRecord;
+  readonly storage: Storage;
+  readonly json: boolean;
+  readonly lifecycle: Lifecycle;
+}
+
+/** Resolves with the summary; refuses (`interrupted`, `run-incomplete`) with how to go on where shards are left. */
+export async function runEmbedded(options: EmbeddedOptions): Promise<RunSummary> {
+  const { run, storage, lifecycle } = options;
+  const missing = await missingShards(storage, run);
+  if (missing.length > 0) await workThrough(options, missing);
+  const summary = await finishRun(storage, run);
+  if (summary !== undefined) return summary;
+  const left = (await missingShards(storage, run)).length;
+  const hint = `Go on with: layertap resume ${storage.root}`;
+  if (lifecycle.stopping.aborted) {
+    throw new Refusal('interrupted', `Stopped with ${run.shards - left} of ${run.shards} shards done; nothing is lost`, { hint });
+  }
+  throw new Refusal('run-incomplete', `${left} of ${run.shards} shards could not be done`, { hint: `Mend the cause named above. ${hint}` });
+}
+
+async function workThrough(options: EmbeddedOptions, missing: readonly number[]): Promise<void> {
+  const { run, storage, lifecycle } = options;
+  const logger = createLogger({ json: options.json });
+  const queue = openMemoryQueue();
+  const rowsLeft = missing.reduce((sum, shard) => sum + shardRange(run, shard).rows, 0);
+  await enqueueRun(queue, run, storage, { maxWaiting: Number.POSITIVE_INFINITY });
+  const progress = showProgress({ total: run.manifest.rows, done: run.manifest.rows - rowsLeft, json: options.json });
+  let idle: () => void = () => undefined;
+  const ended = new Promise<void>(resolve => {
+    idle = resolve;
+    lifecycle.stopping.addEventListener('abort', () => resolve(), { once: true });
+  });
+  const worker = await openWorker({
+    queue,
+    processes: Math.min(options.processes, missing.length),
+    ...engineProcessStart({ ...options, name: 'embedded' }, process.env),
+    logger,
+    onProgress: update => progress.add(update),
+    onIdle: () => idle(),
+    onFailed: (job, error) => logger.log('error', `shard ${job.shard} failed: ${error.message}`),
+  });
+  lifecycle.leaving.addEventListener('abort', () => void worker.close({ force: true }), { once: true });
+  await ended;
+  if (lifecycle.stopping.aborted) logger.log('info', '\nFinishing the shard in hand; Ctrl-C again leaves at once.');
+  await worker.close({ force: lifecycle.leaving.aborted });
+  await queue.close();
+  progress.end();
+}

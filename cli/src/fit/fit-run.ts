@@ -1,0 +1,130 @@
+// The plan of a training: model, layers, recipe and classes are settled and checked before the first batch.
+import { createHash, randomBytes } from 'node:crypto';
+import { resolve } from 'node:path';
+import { openModel } from '../../../extractor/src/model.ts';
+import { selectLayers } from '../../../extractor/src/select.ts';
+import { chooseRecipe } from '../../../services/producer/src/choose-recipe.ts';
+import { openSource } from '../../../services/producer/src/source.ts';
+import { Refusal } from '../../../shared/src/errors.ts';
+import type { ExtractOptions } from '../../../shared/src/extract-options.ts';
+import { canonicalJson, decidingFields } from '../../../shared/src/fingerprint.ts';
+import type { Sample } from '../../../shared/src/manifest.ts';
+import { channelCount, type Recipe } from '../../../shared/src/recipe.ts';
+import type { ExtractRequest } from '../../../shared/src/request.ts';
+import { ROW_COLUMNS } from '../../../shared/src/row-schema.ts';
+import type { RunRecord } from '../../../shared/src/run.ts';
+import { commonVersions } from '../../../shared/src/versions.ts';
+import { collectLabelled, type LabelledSamples, pickProbe } from './labelled-samples.ts';
+import { MOMENT_COLUMNS } from './snapshot-parts.ts';
+
+export interface FitOptions extends ExtractOptions {
+  /** SOURCE as given by the user. */
+  readonly source: string;
+  readonly epochs: number;
+  readonly everyEpochs?: number | undefined;
+  readonly everyBatches?: number | undefined;
+  /** Samples whose features are written. */
+  readonly probe: number;
+  readonly learningRate: number;
+  readonly seed: number;
+}
+
+export interface PlannedFit {
+  /** Its shards are snapshots, at most so many; its manifest is the probe. */
+  readonly run: RunRecord;
+  readonly training: LabelledSamples;
+  readonly probe: readonly Sample[];
+  readonly recipe: Recipe;
+}
+
+export async function planFit(options: FitOptions): Promise<PlannedFit> {
+  const model = await openModel(resolve(options.model));
+  if (model.format !== 'tfjs-layers') {
+    throw new Refusal(
+      'model-unreadable',
+      `Expected a TensorFlow.js layers model to train but ${model.path} is ${model.format}`,
+      {
+        hint: 'Other formats hold no layers that can be trained; extract their features instead.',
+      },
+    );
+  }
+  const layers = selectLayers(model.graph, options.layer);
+  const { recipe, origin } = await chooseRecipe(options, model);
+  const inputShape = [recipe.height, recipe.width, channelCount(recipe)];
+  const shapes = await model.shapesFor(inputShape, layers);
+  const source = await openSource(resolve(options.source));
+  const training = await collectLabelled(source, options.source);
+  await checkClasses(training.classes, model.graph.outputs, names => model.shapesFor(inputShape, names));
+
+  const carried = [...source.carried, ...MOMENT_COLUMNS];
+  checkNames(
+    layers,
+    source.carried.map(({ name }) => name),
+  );
+  const probe = pickProbe(training.samples, options.probe);
+  const request: ExtractRequest = {
+    model: model.path,
+    modelSha256: model.sha256,
+    layers: [...layers],
+    pool: 'none',
+    dtype: 'float32',
+    recipe,
+    recipeOrigin: origin,
+    engine: 'tensorflow',
+    batch: options.batch,
+    format: options.format,
+  };
+  const { epochs, everyEpochs, everyBatches, learningRate, seed } = options;
+  const settings = { epochs, everyEpochs, everyBatches, learningRate, seed, classes: training.classes };
+  const stepsPerEpoch = Math.ceil(training.samples.length / options.batch);
+  const run: RunRecord = {
+    version: 1,
+    runId: `fit-${randomBytes(6).toString('hex')}`,
+    createdAt: new Date().toISOString(),
+    source: resolve(options.source),
+    request,
+    // Training decides these features too: the fingerprint must be no extraction's.
+    fingerprint: sha256(canonicalJson({ ...decidingFields(request), fit: settings })),
+    columns: layers.map((name, index) => ({ name, dtype: 'float32', shape: [...(shapes[index] ?? [])] })),
+    carried: carried.map(column => ({ ...column })),
+    manifest: { rows: probe.length, digest: sha256(probe.map(({ sampleId }) => sampleId).join('\n')) },
+    shardSize: probe.length,
+    shards: epochs + Math.floor((epochs * stepsPerEpoch) / (everyBatches ?? Number.POSITIVE_INFINITY)),
+    versions: { ...commonVersions() },
+  };
+  return { run, training, probe, recipe };
+}
+
+type ShapesOf = (names: readonly string[]) => Promise<readonly (readonly number[])[]>;
+
+async function checkClasses(classes: readonly string[], outputs: readonly string[], shapesOf: ShapesOf): Promise<void> {
+  const [shape, ...others] = await shapesOf(outputs);
+  if (shape?.length !== 1 || others.length > 0) {
+    throw new Refusal(
+      'model-unreadable',
+      `Expected a model with one output, a score per class, but it gives ${outputs.join(', ')}`,
+    );
+  }
+  if (shape[0] === classes.length) return;
+  throw new Refusal(
+    'bad-option',
+    `Expected ${shape[0]} classes in \`source\`, as many as the model's output '${outputs[0]}' has, but received ${classes.length}`,
+    {
+      hint: `The classes are ${classes.slice(0, 12).join(', ')}${classes.length > 12 ? ', …' : ''}.`,
+    },
+  );
+}
+
+function checkNames(layers: readonly string[], carried: readonly string[]): void {
+  const fixed = [...ROW_COLUMNS, ...MOMENT_COLUMNS.map(({ name }) => name)];
+  const names = [...fixed, ...carried, ...layers];
+  const clash = names.find((name, index) => names.indexOf(name) !== index);
+  if (clash === undefined) return;
+  throw new Refusal('bad-option', `Expected names that differ for all columns but '${clash}' is there twice`, {
+    hint: `Rename that column of the list; ${fixed.join(', ')} are taken.`,
+  });
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

@@ -1,0 +1,40 @@
+// Samples as one input tensor and the rows that go with it, in this process: training sets and probes of `layertap fit`.
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { prepareImage } from '../../../extractor/src/preprocess/prepare-image.ts';
+import type { Row } from '../../../services/worker/src/serialize.ts';
+import { describeError, hasErrorCode } from '../../../shared/src/errors.ts';
+import type { Sample } from '../../../shared/src/manifest.ts';
+import { channelCount, type Recipe } from '../../../shared/src/recipe.ts';
+import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
+
+export interface PreparedSamples {
+  readonly rows: readonly Row[];
+  /** Shape [rows, height, width, channels]; the slot of a failed sample holds zeros. */
+  readonly input: TensorData;
+}
+
+/** Decodes all of them at once: for batches, not for a whole source. */
+export async function prepareSamples(samples: readonly Sample[], recipe: Recipe): Promise<PreparedSamples> {
+  const shape = [recipe.height, recipe.width, channelCount(recipe)];
+  const size = sizeOfShape(shape);
+  const data = new Float32Array(samples.length * size);
+  const rows = await Promise.all(
+    samples.map(async (sample, slot): Promise<Row> => {
+      let bytes: Uint8Array;
+      try {
+        bytes = await readFile(sample.uri);
+      } catch (error) {
+        const code = hasErrorCode(error, 'ENOENT') ? 'not-found' : 'unreadable';
+        return { sample, sha256: null, size: null, failure: { code, message: describeError(error) } };
+      }
+      const sha256 = createHash('sha256').update(bytes).digest('hex');
+      const prepared = await prepareImage(bytes, recipe);
+      if (!prepared.ok) return { sample, sha256, size: null, failure: prepared.failure };
+      const { values, width, height } = prepared.image;
+      data.set(values, slot * size);
+      return { sample, sha256, size: { width, height }, failure: undefined };
+    }),
+  );
+  return { rows, input: { dtype: 'float32', shape: [samples.length, ...shape], data } };
+}

@@ -1,0 +1,75 @@
+#!/usr/bin/env node
+// The `layertap` command: finds the command, reads its options, runs it under the two-step shutdown.
+import { createLifecycle } from '../../shared/src/lifecycle.ts';
+import { nearestNames, Refusal } from '../../shared/src/errors.ts';
+import { formatOptions, parseOptions } from '../../shared/src/options.ts';
+import { layertapVersion } from '../../shared/src/versions.ts';
+import type { Command } from './command.ts';
+
+/** Loaded when called: `layertap --help` must not wait for native libraries. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  extract: async () => (await import('./commands/extract.ts')).extract,
+  enqueue: async () => (await import('./commands/enqueue.ts')).enqueue,
+  work: async () => (await import('./commands/work.ts')).work,
+  status: async () => (await import('./commands/status.ts')).status,
+  resume: async () => (await import('./commands/resume.ts')).resume,
+  verify: async () => (await import('./commands/verify.ts')).verify,
+  layers: async () => (await import('./commands/layers.ts')).layers,
+  fit: async () => (await import('./commands/fit.ts')).fit,
+  demo: async () => (await import('./commands/demo.ts')).demo,
+  doctor: async () => (await import('./commands/doctor.ts')).doctor,
+};
+
+const lifecycle = createLifecycle();
+await lifecycle.run(() => runCommand(process.argv.slice(2)));
+
+async function runCommand(argv: readonly string[]): Promise<number> {
+  const [name = '--help', ...rest] = argv;
+  if (name === '--version' || name === '-V') return print(layertapVersion());
+  if (name === '--help' || name === '-h' || name === 'help') return print(await overview());
+  const load = COMMANDS[name];
+  if (load === undefined) {
+    throw new Refusal('bad-option', `Unknown command '${name}'; did you mean ${nearestNames(name, Object.keys(COMMANDS), 2).join(' or ')}?`, {
+      hint: 'See `layertap --help`.',
+    });
+  }
+  const command = await load();
+  if (rest.includes('--help') || rest.includes('-h')) return print(helpOf(command));
+  const { values, positionals } = parseOptions(command.options, {
+    argv: rest,
+    env: process.env,
+    command: `layertap ${name}`,
+  });
+  return command.run({ options: values, positionals, lifecycle });
+}
+
+async function overview(): Promise<string> {
+  const commands = await Promise.all(Object.values(COMMANDS).map(load => load()));
+  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`);
+  return [
+    'layertap: the output of any layer of any vision model, for any number of images, as Arrow and Parquet files',
+    '',
+    'Usage: layertap COMMAND …',
+    '',
+    ...lines,
+    '',
+    'Options of a command: layertap COMMAND --help',
+  ].join('\n');
+}
+
+function helpOf(command: Command): string {
+  return [
+    `${command.summary}`,
+    '',
+    `Usage: layertap ${command.name} ${command.positionals} [options]`,
+    '',
+    formatOptions(command.options),
+    '',
+    'Each option can also stand in the environment: --shard-size is LAYERTAP_SHARD_SIZE.',
+  ].join('\n');
+}
+
+function print(text: string): number {
+  process.stdout.write(`${text}\n`);
+  return 0;
+}

@@ -1,0 +1,31 @@
+// The first half of `extract` and `enqueue`: plan the run and tell the user what was decided.
+import { type PlannedRun, planRun } from '../../services/producer/src/plan.ts';
+import { Refusal } from '../../shared/src/errors.ts';
+import type { ExtractOptions } from '../../shared/src/extract-options.ts';
+import { createLogger } from '../../shared/src/logger.ts';
+
+export interface PlanCommandInput {
+  readonly command: string;
+  readonly options: ExtractOptions & { readonly json: boolean };
+  readonly positionals: readonly string[];
+}
+
+export async function planFromCommand({ command, options, positionals }: PlanCommandInput): Promise<PlannedRun> {
+  const [source, ...extra] = positionals;
+  if (source === undefined || extra.length > 0) {
+    const received = source === undefined ? 'none' : positionals.map(text => `'${text}'`).join(', ');
+    throw new Refusal('bad-option', `Expected one SOURCE (a folder, a glob in quotes or a list file) but received ${received}`, {
+      hint: `See \`layertap ${command} --help\`.`,
+    });
+  }
+  const logger = createLogger({ json: options.json });
+  const planned = await planRun({
+    ...options,
+    source,
+    onProgress: samples => logger.log('info', `${samples} images found so far`),
+  });
+  for (const note of planned.notes) logger.log('info', note);
+  const { run, continued } = planned;
+  logger.log('info', `${continued ? 'continuing the run' : 'manifest'}: ${run.manifest.rows} images in ${run.shards} shards of ${run.shardSize}`);
+  return planned;
+}

@@ -1,0 +1,43 @@
+// Queues the shards of a run that have no receipt yet; the queue is a cache that can be rebuilt from the directory.
+import { setTimeout as delay } from 'node:timers/promises';
+import { JOB_VERSION, type ShardJob } from '../../../shared/src/job.ts';
+import type { JobQueue } from '../../../shared/src/queue.ts';
+import { missingShards, type RunRecord } from '../../../shared/src/run.ts';
+import type { Storage } from '../../../shared/src/storage.ts';
+
+export interface EnqueueOptions {
+  /** Jobs that may wait in the queue at once; beyond that the producer waits for the workers. @default 10_000 */
+  readonly maxWaiting?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Jobs per call to the queue. */
+const CHUNK = 500;
+const BACKPRESSURE_POLL_MS = 250;
+
+/** Returns the number of shards that were queued. */
+export async function enqueueRun(
+  queue: JobQueue,
+  run: RunRecord,
+  storage: Storage,
+  options: EnqueueOptions = {},
+): Promise<number> {
+  const maxWaiting = options.maxWaiting ?? 10_000;
+  const shards = await missingShards(storage, run);
+  for (let start = 0; start < shards.length; start += CHUNK) {
+    while ((await queue.counts()).waiting >= maxWaiting)
+      await delay(BACKPRESSURE_POLL_MS, undefined, { signal: options.signal });
+    options.signal?.throwIfAborted();
+    const jobs = shards.slice(start, start + CHUNK).map(
+      (shard): ShardJob => ({
+        version: JOB_VERSION,
+        out: storage.root,
+        runId: run.runId,
+        fingerprint: run.fingerprint,
+        shard,
+      }),
+    );
+    await queue.add(jobs);
+  }
+  return shards.length;
+}

@@ -1,0 +1,19 @@
+// The producer as a service (`npm run producer`, the containers): configured by the environment, logs JSON lines.
+import { createLifecycle } from '../../../shared/src/lifecycle.ts';
+import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
+import { readProducerConfig } from './config.ts';
+import { planRun } from './plan.ts';
+import { produce } from './produce.ts';
+
+const lifecycle = createLifecycle();
+await lifecycle.run(async () => {
+  const config = readProducerConfig();
+  const { logger } = config;
+  const queue = await openBullmqQueue({ url: config.redis, name: config.queue, logger, retry: lifecycle.stopping });
+  lifecycle.defer(() => queue.close());
+  const { run, storage, notes } = await planRun(config);
+  for (const note of notes) logger.log('info', note);
+  const summary = await produce({ queue, run, storage, wait: config.wait, signal: lifecycle.stopping, logger });
+  if (summary !== undefined) logger.log('info', `run ${run.runId} is done: ${summary.ok} ok, ${summary.failed} failed`, { out: storage.root });
+  return 0;
+});

@@ -1,0 +1,176 @@
+// The plan of a run: model, layers, recipe, engine and manifest are settled and checked, then run.json is written.
+import { randomBytes } from 'node:crypto';
+import { isAbsolute, resolve } from 'node:path';
+import { chooseEngine } from '../../../extractor/src/engine-choice.ts';
+import { type ModelFile, openModel } from '../../../extractor/src/model.ts';
+import { pooledShape } from '../../../extractor/src/pool.ts';
+import { selectLayers } from '../../../extractor/src/select.ts';
+import { Refusal } from '../../../shared/src/errors.ts';
+import type { ExtractOptions } from '../../../shared/src/extract-options.ts';
+import { fingerprintOf } from '../../../shared/src/fingerprint.ts';
+import { channelCount } from '../../../shared/src/recipe.ts';
+import type { ExtractRequest } from '../../../shared/src/request.ts';
+import { ROW_COLUMNS } from '../../../shared/src/row-schema.ts';
+import { createRun, describeDifferences, findRun, type RunRecord } from '../../../shared/src/run.ts';
+import type { Storage } from '../../../shared/src/storage.ts';
+import { openFileStorage } from '../../../shared/src/storages/file.ts';
+import { bytesPerRow, type FeatureSpec } from '../../../shared/src/tensor.ts';
+import { commonVersions } from '../../../shared/src/versions.ts';
+import { chooseRecipe } from './choose-recipe.ts';
+import { openSource, type Source } from './source.ts';
+import { writeManifest } from './write-manifest.ts';
+
+export interface PlannedRun {
+  readonly run: RunRecord;
+  readonly storage: Storage;
+  /** True when the directory held this very run already: it is continued. */
+  readonly continued: boolean;
+  /** What the user should know before the run begins, one line each. */
+  readonly notes: readonly string[];
+}
+
+export interface PlanOptions extends ExtractOptions {
+  /** SOURCE as given by the user. */
+  readonly source: string;
+  readonly onProgress?: (samples: number) => void;
+}
+
+/** A part of about this size is written and retried as one. */
+const PART_BYTES = 128 * 1024 * 1024;
+const PART_MAX_ROWS = 2_048;
+/** A small set is cut into at least so many shards, so that several workers have something to do. */
+const MIN_SHARDS = 8;
+
+export async function planRun(options: PlanOptions): Promise<PlannedRun> {
+  const out = resolve(options.out);
+  const model = await openModel(/^null:/.test(options.model) ? options.model : resolve(options.model));
+  const { request, columns, notes } = await decideRequest(options, model);
+  const location = absoluteSource(options.source);
+  const storage = openFileStorage(out);
+  const standing = await checkDirectory(storage, request, location);
+  if (standing !== undefined) return { run: standing, storage, continued: true, notes };
+
+  const source = await openSource(location);
+  checkColumnNames(columns, source);
+  const manifest = await writeManifest({
+    storage,
+    source,
+    limit: options.limit,
+    duplicates: options.duplicates,
+    ...progressOf(options),
+  });
+  const shardSize = options.shardSize ?? shardSizeFor(columns, manifest.rows, request.batch);
+  const run: RunRecord = {
+    version: 1,
+    runId: `run-${randomBytes(6).toString('hex')}`,
+    createdAt: new Date().toISOString(),
+    source: location,
+    request,
+    fingerprint: fingerprintOf(request),
+    columns: columns.map(({ name, dtype, shape }) => ({ name, dtype, shape: [...shape] })),
+    carried: [...source.carried],
+    manifest,
+    shardSize,
+    shards: Math.ceil(manifest.rows / shardSize),
+    versions: { ...commonVersions() },
+  };
+  if (!(await createRun(storage, run))) {
+    throw new Refusal('run-mismatch', `Another producer began a run in '${out}' at the same moment`, {
+      hint: 'Run the same command again: it continues that run when the request is the same.',
+    });
+  }
+  return { run, storage, continued: false, notes: [...notes, ...(source.notes?.() ?? [])] };
+}
+
+async function decideRequest(
+  options: PlanOptions,
+  model: ModelFile,
+): Promise<{
+  readonly request: ExtractRequest;
+  readonly columns: readonly FeatureSpec[];
+  readonly notes: readonly string[];
+}> {
+  const wanted = options.withPredictions ? [...options.layer, 'outputs'] : options.layer;
+  const layers = selectLayers(model.graph, wanted);
+  const { recipe, origin } = await chooseRecipe(options, model);
+  const { engine, reason } = await chooseEngine(options.engine, model);
+  const shapes = await model.shapesFor([recipe.height, recipe.width, channelCount(recipe)], layers);
+  const columns = layers.map((name, index): FeatureSpec => {
+    const shape = pooledShape(shapes[index] ?? [], options.pool);
+    return { name, dtype: 'float32', shape };
+  });
+  const request: ExtractRequest = {
+    model: model.path,
+    modelSha256: model.sha256,
+    layers: [...layers],
+    pool: options.pool,
+    dtype: 'float32',
+    recipe,
+    recipeOrigin: origin,
+    engine,
+    batch: options.batch,
+    format: options.format,
+  };
+  return {
+    request,
+    columns,
+    notes: [`engine ${engine}: ${reason}`, `recipe from ${origin}: ${JSON.stringify(recipe)}`],
+  };
+}
+
+/** The run that stands in the directory when it is the same work; undefined when the directory is free. */
+async function checkDirectory(
+  storage: Storage,
+  request: ExtractRequest,
+  source: string,
+): Promise<RunRecord | undefined> {
+  const run = await findRun(storage);
+  if (run !== undefined) {
+    const differences = describeDifferences(run, request, source);
+    if (differences.length === 0) return run;
+    throw new Refusal(
+      'run-mismatch',
+      `Expected '${storage.root}' to be empty or to hold the same run but ${differences.join('; ')}`,
+      {
+        hint: 'Choose another --out, or continue the old run with `layertap resume`.',
+      },
+    );
+  }
+  for await (const path of storage.list('.')) {
+    // What a producer that was killed before run.json left behind is written anew.
+    if (path.startsWith('./manifest/')) continue;
+    throw new Refusal('run-mismatch', `Expected '${storage.root}' to be empty but it holds '${path.slice(2)}'`, {
+      hint: 'Choose another --out: a run has its directory for itself.',
+    });
+  }
+  return undefined;
+}
+
+function checkColumnNames(columns: readonly FeatureSpec[], source: Source): void {
+  const taken = new Set<string>([...ROW_COLUMNS, ...source.carried.map(({ name }) => name)]);
+  const clash = columns.find(({ name }) => taken.has(name));
+  if (clash === undefined) return;
+  throw new Refusal(
+    'bad-option',
+    `Expected layer names that differ from the other columns but '${clash.name}' is both`,
+    {
+      hint: 'Rename that column of the list.',
+    },
+  );
+}
+
+function shardSizeFor(columns: readonly FeatureSpec[], rows: number, batch: number): number {
+  const bytes = columns.reduce((sum, column) => sum + bytesPerRow(column), 0);
+  const byBytes = Math.min(PART_MAX_ROWS, Math.floor(PART_BYTES / Math.max(1, bytes)));
+  const bySpread = Math.ceil(rows / MIN_SHARDS);
+  return Math.max(1, Math.ceil(Math.min(byBytes, bySpread) / batch)) * batch;
+}
+
+/** Globs keep their pattern; everything becomes absolute, so that workers elsewhere mean the same place. */
+function absoluteSource(source: string): string {
+  return isAbsolute(source) ? source : resolve(source);
+}
+
+function progressOf(options: PlanOptions): { readonly onProgress?: (samples: number) => void } {
+  return options.onProgress === undefined ? {} : { onProgress: options.onProgress };
+}

@@ -1,0 +1,52 @@
+// The producer's second half: queue what is missing and, where asked for, stay until the run is done.
+import { setTimeout as delay } from 'node:timers/promises';
+import { Refusal } from '../../../shared/src/errors.ts';
+import { finishRun, type RunSummary } from '../../../shared/src/finish-run.ts';
+import type { Logger } from '../../../shared/src/logger.ts';
+import type { JobQueue } from '../../../shared/src/queue.ts';
+import { doneShards, type RunRecord } from '../../../shared/src/run.ts';
+import type { Storage } from '../../../shared/src/storage.ts';
+import { enqueueRun } from './enqueue.ts';
+
+export interface ProduceOptions {
+  readonly queue: JobQueue;
+  readonly run: RunRecord;
+  readonly storage: Storage;
+  readonly wait: boolean;
+  readonly signal: AbortSignal;
+  readonly logger: Logger;
+}
+
+const WAIT_POLL_MS = 1_000;
+const FAILED_SHOWN = 5;
+
+/** Returns the summary when the run is done, undefined when it goes on without this process. */
+export async function produce(options: ProduceOptions): Promise<RunSummary | undefined> {
+  const { queue, run, storage, logger, signal } = options;
+  const queued = await enqueueRun(queue, run, storage, { signal });
+  logger.log('info', `${queued} of ${run.shards} shards queued`, { run: run.runId, out: storage.root });
+  if (queued === 0) return finishRun(storage, run);
+  return options.wait ? waitForRun(options) : undefined;
+}
+
+async function waitForRun({ queue, run, storage, signal, logger }: ProduceOptions): Promise<RunSummary | undefined> {
+  let shown = -1;
+  while (!signal.aborted) {
+    const done = (await doneShards(storage, run)).length;
+    if (done === run.shards) return finishRun(storage, run);
+    if (done !== shown) logger.log('info', `${done}/${run.shards} shards done`);
+    shown = done;
+    const failed = await queue.failed(run.runId, FAILED_SHOWN);
+    const { waiting, active, delayed } = await queue.counts();
+    if (failed.length > 0 && waiting + active + delayed === 0) throw failedShards(storage, failed);
+    await delay(WAIT_POLL_MS, undefined, { signal }).catch(() => undefined);
+  }
+  return undefined;
+}
+
+function failedShards(storage: Storage, failed: Awaited<ReturnType<JobQueue['failed']>>): Refusal {
+  const reasons = failed.map(({ shard, reason, attempts }) => `shard ${shard} after ${attempts} attempts: ${reason}`);
+  return new Refusal('run-incomplete', `Some shards could not be done: ${reasons.join('; ')}`, {
+    hint: `Mend the cause, then go on with: layertap resume ${storage.root} --redis URL`,
+  });
+}

@@ -1,0 +1,26 @@
+// The worker service's configuration, from the environment alone: REDIS_URL, LAYERTAP_PROCESSES and so on.
+import { queueOptions, workerOptions } from '../../../shared/src/extract-options.ts';
+import { LOG_LEVELS, type Logger, createLogger } from '../../../shared/src/logger.ts';
+import { describeOptions, parseOptions } from '../../../shared/src/options.ts';
+import { z } from 'zod';
+
+export const workerServiceOptions = {
+  ...queueOptions,
+  ...workerOptions,
+  logLevel: z.enum(LOG_LEVELS).default('info').meta({ description: 'Least level that is logged' }),
+} as const;
+
+export type WorkerConfig = z.output<z.ZodObject<typeof workerServiceOptions>> & {
+  readonly logger: Logger;
+  /** What engine processes inherit. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+};
+
+/** Refuses with the variable and its valid values. */
+export function readWorkerConfig(env: Readonly<Record<string, string | undefined>> = process.env): WorkerConfig {
+  const { values } = parseOptions(workerServiceOptions, { argv: [], env, command: 'layertap work' });
+  return { ...values, env, logger: createLogger({ level: values.logLevel, json: true }) };
+}
+
+/** For the documentation: every variable of the worker. */
+export const workerVariables = describeOptions(workerServiceOptions);

@@ -1,0 +1,142 @@
+// The engine process: holds one warmed extractor and works through the shards that its parent sends.
+// Its death is an event for the parent, not an outage: everything it holds can be made again.
+import { hostname } from 'node:os';
+import { describeError, Refusal } from '../../../shared/src/errors.ts';
+import type { ShardJob } from '../../../shared/src/job.ts';
+import { type ManifestReader, openManifestReader } from '../../../shared/src/manifest-reader.ts';
+import { openRun, type RunRecord, readReceipt } from '../../../shared/src/run.ts';
+import type { Storage } from '../../../shared/src/storage.ts';
+import { openFileStorage } from '../../../shared/src/storages/file.ts';
+import { commonVersions } from '../../../shared/src/versions.ts';
+import { type DecodePool, openDecodePool } from './decode-pool.ts';
+import { EngineProcessOptions } from './engine-process-options.ts';
+import { openExtractorHolder } from './extractor-holder.ts';
+import { processShard } from './process-shard.ts';
+import { type DecodedBatch, readShard } from './read.ts';
+import type { EngineMessage, FailureKind, ParentMessage, ShardMessage } from './worker-messages.ts';
+
+interface OpenedRun {
+  readonly out: string;
+  readonly run: RunRecord;
+  readonly storage: Storage;
+  readonly manifest: ManifestReader;
+}
+
+interface OpenedShard extends OpenedRun {
+  readonly batches: AsyncGenerator<DecodedBatch>;
+}
+
+const options = EngineProcessOptions.parse(JSON.parse(process.argv[2] ?? '{}'));
+const holder = openExtractorHolder({ threads: options.engineThreads });
+const aborts = new Map<string, AbortController>();
+let pool: Promise<DecodePool> | undefined;
+let current: OpenedRun | undefined;
+/** Inference is one at a time: each task starts when the one before has ended. */
+let turn: Promise<unknown> = Promise.resolve();
+
+process.on('message', (message: ParentMessage) => {
+  if (message.type === 'warm') inTurn(() => warm(message.job));
+  else if (message.type === 'shard') takeShard(message);
+  else if (message.type === 'abort') aborts.get(message.key)?.abort(new Error('The shard was taken back'));
+  else inTurn(close);
+});
+// A terminal sends Ctrl-C to the whole group: the parent decides what it means.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => undefined);
+// Without a parent nobody holds the locks of these shards.
+process.on('disconnect', () => process.exit(1));
+send({ type: 'ready' });
+
+function inTurn(task: () => Promise<void>): void {
+  turn = turn.then(task, task);
+}
+
+async function warm(job: ShardJob): Promise<void> {
+  try {
+    const { run } = await openRunOf(job);
+    const { seconds, loads } = await holder.extractorFor(run);
+    send({ type: 'warmed', fingerprint: run.fingerprint, seconds, loads });
+  } catch (error) {
+    send({ type: 'warm-failed', error: describeError(error) });
+  }
+}
+
+/** Reading and decoding start at once, so that they overlap the inference of the shard before. */
+function takeShard(message: ShardMessage): void {
+  const abort = new AbortController();
+  aborts.set(message.key, abort);
+  const opened = openShard(message.job, abort.signal);
+  opened.catch(() => undefined);
+  inTurn(async () => {
+    try {
+      send({ type: 'done', key: message.key, receipt: await workOn(message, await opened, abort.signal) });
+    } catch (error) {
+      send({ type: 'failed', key: message.key, kind: failureKind(error), message: describeError(error) });
+    } finally {
+      aborts.delete(message.key);
+    }
+  });
+}
+
+async function openShard(job: ShardJob, signal: AbortSignal): Promise<OpenedShard> {
+  const opened = await openRunOf(job);
+  if (opened.run.request.engine !== 'null') pool ??= openDecodePool({ threads: options.decodeThreads });
+  return { ...opened, batches: readShard({ ...opened, shard: job.shard, pool: await pool, signal }) };
+}
+
+async function workOn(message: ShardMessage, opened: OpenedShard, signal: AbortSignal): Promise<unknown> {
+  const { run, storage, batches } = opened;
+  const { out, runId, shard } = message.job;
+  try {
+    signal.throwIfAborted();
+    // A job that was queued twice, or taken again after a lost lock, finds its work done.
+    const standing = await readReceipt(storage, run, shard);
+    if (standing !== undefined) return standing;
+    const { extractor, versions } = await holder.extractorFor(run);
+    return await processShard({
+      run,
+      shard,
+      attempt: message.attempt,
+      batches,
+      extractor,
+      storage,
+      worker: { host: hostname(), name: options.name, pid: process.pid },
+      versions: { ...commonVersions(), ...versions },
+      signal,
+      onBatch: (rows, failed, seconds) => send({ type: 'progress', out, runId, shard, rows, failed, seconds }),
+    });
+  } finally {
+    await batches.return(undefined);
+  }
+}
+
+/** run.json and the manifest never change, so one opening serves all shards of a run. */
+async function openRunOf(job: ShardJob): Promise<OpenedRun> {
+  if (current?.out === job.out && current.run.runId === job.runId) return current;
+  const storage = openFileStorage(job.out);
+  const run = await openRun(storage);
+  if (run.runId !== job.runId || run.fingerprint !== job.fingerprint) {
+    throw new Refusal('run-mismatch', `Expected run ${job.runId} in '${job.out}' but it holds run ${run.runId}`, {
+      hint: 'The job is older than the directory: run `layertap resume` on it.',
+    });
+  }
+  current = { out: job.out, run, storage, manifest: openManifestReader(storage) };
+  return current;
+}
+
+function failureKind(error: unknown): FailureKind {
+  if (!(error instanceof Refusal)) return 'retry';
+  if (error.code === 'engine-unavailable') return 'declined';
+  return error.code === 'output-unwritable' ? 'retry' : 'refused';
+}
+
+async function close(): Promise<void> {
+  await holder.close();
+  await (await pool)?.close();
+  process.disconnect();
+  process.exit(0);
+}
+
+function send(message: EngineMessage): void {
+  if (process.connected) process.send?.(message);
+}

@@ -1,0 +1,58 @@
+// Holds the one warmed extractor of an engine process; loads another only when the request changes.
+import { type Extractor, openEngine } from '../../../extractor/src/engine.ts';
+import { openModel } from '../../../extractor/src/model.ts';
+import { Refusal } from '../../../shared/src/errors.ts';
+import { channelCount } from '../../../shared/src/recipe.ts';
+import type { RunRecord } from '../../../shared/src/run.ts';
+
+export interface HeldExtractor {
+  readonly extractor: Extractor;
+  readonly versions: Readonly<Record<string, string>>;
+  /** Seconds that loading and warming took. */
+  readonly seconds: number;
+  /** Loads of this holder so far: stays 1 over all shards of one request. */
+  readonly loads: number;
+}
+
+export interface ExtractorHolder {
+  /** The extractor of a run's request, loaded and warmed where it is not held already. */
+  extractorFor(run: RunRecord): Promise<HeldExtractor>;
+  close(): Promise<void>;
+}
+
+export function openExtractorHolder(options: { readonly threads: number | undefined }): ExtractorHolder {
+  let held: { readonly fingerprint: string; readonly batch: number; readonly value: HeldExtractor } | undefined;
+  let loads = 0;
+
+  async function close(): Promise<void> {
+    await held?.value.extractor.close();
+    held = undefined;
+  }
+
+  return {
+    async extractorFor(run): Promise<HeldExtractor> {
+      if (held?.fingerprint === run.fingerprint && held.batch === run.request.batch) return held.value;
+      await close();
+      loads++;
+      held = { fingerprint: run.fingerprint, batch: run.request.batch, value: await load(run, options.threads, loads) };
+      return held.value;
+    },
+    close,
+  };
+}
+
+async function load(run: RunRecord, threads: number | undefined, loads: number): Promise<HeldExtractor> {
+  const started = performance.now();
+  const { request } = run;
+  const model = await openModel(request.model);
+  if (model.sha256 !== request.modelSha256) {
+    throw new Refusal('run-mismatch', `Expected the model '${request.model}' to have sha256 ${request.modelSha256.slice(0, 12)}… but it has ${model.sha256.slice(0, 12)}…`, {
+      hint: 'The model file changed since the run began: put the old one back, or extract into another directory.',
+    });
+  }
+  const engine = await openEngine(request.engine, threads === undefined ? {} : { threads });
+  const inputShape = [request.recipe.height, request.recipe.width, channelCount(request.recipe)];
+  const extractor = await engine.load({ model: request.model, layers: request.layers, inputShape });
+  await extractor.warmUp(request.batch);
+  return { extractor, versions: engine.versions(), seconds: (performance.now() - started) / 1000, loads };
+}

@@ -1,0 +1,99 @@
+// One shard from top to bottom: decoded batches → infer → pool → serialize → publish (part, then receipt).
+import type { Extractor } from '../../../extractor/src/engine.ts';
+import { poolFeature } from '../../../extractor/src/pool.ts';
+import { noSeconds, type ShardReceipt, type Stage } from '../../../shared/src/receipt.ts';
+import { rowSchema } from '../../../shared/src/row-schema.ts';
+import type { RunRecord } from '../../../shared/src/run.ts';
+import type { Storage } from '../../../shared/src/storage.ts';
+import type { TensorData } from '../../../shared/src/tensor.ts';
+import { cpuName } from '../../../shared/src/versions.ts';
+import { openPart, publishReceipt } from './publish.ts';
+import type { DecodedBatch } from './read.ts';
+import { encodeRows } from './serialize.ts';
+
+export interface ShardWork {
+  readonly run: RunRecord;
+  readonly shard: number;
+  readonly attempt: number;
+  readonly batches: AsyncIterable<DecodedBatch>;
+  readonly extractor: Extractor;
+  readonly storage: Storage;
+  readonly worker: ShardReceipt['worker'];
+  readonly versions: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+  /** After each batch, with the counts of that batch. */
+  readonly onBatch: (rows: number, failed: number, seconds: Readonly<Record<string, number>>) => void;
+}
+
+/** Returns the receipt that stands, which is another worker's when that one was first. */
+export async function processShard(work: ShardWork): Promise<ShardReceipt> {
+  const { run, extractor, storage, signal } = work;
+  const schema = rowSchema(run);
+  const seconds = noSeconds();
+  const failures: Record<string, number> = {};
+  const started = performance.now();
+  let rows = 0;
+
+  const part = await openPart(storage, run, work.shard, schema);
+  try {
+    for await (const batch of work.batches) {
+      signal.throwIfAborted();
+      const before = { ...seconds };
+      seconds.read += batch.seconds.read;
+      seconds.decode += batch.seconds.decode;
+      const outputs = await timed(seconds, 'infer', () => inferBatch(extractor, batch));
+      const features = await timed(seconds, 'pool', () => outputs.map(output => poolFeature(output, run.request.pool)));
+      await timed(seconds, 'serialize', () => part.write(encodeRows(schema, run.columns, batch.rows, features)));
+      for (const { failure } of batch.rows) if (failure !== undefined) failures[failure.code] = (failures[failure.code] ?? 0) + 1;
+      rows += batch.rows.length;
+      work.onBatch(batch.rows.length, countFailed(batch), difference(seconds, before));
+    }
+    signal.throwIfAborted();
+    const files = await timed(seconds, 'publish', () => part.publish());
+    const failed = Object.values(failures).reduce((sum, count) => sum + count, 0);
+    return await publishReceipt(storage, run, {
+      version: 1,
+      shard: work.shard,
+      fingerprint: run.fingerprint,
+      rows,
+      ok: rows - failed,
+      failed,
+      failures,
+      files: [...files],
+      seconds,
+      totalSeconds: (performance.now() - started) / 1000,
+      attempt: work.attempt,
+      worker: work.worker,
+      versions: { ...work.versions },
+      cpu: cpuName(),
+      finishedAt: new Date().toISOString(),
+    });
+  } finally {
+    await part.abort();
+  }
+}
+
+/** A batch without one readable image has nothing to infer: its rows are null whatever the values. */
+async function inferBatch(extractor: Extractor, batch: DecodedBatch): Promise<readonly TensorData[]> {
+  const rows = batch.rows.length;
+  if (countFailed(batch) < rows) return extractor.run(batch.input);
+  return extractor.outputs.map(({ shape }) => {
+    const full = [rows, ...shape];
+    return { dtype: 'float32', shape: full, data: new Float32Array(full.reduce((size, axis) => size * axis, 1)) };
+  });
+}
+
+function countFailed(batch: DecodedBatch): number {
+  return batch.rows.filter(({ failure }) => failure !== undefined).length;
+}
+
+async function timed<T>(seconds: Record<Stage, number>, stage: Stage, action: () => T | Promise<T>): Promise<T> {
+  const started = performance.now();
+  const result = await action();
+  seconds[stage] += (performance.now() - started) / 1000;
+  return result;
+}
+
+function difference(now: Record<Stage, number>, before: Record<Stage, number>): Record<string, number> {
+  return Object.fromEntries(Object.entries(now).map(([stage, value]) => [stage, value - before[stage as Stage]]));
+}

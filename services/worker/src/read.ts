@@ -1,0 +1,111 @@
+// Reads one shard: samples of the manifest as decoded batches, a few batches ahead of the inference.
+import type { ManifestReader } from '../../../shared/src/manifest-reader.ts';
+import type { Sample } from '../../../shared/src/manifest.ts';
+import { channelCount } from '../../../shared/src/recipe.ts';
+import { type RunRecord, shardRange } from '../../../shared/src/run.ts';
+import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
+import type { DecodedSample, DecodePool } from './decode-pool.ts';
+import type { Row } from './serialize.ts';
+
+export interface DecodedBatch {
+  readonly rows: readonly Row[];
+  /** Shape [rows, height, width, channels]; the slot of a failed sample holds zeros. */
+  readonly input: TensorData;
+  /** Summed over the images of the batch: decoding runs on several threads. */
+  readonly seconds: { readonly read: number; readonly decode: number };
+}
+
+export interface ReadShardOptions {
+  readonly run: RunRecord;
+  readonly shard: number;
+  readonly manifest: ManifestReader;
+  /** Undefined for the null engine, which looks at no image. */
+  readonly pool: DecodePool | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Batches whose images are posted to the decode threads while earlier ones are inferred. */
+const BATCHES_AHEAD = 2;
+
+/** Starts at once: a shard that waits for its turn has its first batches decoded when the turn comes. */
+export function readShard(options: ReadShardOptions): AsyncGenerator<DecodedBatch> {
+  const posted = postBatches(options);
+  const ahead: Promise<IteratorResult<PostedBatch>>[] = [];
+  const fill = (): void => {
+    while (ahead.length < BATCHES_AHEAD) {
+      const next = posted.next();
+      // Thrown to the consumer when it gets there.
+      next.catch(() => undefined);
+      ahead.push(next);
+    }
+  };
+  fill();
+  return (async function* (): AsyncGenerator<DecodedBatch> {
+    for (;;) {
+      const next = await ahead.shift();
+      if (next === undefined || next.done === true) return;
+      fill();
+      yield await next.value.decoded;
+    }
+  })();
+}
+
+interface PostedBatch {
+  readonly decoded: Promise<DecodedBatch>;
+}
+
+async function* postBatches(options: ReadShardOptions): AsyncGenerator<PostedBatch> {
+  const { run, manifest, signal } = options;
+  const { first, rows } = shardRange(run, options.shard);
+  let samples: Sample[] = [];
+  for await (const sample of manifest.read(first, rows)) {
+    signal.throwIfAborted();
+    samples.push(sample);
+    if (samples.length === run.request.batch) {
+      yield post(samples, options);
+      samples = [];
+    }
+  }
+  if (samples.length > 0) yield post(samples, options);
+}
+
+function post(samples: readonly Sample[], { run, pool }: ReadShardOptions): PostedBatch {
+  const decoded =
+    pool === undefined ? Promise.resolve(undecodedBatch(samples)) : decodeBatch(samples, run.request, pool);
+  decoded.catch(() => undefined);
+  return { decoded };
+}
+
+async function decodeBatch(samples: readonly Sample[], request: RunRecord['request'], pool: DecodePool): Promise<DecodedBatch> {
+  const { recipe } = request;
+  const decoded = await Promise.all(samples.map(({ uri }) => pool.prepare({ uri, recipe })));
+  const shape = [recipe.height, recipe.width, channelCount(recipe)];
+  const size = sizeOfShape(shape);
+  const data = new Float32Array(samples.length * size);
+  decoded.forEach(({ result }, slot) => {
+    if (result.ok) data.set(result.image.values, slot * size);
+  });
+  return {
+    rows: samples.map((sample, slot) => rowOf(sample, decoded[slot])),
+    input: { dtype: 'float32', shape: [samples.length, ...shape], data },
+    seconds: {
+      read: decoded.reduce((sum, { seconds }) => sum + seconds.read, 0),
+      decode: decoded.reduce((sum, { seconds }) => sum + seconds.decode, 0),
+    },
+  };
+}
+
+function rowOf(sample: Sample, decoded: DecodedSample | undefined): Row {
+  if (decoded === undefined) throw new Error(`Expected a decoded image for sample '${sample.sampleId}'`);
+  const { sha256, result } = decoded;
+  if (!result.ok) return { sample, sha256, size: null, failure: result.failure };
+  return { sample, sha256, size: { width: result.image.width, height: result.image.height }, failure: undefined };
+}
+
+function undecodedBatch(samples: readonly Sample[]): DecodedBatch {
+  return {
+    rows: samples.map(sample => ({ sample, sha256: null, size: null, failure: undefined })),
+    input: { dtype: 'float32', shape: [samples.length, 0], data: new Float32Array(0) },
+    seconds: { read: 0, decode: 0 },
+  };
+}

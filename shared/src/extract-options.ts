@@ -1,0 +1,80 @@
+// The options of an extraction, each defined once: flags of `layertap extract` and `enqueue`, environment of the producer.
+import { z } from 'zod';
+import { CHANNEL_ORDERS, EXIF_POLICIES, RESIZE_KERNELS } from './recipe.ts';
+import { ENGINE_NAMES, FORMATS, POOLINGS } from './request.ts';
+
+/** `0.5` or `0.485,0.456,0.406`. */
+const numberList = z
+  .string()
+  .regex(/^-?[\d.eE+-]+(,-?[\d.eE+-]+)*$/, 'a number, or one per channel separated by commas')
+  .transform(text => text.split(',').map(Number));
+
+const imageSize = z
+  .string()
+  .regex(/^\d+x\d+$/, 'WIDTHxHEIGHT such as 224x224')
+  .transform(text => {
+    const [width = 0, height = 0] = text.split('x').map(Number);
+    return { width, height };
+  });
+
+const count = z.coerce.number().int().min(1);
+
+export const recipeOptions = {
+  recipe: z.string().optional().meta({ description: 'Recipe file; without it, MODEL.recipe.json beside the model', value: 'FILE.json' }),
+  size: imageSize.optional().meta({ description: 'Size of the input image', value: 'WxH' }),
+  resize: z.enum(RESIZE_KERNELS).optional().meta({ description: "Resize kernel, equal to Pillow's" }),
+  channels: z.enum(CHANNEL_ORDERS).optional().meta({ description: 'Channel order of the input' }),
+  scale: z.coerce.number().optional().meta({ description: 'Factor on the 0-255 pixel; value = (pixel * scale - mean) / std', value: 'S' }),
+  mean: numberList.optional().meta({ description: 'Subtracted after scaling: one number or one per channel', value: 'M' }),
+  std: numberList.optional().meta({ description: 'Divisor: one number or one per channel', value: 'D' }),
+  exif: z.enum(EXIF_POLICIES).optional().meta({ description: 'Whether to apply the EXIF orientation' }),
+} as const;
+
+export const extractOptions = {
+  model: z.string().meta({ description: 'Model file or folder', value: 'MODEL' }),
+  layer: z
+    .array(z.string())
+    .min(1)
+    .meta({ description: 'Layer to extract: name, index, glob, /regex/, class:NAME or outputs', value: 'NAME' }),
+  out: z.string().meta({ description: 'Output directory of the run', value: 'DIR' }),
+  format: z.enum(FORMATS).default('parquet').meta({ description: 'Format of the parts' }),
+  pool: z.enum(POOLINGS).default('none').meta({ description: 'Pooling over all axes but channels' }),
+  withPredictions: z.boolean().default(false).meta({ description: "Also write the model's predictions, from the same pass" }),
+  batch: count.default(32).meta({ description: 'Images per inference', value: 'N' }),
+  shardSize: count.optional().meta({ description: 'Images per part; without it, from the bytes per row', value: 'N' }),
+  limit: count.optional().meta({ description: 'Take only the first N images', value: 'N' }),
+  duplicates: z
+    .enum(['refuse', 'number'])
+    .default('refuse')
+    .meta({ description: 'What to do with two samples of one id' }),
+  engine: z
+    .enum(['auto', ...ENGINE_NAMES])
+    .default('auto')
+    .meta({ description: 'Runtime; auto takes the best that this machine has' }),
+  ...recipeOptions,
+} as const;
+export type ExtractOptions = z.output<z.ZodObject<typeof extractOptions>>;
+
+export const queueOptions = {
+  redis: z
+    .string()
+    .default('redis://127.0.0.1:6379')
+    .meta({ description: 'Redis of the queue', value: 'URL', env: 'REDIS_URL' }),
+  queue: z
+    .string()
+    .regex(/^[\w.-]+$/, 'letters, digits, dots, dashes and underscores')
+    .default('layertap')
+    .meta({ description: 'Name of the queue: workers take jobs of the same name only', value: 'NAME' }),
+} as const;
+
+export const workerOptions = {
+  processes: count.default(1).meta({ description: 'Engine processes', value: 'N' }),
+  decodeThreads: count.optional().meta({ description: 'Decoding threads per process; without it, the processors shared out', value: 'N' }),
+  engineThreads: count.optional().meta({ description: "Threads of the native runtime; without it, the runtime's own choice", value: 'N' }),
+} as const;
+export type WorkerOptions = z.output<z.ZodObject<typeof workerOptions>>;
+
+export const outputOptions = {
+  json: z.boolean().default(false).meta({ description: 'JSON lines instead of text' }),
+  help: z.boolean().default(false).meta({ description: 'Show this help' }),
+} as const;

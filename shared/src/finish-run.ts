@@ -1,0 +1,93 @@
+// The end of a run: when every shard has its receipt, garbage goes and the summary and the guides for readers appear.
+import type { RunRecord } from './run.ts';
+import { encodeJson, missingShards, readReceipts, SUMMARY_FILE } from './run.ts';
+import { outputReadme, outputQueries } from './output-guide.ts';
+import { noSeconds, STAGES, type StageSeconds } from './receipt.ts';
+import type { Storage } from './storage.ts';
+
+export interface RunSummary {
+  readonly rows: number;
+  readonly ok: number;
+  readonly failed: number;
+  /** Failed rows per error code. */
+  readonly failures: Readonly<Record<string, number>>;
+  /** Rows over the time from the first shard's begin to the last one's end. */
+  readonly imagesPerSecond: number;
+  readonly wallSeconds: number;
+  /** Summed over all shards; stages overlap and run on several threads, so they exceed the wall clock. */
+  readonly seconds: StageSeconds;
+  readonly engine: string;
+  readonly shards: number;
+  readonly files: number;
+  readonly bytes: number;
+  readonly workers: readonly string[];
+  /** More than one entry per library means that workers differed. */
+  readonly versions: Readonly<Record<string, readonly string[]>>;
+  readonly columns: readonly { readonly name: string; readonly shape: readonly number[] }[];
+  readonly fingerprint: string;
+}
+
+/**
+ * Writes summary.json, README.md and queries.sql once no shard is missing; undefined before that.
+ * Safe to call from several workers at once: all write the same.
+ */
+export async function finishRun(storage: Storage, run: RunRecord): Promise<RunSummary | undefined> {
+  if ((await missingShards(storage, run)).length > 0) return undefined;
+  const summary = await summarizeRun(storage, run);
+  await removeGarbage(storage, run);
+  await storage.replace('README.md', new TextEncoder().encode(outputReadme(run, summary)));
+  await storage.replace('queries.sql', new TextEncoder().encode(outputQueries(run)));
+  await storage.replace(SUMMARY_FILE, encodeJson(summary));
+  return summary;
+}
+
+/** What the receipts that are there add up to; of an unfinished run too. */
+export async function summarizeRun(storage: Storage, run: RunRecord): Promise<RunSummary> {
+  const totals = { rows: 0, ok: 0, failed: 0, shards: 0, files: 0, bytes: 0 };
+  const failures: Record<string, number> = {};
+  const seconds = noSeconds();
+  const workers = new Set<string>();
+  const versions = new Map<string, Set<string>>();
+  let begin = Number.POSITIVE_INFINITY;
+  let end = 0;
+  for await (const receipt of readReceipts(storage, run)) {
+    totals.rows += receipt.rows;
+    totals.ok += receipt.ok;
+    totals.failed += receipt.failed;
+    totals.shards++;
+    totals.files += receipt.files.length;
+    totals.bytes += receipt.files.reduce((sum, file) => sum + file.bytes, 0);
+    for (const [code, count] of Object.entries(receipt.failures)) failures[code] = (failures[code] ?? 0) + count;
+    for (const stage of STAGES) seconds[stage] += receipt.seconds[stage];
+    workers.add(`${receipt.worker.host}/${receipt.worker.name}`);
+    for (const [name, version] of Object.entries(receipt.versions)) {
+      versions.set(name, (versions.get(name) ?? new Set()).add(version));
+    }
+    const finished = Date.parse(receipt.finishedAt) / 1000;
+    begin = Math.min(begin, finished - receipt.totalSeconds);
+    end = Math.max(end, finished);
+  }
+  const wallSeconds = Math.max(0, end - begin);
+  return {
+    ...totals,
+    failures,
+    imagesPerSecond: wallSeconds > 0 ? totals.rows / wallSeconds : 0,
+    wallSeconds,
+    seconds,
+    engine: run.request.engine,
+    workers: [...workers].sort(),
+    versions: Object.fromEntries([...versions].map(([name, set]) => [name, [...set].sort()])),
+    columns: run.columns.map(({ name, shape }) => ({ name, shape })),
+    fingerprint: run.fingerprint,
+  };
+}
+
+/** Parts that no receipt names, left by workers that lost a race or died. Returns their paths. */
+export async function removeGarbage(storage: Storage, run: RunRecord): Promise<readonly string[]> {
+  const named = new Set<string>();
+  for await (const receipt of readReceipts(storage, run)) for (const file of receipt.files) named.add(file.path);
+  const garbage: string[] = [];
+  for await (const path of storage.list('parts')) if (!named.has(path)) garbage.push(path);
+  for (const path of garbage) await storage.remove(path);
+  return garbage;
+}

@@ -1,0 +1,173 @@
+// One definition per option: a zod field gives its type, default, flag, environment name, help and documentation.
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { nearestNames, Refusal } from './errors.ts';
+
+/** Extra facts about an option, in the field's `.meta()`. */
+export interface OptionMeta {
+  readonly description: string;
+  /** Placeholder of the value in the help, such as `N` or `WxH`. */
+  readonly value?: string;
+  /** @default LAYERTAP_ and the field's name in capitals */
+  readonly env?: string;
+}
+
+export type OptionShape = Readonly<Record<string, z.ZodType>>;
+
+export interface OptionDoc {
+  readonly name: string;
+  readonly flag: string;
+  readonly env: string;
+  readonly value: string | undefined;
+  readonly description: string;
+  readonly default: string | undefined;
+  readonly repeats: boolean;
+  readonly required: boolean;
+}
+
+export interface ParsedOptions<S extends OptionShape> {
+  readonly values: z.output<z.ZodObject<S>>;
+  readonly positionals: readonly string[];
+}
+
+export interface ParseInput {
+  readonly argv: readonly string[];
+  /** Environment to read; flags win over it. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** How the command is called, for messages: `layertap extract`. */
+  readonly command: string;
+}
+
+/** Reads a command's options from flags, then the environment, then defaults. Refuses with the flag and its valid values. */
+export function parseOptions<S extends OptionShape>(shape: S, input: ParseInput): ParsedOptions<S> {
+  const docs = describeOptions(shape);
+  const { values, positionals } = parseFlags(docs, shape, input);
+  const raw: Record<string, unknown> = {};
+  for (const doc of docs) {
+    const flag = values[doc.flag.slice(2)];
+    const env = input.env[doc.env];
+    if (flag !== undefined) raw[doc.name] = flag;
+    else if (env !== undefined && env !== '') raw[doc.name] = fromEnvironment(doc, shape, env);
+  }
+  const parsed = z.object(shape).safeParse(raw);
+  if (parsed.success) return { values: parsed.data, positionals };
+  const issue = parsed.error.issues[0];
+  const doc = docs.find(({ name }) => name === issue?.path[0]);
+  const given = doc === undefined ? undefined : raw[doc.name];
+  if (doc !== undefined && given === undefined) {
+    throw usage(`Expected ${doc.flag}${doc.value === undefined ? '' : ` ${doc.value}`}: ${doc.description}`, input);
+  }
+  const expected = issue === undefined ? 'valid options' : expectation(issue);
+  throw usage(`Expected ${expected} for ${doc?.flag ?? 'the options'} but received ${JSON.stringify(given)}`, input);
+}
+
+/** The options as data: help, README and environment tables are made of this. */
+export function describeOptions(shape: OptionShape): readonly OptionDoc[] {
+  return Object.entries(shape).map(([name, schema]) => {
+    const meta = (schema.meta() ?? {}) as Partial<OptionMeta>;
+    const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+    const words = name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`);
+    const boolean = isBoolean(schema);
+    const choices = json.enum ?? (typeof json.items === 'object' && 'enum' in json.items ? json.items.enum : undefined);
+    return {
+      name,
+      flag: `--${words}`,
+      env: meta.env ?? `LAYERTAP_${words.replaceAll('-', '_').toUpperCase()}`,
+      value: boolean ? undefined : (meta.value ?? choices?.join('|') ?? 'VALUE'),
+      description: meta.description ?? '',
+      default: json.default === undefined ? undefined : String(json.default),
+      repeats: repeats(schema),
+      required: !schema.safeParse(undefined).success,
+    };
+  });
+}
+
+/** The help's lines for a command's options. */
+export function formatOptions(shape: OptionShape): string {
+  const rows = describeOptions(shape).map(doc => {
+    const left = `  ${doc.flag}${doc.value === undefined ? '' : ` ${doc.value}`}`;
+    const notes = [
+      doc.required ? 'required' : '',
+      doc.repeats ? 'repeatable' : '',
+      doc.default !== undefined && doc.default !== '' && doc.default !== 'false' ? `default ${doc.default}` : '',
+    ].filter(note => note !== '');
+    return { left, right: `${doc.description}${notes.length === 0 ? '' : ` (${notes.join(', ')})`}` };
+  });
+  const width = Math.min(34, Math.max(0, ...rows.map(row => row.left.length)));
+  return rows.map(({ left, right }) => `${left.padEnd(width)}  ${right}`).join('\n');
+}
+
+function parseFlags(
+  docs: readonly OptionDoc[],
+  shape: OptionShape,
+  input: ParseInput,
+): { values: Readonly<Record<string, unknown>>; positionals: readonly string[] } {
+  const options = Object.fromEntries(
+    docs.map(doc => [
+      doc.flag.slice(2),
+      { type: isBoolean(fieldOf(shape, doc)) ? ('boolean' as const) : ('string' as const), multiple: doc.repeats },
+    ]),
+  );
+  const flags = docs.map(({ flag }) => flag);
+  const argv = input.argv.map(argument => (argument === '-h' ? '--help' : argument));
+  const unknown = argv
+    .slice(0, argv.includes('--') ? argv.indexOf('--') : undefined)
+    .find(argument => argument.startsWith('--') && !flags.includes(argument.split('=')[0] ?? '') && !isNegated(argument, docs));
+  if (unknown !== undefined) {
+    const name = unknown.split('=')[0] ?? unknown;
+    throw usage(`Unknown option ${name}; did you mean ${nearestNames(name, flags, 3).join(', ')}?`, input);
+  }
+  try {
+    return parseArgs({ args: [...negativesJoined(argv, docs)], options, allowPositionals: true, allowNegative: true });
+  } catch (error) {
+    throw usage(error instanceof Error ? error.message : String(error), input, error);
+  }
+}
+
+/** `--mean -1` is a value to a person and a flag to parseArgs: join it with `=`. */
+function negativesJoined(argv: readonly string[], docs: readonly OptionDoc[]): readonly string[] {
+  const joined: string[] = [];
+  for (const argument of argv) {
+    const last = joined.at(-1);
+    const takesValue = docs.some(doc => doc.flag === last && doc.value !== undefined);
+    if (takesValue && /^-[\d.]/.test(argument)) joined[joined.length - 1] = `${last}=${argument}`;
+    else joined.push(argument);
+  }
+  return joined;
+}
+
+function isNegated(argument: string, docs: readonly OptionDoc[]): boolean {
+  return docs.some(doc => doc.value === undefined && argument === doc.flag.replace('--', '--no-'));
+}
+
+/** Lists are separated by commas in the environment. */
+function fromEnvironment(doc: OptionDoc, shape: OptionShape, text: string): unknown {
+  if (doc.repeats) return text.split(',').map(item => item.trim());
+  if (!isBoolean(fieldOf(shape, doc))) return text;
+  if (/^(1|true|yes|on)$/i.test(text)) return true;
+  if (/^(0|false|no|off)$/i.test(text)) return false;
+  return text;
+}
+
+function fieldOf(shape: OptionShape, doc: OptionDoc): z.ZodType {
+  const schema = shape[doc.name];
+  if (schema === undefined) throw new Error(`Expected an option named ${doc.name}`);
+  return schema;
+}
+
+function isBoolean(schema: z.ZodType): boolean {
+  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }).type === 'boolean';
+}
+
+function repeats(schema: z.ZodType): boolean {
+  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }).type === 'array';
+}
+
+function expectation(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_value') return `one of ${issue.values.join(', ')}`;
+  return issue.message.replace(/^Invalid input: expected /, '').replace(/^Too small: expected /, '').replace(/, received .*/, '');
+}
+
+function usage(message: string, input: ParseInput, cause?: unknown): Refusal {
+  return new Refusal('bad-option', message, { hint: `See \`${input.command} --help\`.`, ...(cause === undefined ? {} : { cause }) });
+}

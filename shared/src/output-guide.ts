@@ -1,0 +1,130 @@
+// README.md and queries.sql of an output directory: snippets that work as pasted, made for the very columns of the run.
+import type { RunSummary } from './finish-run.ts';
+import type { RunRecord } from './run.ts';
+import { type FeatureSpec, sizeOfShape } from './tensor.ts';
+
+const PARQUET_GLOB = 'parts/**/*.parquet';
+const ARROW_GLOB = 'parts/**/*.arrow';
+
+export function outputReadme(run: RunRecord, summary: RunSummary): string {
+  const columns = run.columns.map(column => `| \`${column.name}\` | ${column.shape.join(' × ')} | ${column.dtype} |`);
+  return `# Features of ${summary.rows} images
+
+${summary.ok} rows are \`ok\`, ${summary.failed} \`failed\` (their \`error_code\` and \`error_message\` say why). One row per image, in the order of the manifest;
+\`sample_id\` names the image, \`uri\` is where it was, \`sha256\` is the hash of its bytes.
+
+| column | shape per image | type |
+|---|---|---|
+${columns.join('\n')}
+
+Model \`${run.request.model}\` on the engine \`${run.request.engine}\`; recipe \`${JSON.stringify(run.request.recipe)}\`.
+\`run.json\` holds the whole request, \`receipts/\` what was done for each part. Check all of it with \`npx layertap verify .\`.
+
+## Read it
+
+Run these from this directory. A failed row has no features: take \`status = 'ok'\` first.
+${run.request.format === 'arrow' ? arrowSnippets(run) : parquetSnippets(run)}`;
+}
+
+function parquetSnippets(run: RunRecord): string {
+  const column = firstColumn(run);
+  return `
+PyArrow, each feature column as one NumPy array:
+\`\`\`python
+import glob, pyarrow.dataset as ds
+parts = sorted(glob.glob("${PARQUET_GLOB}", recursive=True))
+table = ds.dataset(parts, format="parquet").to_table(filter=ds.field("status") == "ok")
+features = table["${column.name}"].combine_chunks().to_numpy_ndarray()  # ${numpyShape(column)}
+\`\`\`
+
+DuckDB (more in \`queries.sql\`):
+\`\`\`sql
+SELECT sample_id, "${column.name}" FROM read_parquet('${PARQUET_GLOB}') WHERE status = 'ok' LIMIT 5;
+\`\`\`
+
+Polars:
+\`\`\`python
+import polars as pl
+frame = pl.scan_parquet("${PARQUET_GLOB}").filter(pl.col("status") == "ok").collect()
+\`\`\`
+
+pandas:
+\`\`\`python
+import glob, numpy as np, pandas as pd
+parts = sorted(glob.glob("${PARQUET_GLOB}", recursive=True))
+frame = pd.read_parquet(parts, filters=[("status", "==", "ok")])
+features = np.stack(frame["${column.name}"]).reshape(${['-1', ...column.shape].join(', ')})
+\`\`\`
+`;
+}
+
+function arrowSnippets(run: RunRecord): string {
+  const column = firstColumn(run);
+  return `
+PyArrow, each feature column as one NumPy array:
+\`\`\`python
+import glob, pyarrow.dataset as ds
+parts = sorted(glob.glob("${ARROW_GLOB}", recursive=True))
+table = ds.dataset(parts, format="ipc").to_table(filter=ds.field("status") == "ok")
+features = table["${column.name}"].combine_chunks().to_numpy_ndarray()  # ${numpyShape(column)}
+\`\`\`
+
+DuckDB, through PyArrow:
+\`\`\`python
+import duckdb, glob, pyarrow.dataset as ds
+parts = ds.dataset(sorted(glob.glob("${ARROW_GLOB}", recursive=True)), format="ipc")
+duckdb.sql("SELECT status, count(*) FROM parts GROUP BY status").show()
+\`\`\`
+
+Polars:
+\`\`\`python
+import polars as pl
+frame = pl.scan_ipc("${ARROW_GLOB}").filter(pl.col("status") == "ok").collect()
+\`\`\`
+
+pandas:
+\`\`\`python
+import glob, numpy as np, pyarrow.dataset as ds
+parts = sorted(glob.glob("${ARROW_GLOB}", recursive=True))
+frame = ds.dataset(parts, format="ipc").to_table(filter=ds.field("status") == "ok").to_pandas()
+features = np.stack(frame["${column.name}"]).reshape(${['-1', ...column.shape].join(', ')})
+\`\`\`
+`;
+}
+
+/** Queries for DuckDB; with Arrow parts alone there is nothing that it reads by itself. */
+export function outputQueries(run: RunRecord): string {
+  const column = firstColumn(run);
+  const size = sizeOfShape(column.shape);
+  const parts = `read_parquet('${PARQUET_GLOB}')`;
+  if (run.request.format === 'arrow') {
+    return '-- DuckDB reads no Arrow files by itself: see README.md for the way through PyArrow, or extract with --format both.\n';
+  }
+  return `-- Run from this directory: duckdb -c ".read queries.sql"
+
+-- How many rows, and why some failed
+SELECT status, error_code, count(*) AS images FROM ${parts} GROUP BY ALL ORDER BY images DESC;
+
+-- The failed images
+SELECT sample_id, error_code, error_message FROM ${parts} WHERE status = 'failed' LIMIT 20;
+
+-- The ten images nearest to the first one, by cosine, in the layer "${column.name}"
+WITH features AS (
+  SELECT sample_id, "${column.name}"::FLOAT[${size}] AS v FROM ${parts} WHERE status = 'ok'
+), query AS (
+  SELECT sample_id, v FROM features ORDER BY sample_id LIMIT 1
+)
+SELECT f.sample_id, array_cosine_similarity(f.v, q.v) AS cosine
+FROM features f, query q ORDER BY cosine DESC LIMIT 10;
+`;
+}
+
+function numpyShape(column: FeatureSpec): string {
+  return `(rows, ${column.shape.join(', ')})`;
+}
+
+function firstColumn(run: RunRecord): FeatureSpec {
+  const column = run.columns[0];
+  if (column === undefined) throw new Error('Expected a run with at least one column');
+  return column;
+}

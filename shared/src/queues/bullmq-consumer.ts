@@ -1,0 +1,170 @@
+// Takes jobs from BullMQ: maps our verdicts to its own, and a lost lock or a forced close to an abort. For bullmq.ts.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DelayedError, type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import { describeError } from '../errors.ts';
+import { ShardJob } from '../job.ts';
+import type { Logger } from '../logger.ts';
+import { type ConsumeOptions, type JobConsumer, type JobHandler, JobRefused, JobReleased } from '../queue.ts';
+import { createIdleWatch } from './idle-watch.ts';
+import { readShardJob } from './read-job.ts';
+
+export interface BullmqConsumerContext {
+  readonly name: string;
+  readonly connection: Redis;
+  readonly logger: Logger;
+  readonly lockDurationMs: number;
+  /** Jobs that wait, now or for their time. */
+  readonly pendingCount: () => Promise<number>;
+  readonly onClosed: () => void;
+}
+
+/**
+ * A job stalls when its worker dies, which says nothing about the job; the bound is for one that takes its worker
+ * along each time.
+ */
+const STALLS_UNTIL_FAILED = 10;
+/** How long closing waits for Redis once the handlers have ended; what was not given back by then stalls and returns. */
+const CLOSE_TIMEOUT_MS = 5000;
+
+interface InHand {
+  readonly controller: AbortController;
+  lockLost: boolean;
+}
+
+export function consumeBullmq(
+  handler: JobHandler,
+  options: ConsumeOptions,
+  context: BullmqConsumerContext,
+): JobConsumer {
+  const { name, connection, logger, lockDurationMs } = context;
+  const inHand = new Map<string, InHand>();
+  const handlers = new Set<Promise<void>>();
+  const idle = createIdleWatch({ pendingCount: context.pendingCount, onIdle: options.onIdle });
+  let closing = false;
+  let forced = false;
+  let closed: Promise<void> | undefined;
+
+  const worker = new Worker<unknown, void>(name, (job, token) => track(work(job, token)), {
+    connection,
+    concurrency: options.concurrency,
+    lockDuration: lockDurationMs,
+    stalledInterval: lockDurationMs,
+    maxStalledCount: STALLS_UNTIL_FAILED,
+    runRetryDelay: 1000,
+  });
+
+  async function work(job: Job<unknown>, token: string | undefined): Promise<void> {
+    // Fetched while the worker was being closed.
+    if (closing) return giveBack(job, token, 0);
+    const shardJob = readOrFail(job.data);
+    const hand: InHand = { controller: new AbortController(), lockLost: false };
+    const id = idOf(job);
+    inHand.set(id, hand);
+    try {
+      await handler(shardJob, { attempt: job.attemptsMade + 1, signal: hand.controller.signal });
+    } catch (error) {
+      if (forced) return await giveBack(job, token, 0);
+      if (error instanceof JobReleased) return await giveBack(job, token, error.delayMs);
+      if (!hand.lockLost) throw toBullmqError(error);
+    } finally {
+      inHand.delete(id);
+    }
+    // Somebody else's by now: a verdict of ours would be refused.
+    if (hand.lockLost) {
+      idle.settle(id);
+      throw new WaitingError();
+    }
+  }
+
+  /** Always throws what tells BullMQ to leave the job where it was put. */
+  async function giveBack(job: Job<unknown>, token: string | undefined, delayMs: number): Promise<never> {
+    try {
+      if (delayMs > 0) await job.moveToDelayed(Date.now() + delayMs, token);
+      else await job.moveToWait(token);
+    } catch (error) {
+      // Its lock is gone: it returns to the queue as a stalled job.
+      logger.log('debug', `could not give back job ${job.id}: ${describeError(error)}`);
+    }
+    idle.settle(idOf(job));
+    throw delayMs > 0 ? new DelayedError() : new WaitingError();
+  }
+
+  function track(work: Promise<void>): Promise<void> {
+    const ended = work.catch(() => undefined).finally(() => handlers.delete(ended));
+    handlers.add(ended);
+    return work;
+  }
+
+  worker.on('active', job => idle.begin(idOf(job)));
+  worker.on('drained', () => idle.drained());
+  worker.on('completed', job => idle.settle(idOf(job)));
+  worker.on('failed', (job, error) => {
+    if (job === undefined) return;
+    idle.settle(idOf(job));
+    // Without an end it is tried again.
+    if (job.finishedOn !== undefined) tellFailed(job, error);
+  });
+  worker.on('lockRenewalFailed', ids => {
+    for (const id of ids) {
+      const hand = inHand.get(id);
+      if (hand === undefined || hand.lockLost) continue;
+      logger.log('warn', `lost the lock of job ${id}: leaving it to whoever takes it`);
+      hand.lockLost = true;
+      hand.controller.abort(new Error('the lock of the job is lost'));
+    }
+  });
+  worker.on('error', error => {
+    idle.settleAllBut(new Set(inHand.keys()));
+    // The connection tells of its outages itself, and the lock was told above.
+    if (connection.status !== 'ready' || 'code' in error || error.message.startsWith('could not renew lock')) return;
+    logger.log('warn', `queue: ${describeError(error)}`);
+  });
+
+  function tellFailed(job: Job<unknown>, error: Error): void {
+    const shardJob = ShardJob.safeParse(job.data);
+    if (shardJob.success) options.onFailed?.(shardJob.data, error);
+    else logger.log('error', `job ${job.id} failed: ${error.message}`);
+  }
+
+  return {
+    async close({ force = false } = {}): Promise<void> {
+      closing = true;
+      idle.stop();
+      if (force) {
+        forced = true;
+        for (const { controller } of inHand.values()) controller.abort(new Error('the worker leaves at once'));
+      }
+      closed ??= worker.close().finally(context.onClosed);
+      const timeout = new AbortController();
+      // Giving a job back needs Redis, which may be gone: the bound starts when our own work has ended.
+      const givenUp = untilEnded().then(() => sleep(CLOSE_TIMEOUT_MS, true, { signal: timeout.signal }));
+      const late = await Promise.race([closed.then(() => false), givenUp]);
+      timeout.abort();
+      givenUp.catch(() => undefined);
+      if (late) logger.log('warn', 'Redis did not answer while closing; jobs in hand return by themselves');
+    },
+  };
+
+  async function untilEnded(): Promise<void> {
+    while (inHand.size > 0) await Promise.race(handlers);
+  }
+}
+
+function readOrFail(data: unknown): ShardJob {
+  try {
+    return readShardJob(data);
+  } catch (error) {
+    throw toBullmqError(error);
+  }
+}
+
+function toBullmqError(error: unknown): Error {
+  if (error instanceof JobRefused) return new UnrecoverableError(describeError(error));
+  // Its message alone is kept in Redis: with those of its causes.
+  return new Error(describeError(error), { cause: error });
+}
+
+function idOf(job: Pick<Job, 'id'>): string {
+  return job.id ?? '';
+}

@@ -1,0 +1,50 @@
+// The receipt: a small JSON file published after a shard's part; it alone means that the shard is done.
+import { z } from 'zod';
+
+/** Seconds that a shard spent in each stage; stages overlap, so they do not add up to `total`. */
+export const STAGES = ['read', 'decode', 'infer', 'pool', 'serialize', 'publish'] as const;
+export type Stage = (typeof STAGES)[number];
+export type StageSeconds = Readonly<Record<Stage, number>>;
+
+export const PartFile = z.strictObject({
+  /** Relative to the run directory. */
+  path: z.string(),
+  format: z.enum(['parquet', 'arrow']),
+  sha256: z.string(),
+  bytes: z.int(),
+  rows: z.int(),
+});
+export type PartFile = z.output<typeof PartFile>;
+
+export const ShardReceipt = z.strictObject({
+  version: z.literal(1),
+  shard: z.int(),
+  fingerprint: z.string(),
+  rows: z.int(),
+  ok: z.int(),
+  failed: z.int(),
+  /** Failed rows per error code. */
+  failures: z.record(z.string(), z.int()),
+  files: z.array(PartFile),
+  seconds: z.object({
+    read: z.number(),
+    decode: z.number(),
+    infer: z.number(),
+    pool: z.number(),
+    serialize: z.number(),
+    publish: z.number(),
+  }),
+  /** From the first byte read to the part published. */
+  totalSeconds: z.number(),
+  attempt: z.int(),
+  /** Which worker did it. */
+  worker: z.object({ host: z.string(), name: z.string(), pid: z.int() }),
+  versions: z.record(z.string(), z.string()),
+  cpu: z.string(),
+  finishedAt: z.string(),
+});
+export type ShardReceipt = z.output<typeof ShardReceipt>;
+
+export function noSeconds(): Record<Stage, number> {
+  return { read: 0, decode: 0, infer: 0, pool: 0, serialize: 0, publish: 0 };
+}

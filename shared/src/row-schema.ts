@@ -1,0 +1,31 @@
+// The schema of a part: one row per sample, then one column per layer. What readers of the output rely on.
+import { Field, Int32, Schema, Utf8 } from 'apache-arrow';
+import { carriedField } from './manifest.ts';
+import type { RunRecord } from './run.ts';
+import { featureField } from './tensor.ts';
+
+/** Columns that every part begins with; carried columns may not take these names. */
+export const ROW_COLUMNS = ['sample_id', 'uri', 'sha256', 'width', 'height', 'status', 'error_code', 'error_message'] as const;
+
+/** The frozen schema of a run's parts, with fingerprint, recipe and request in its metadata. */
+export function rowSchema(run: RunRecord): Schema {
+  const metadata = new Map([
+    ['layertap.fingerprint', run.fingerprint],
+    ['layertap.recipe', JSON.stringify(run.request.recipe)],
+    ['layertap.recipe_origin', run.request.recipeOrigin],
+    ['layertap.request', JSON.stringify({ ...run.request, model: run.request.model.split(/[\\/]/).at(-1) })],
+  ]);
+  const fields = [
+    new Field('sample_id', new Utf8(), false),
+    new Field('uri', new Utf8(), false),
+    new Field('sha256', new Utf8(), true),
+    new Field('width', new Int32(), true),
+    new Field('height', new Int32(), true),
+    new Field('status', new Utf8(), false),
+    new Field('error_code', new Utf8(), true),
+    new Field('error_message', new Utf8(), true),
+    ...run.carried.map(carriedField),
+    ...run.columns.map(featureField),
+  ];
+  return new Schema(fields, metadata);
+}

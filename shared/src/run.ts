@@ -1,0 +1,143 @@
+// The run directory: its paths, run.json, and which shards are done. Files are the truth; a queue is rebuilt from here.
+import { z } from 'zod';
+import { Refusal } from './errors.ts';
+import { decidingFields, fingerprintOf } from './fingerprint.ts';
+import { CARRIED_TYPES } from './manifest.ts';
+import { ShardReceipt } from './receipt.ts';
+import { ExtractRequest } from './request.ts';
+import type { Storage } from './storage.ts';
+
+export const RunRecord = z.strictObject({
+  version: z.literal(1),
+  runId: z.string(),
+  createdAt: z.string(),
+  /** SOURCE as the user gave it, made absolute. */
+  source: z.string(),
+  request: ExtractRequest,
+  fingerprint: z.string(),
+  /** One output column per entry. */
+  columns: z.array(z.strictObject({ name: z.string(), dtype: z.enum(['float32']), shape: z.array(z.int()) })),
+  carried: z.array(z.strictObject({ name: z.string(), type: z.enum(CARRIED_TYPES) })),
+  manifest: z.strictObject({ rows: z.int(), digest: z.string() }),
+  shardSize: z.int().min(1),
+  shards: z.int(),
+  versions: z.record(z.string(), z.string()),
+});
+export type RunRecord = z.output<typeof RunRecord>;
+
+export const RUN_FILE = 'run.json';
+export const SUMMARY_FILE = 'summary.json';
+
+/** Rows [first, first + rows) of the manifest make a shard. */
+export function shardRange(run: RunRecord, shard: number): { readonly first: number; readonly rows: number } {
+  const first = shard * run.shardSize;
+  return { first, rows: Math.min(run.shardSize, run.manifest.rows - first) };
+}
+
+/** `000/000042`: padded to the count of shards, 1,000 a folder. */
+export function shardName(run: Pick<RunRecord, 'shards'>, shard: number): string {
+  const digits = Math.max(6, String(run.shards - 1).length);
+  const folder = String(Math.floor(shard / 1000)).padStart(digits - 3, '0');
+  return `${folder}/${String(shard).padStart(digits, '0')}`;
+}
+
+export function receiptPath(run: RunRecord, shard: number): string {
+  return `receipts/${shardName(run, shard)}.json`;
+}
+
+/** The content hash in the name lets two workers write one shard without touching each other's part. */
+export function partPath(run: RunRecord, shard: number, sha256: string, extension: string): string {
+  return `parts/${shardName(run, shard)}-${sha256.slice(0, 8)}.${extension}`;
+}
+
+/** run.json of a directory, or undefined when it holds none. */
+export async function findRun(storage: Storage): Promise<RunRecord | undefined> {
+  const bytes = await storage.read(RUN_FILE);
+  if (bytes === undefined) return undefined;
+  const parsed = RunRecord.safeParse(parseJson(bytes));
+  if (parsed.success) return parsed.data;
+  throw new Refusal('run-unreadable', `Expected a run record in '${storage.root}/${RUN_FILE}' but: ${z.prettifyError(parsed.error).replaceAll('\n', ' ')}`, {
+    hint: 'It was written by another version of layertap, or damaged.',
+  });
+}
+
+/** run.json of a directory; refuses where there is none. */
+export async function openRun(storage: Storage): Promise<RunRecord> {
+  const run = await findRun(storage);
+  if (run !== undefined) return run;
+  throw new Refusal('run-unreadable', `Expected a run in '${storage.root}' but it has no ${RUN_FILE}`, {
+    hint: 'Give the --out directory of an earlier `layertap extract` or `layertap enqueue`.',
+  });
+}
+
+/** Writes run.json once; false when another producer was first. */
+export async function createRun(storage: Storage, run: RunRecord): Promise<boolean> {
+  return storage.createOnce(RUN_FILE, encodeJson(run));
+}
+
+/** The receipt of a shard, or undefined while it is not done. */
+export async function readReceipt(storage: Storage, run: RunRecord, shard: number): Promise<ShardReceipt | undefined> {
+  const path = receiptPath(run, shard);
+  const bytes = await storage.read(path);
+  if (bytes === undefined) return undefined;
+  const parsed = ShardReceipt.safeParse(parseJson(bytes));
+  if (parsed.success) return parsed.data;
+  throw new Refusal('run-unreadable', `Expected a receipt in '${storage.root}/${path}' but it is damaged`, {
+    hint: 'Delete that file and run `layertap resume`: the shard is done again.',
+    cause: parsed.error,
+  });
+}
+
+/** All receipts in order of their shards; shards that are not done are left out. */
+export async function* readReceipts(storage: Storage, run: RunRecord): AsyncGenerator<ShardReceipt> {
+  for (const shard of await doneShards(storage, run)) {
+    const receipt = await readReceipt(storage, run, shard);
+    if (receipt !== undefined) yield receipt;
+  }
+}
+
+/** Numbers of the shards that have a receipt, ascending. */
+export async function doneShards(storage: Storage, run: RunRecord): Promise<readonly number[]> {
+  const done: number[] = [];
+  for await (const path of storage.list('receipts')) {
+    const match = /\/(\d+)\.json$/.exec(path);
+    if (match?.[1] !== undefined && Number(match[1]) < run.shards) done.push(Number(match[1]));
+  }
+  return done.sort((a, b) => a - b);
+}
+
+/** The shards without a receipt, ascending. */
+export async function missingShards(storage: Storage, run: RunRecord): Promise<readonly number[]> {
+  const done = new Set(await doneShards(storage, run));
+  return Array.from({ length: run.shards }, (_, shard) => shard).filter(shard => !done.has(shard));
+}
+
+/** What differs between a run and a new request, one line each; empty when it is the same work. */
+export function describeDifferences(run: RunRecord, request: ExtractRequest, source: string): readonly string[] {
+  const before = { ...decidingFields(run.request), format: run.request.format, source: run.source };
+  const now: Readonly<Record<string, unknown>> = { ...decidingFields(request), format: request.format, source };
+  return Object.entries(before)
+    .map(([name, value]) => ({ name, before: JSON.stringify(value), now: JSON.stringify(now[name]) }))
+    .filter(difference => difference.before !== difference.now)
+    .map(difference => `${difference.name} was ${difference.before} and is now ${difference.now}`);
+}
+
+/** Refuses a run whose record does not hash to its own fingerprint: run.json was edited. */
+export function checkFingerprint(storage: Storage, run: RunRecord): void {
+  if (fingerprintOf(run.request) === run.fingerprint) return;
+  throw new Refusal('run-mismatch', `Expected the request in '${storage.root}/${RUN_FILE}' to have the fingerprint ${run.fingerprint.slice(0, 12)}… but it has been changed`, {
+    hint: 'Undo the change, or extract into another directory.',
+  });
+}
+
+export function encodeJson(value: unknown): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,34 @@
+// Versions and machine facts that every run and receipt records, since they can change a feature's last bits.
+import { readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+
+const PackageFile = z.looseObject({ name: z.string(), version: z.string() });
+
+/** The folder that holds layertap's package.json: the checkout, or node_modules/layertap. */
+export function packageRoot(): URL {
+  for (let folder = new URL('./', import.meta.url); folder.pathname !== '/'; folder = new URL('../', folder)) {
+    try {
+      const text = readFileSync(fileURLToPath(new URL('package.json', folder)), 'utf8');
+      if (PackageFile.parse(JSON.parse(text)).name === 'layertap') return folder;
+    } catch {
+      // No package.json here: the next folder up may have it.
+    }
+  }
+  throw new Error("Expected layertap's package.json above its own modules");
+}
+
+export function layertapVersion(): string {
+  return PackageFile.parse(JSON.parse(readFileSync(fileURLToPath(new URL('package.json', packageRoot())), 'utf8'))).version;
+}
+
+export function commonVersions(): Readonly<Record<string, string>> {
+  return { layertap: layertapVersion(), node: process.versions.node };
+}
+
+/** Model and count of the processors, such as "AMD EPYC 7763 × 8". */
+export function cpuName(): string {
+  const list = cpus();
+  return `${list[0]?.model.trim() ?? 'unknown'} × ${list.length}`;
+}
