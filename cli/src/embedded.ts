@@ -1,7 +1,8 @@
 // Works through a run in this process tree, without a server: in-memory queue, engine processes, progress, summary.
+
+import { enqueueRun } from '../../services/producer/src/enqueue.ts';
 import { openWorker } from '../../services/worker/src/consumer.ts';
 import { engineProcessStart } from '../../services/worker/src/engine-process-options.ts';
-import { enqueueRun } from '../../services/producer/src/enqueue.ts';
 import { Refusal } from '../../shared/src/errors.ts';
 import type { WorkerOptions } from '../../shared/src/extract-options.ts';
 import { finishRun, type RunSummary } from '../../shared/src/finish-run.ts';
@@ -10,6 +11,7 @@ import { createLogger } from '../../shared/src/logger.ts';
 import { openMemoryQueue } from '../../shared/src/queues/memory.ts';
 import { missingShards, type RunRecord, shardRange } from '../../shared/src/run.ts';
 import type { Storage } from '../../shared/src/storage.ts';
+import { environment } from './config.ts';
 import { showProgress } from './progress.ts';
 
 export interface EmbeddedOptions extends WorkerOptions {
@@ -29,9 +31,15 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<RunSummary>
   const left = (await missingShards(storage, run)).length;
   const hint = `Go on with: layertap resume ${storage.root}`;
   if (lifecycle.stopping.aborted) {
-    throw new Refusal('interrupted', `Stopped with ${run.shards - left} of ${run.shards} shards done; nothing is lost`, { hint });
+    throw new Refusal(
+      'interrupted',
+      `Stopped with ${run.shards - left} of ${run.shards} shards done; nothing is lost`,
+      { hint },
+    );
   }
-  throw new Refusal('run-incomplete', `${left} of ${run.shards} shards could not be done`, { hint: `Mend the cause named above. ${hint}` });
+  throw new Refusal('run-incomplete', `${left} of ${run.shards} shards could not be done`, {
+    hint: `Mend the cause named above. ${hint}`,
+  });
 }
 
 async function workThrough(options: EmbeddedOptions, missing: readonly number[]): Promise<void> {
@@ -49,7 +57,7 @@ async function workThrough(options: EmbeddedOptions, missing: readonly number[])
   const worker = await openWorker({
     queue,
     processes: Math.min(options.processes, missing.length),
-    ...engineProcessStart({ ...options, name: 'embedded' }, process.env),
+    ...engineProcessStart({ ...options, name: 'embedded' }, environment),
     logger,
     onProgress: update => progress.add(update),
     onIdle: () => idle(),

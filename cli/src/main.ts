@@ -1,10 +1,11 @@
 #!/usr/bin/env node
+import { nearestNames, Refusal } from '../../shared/src/errors.ts';
 // The `layertap` command: finds the command, reads its options, runs it under the two-step shutdown.
 import { createLifecycle } from '../../shared/src/lifecycle.ts';
-import { nearestNames, Refusal } from '../../shared/src/errors.ts';
 import { formatOptions, parseOptions } from '../../shared/src/options.ts';
 import { layertapVersion } from '../../shared/src/versions.ts';
 import type { Command } from './command.ts';
+import { environment } from './config.ts';
 
 /** Loaded when called: `layertap --help` must not wait for native libraries. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -29,15 +30,19 @@ async function runCommand(argv: readonly string[]): Promise<number> {
   if (name === '--help' || name === '-h' || name === 'help') return print(await overview());
   const load = COMMANDS[name];
   if (load === undefined) {
-    throw new Refusal('bad-option', `Unknown command '${name}'; did you mean ${nearestNames(name, Object.keys(COMMANDS), 2).join(' or ')}?`, {
-      hint: 'See `layertap --help`.',
-    });
+    throw new Refusal(
+      'bad-option',
+      `Unknown command '${name}'; did you mean ${nearestNames(name, Object.keys(COMMANDS), 2).join(' or ')}?`,
+      {
+        hint: 'See `layertap --help`.',
+      },
+    );
   }
   const command = await load();
   if (rest.includes('--help') || rest.includes('-h')) return print(helpOf(command));
   const { values, positionals } = parseOptions(command.options, {
     argv: rest,
-    env: process.env,
+    env: environment,
     command: `layertap ${name}`,
   });
   return command.run({ options: values, positionals, lifecycle });

@@ -14,9 +14,13 @@ export async function planFromCommand({ command, options, positionals }: PlanCom
   const [source, ...extra] = positionals;
   if (source === undefined || extra.length > 0) {
     const received = source === undefined ? 'none' : positionals.map(text => `'${text}'`).join(', ');
-    throw new Refusal('bad-option', `Expected one SOURCE (a folder, a glob in quotes or a list file) but received ${received}`, {
-      hint: `See \`layertap ${command} --help\`.`,
-    });
+    throw new Refusal(
+      'bad-option',
+      `Expected one SOURCE (a folder, a glob in quotes or a list file) but received ${received}`,
+      {
+        hint: `See \`layertap ${command} --help\`.`,
+      },
+    );
   }
   const logger = createLogger({ json: options.json });
   const planned = await planRun({
@@ -26,6 +30,9 @@ export async function planFromCommand({ command, options, positionals }: PlanCom
   });
   for (const note of planned.notes) logger.log('info', note);
   const { run, continued } = planned;
-  logger.log('info', `${continued ? 'continuing the run' : 'manifest'}: ${run.manifest.rows} images in ${run.shards} shards of ${run.shardSize}`);
+  logger.log(
+    'info',
+    `${continued ? 'continuing the run' : 'manifest'}: ${run.manifest.rows} images in ${run.shards} shards of ${run.shardSize}`,
+  );
   return planned;
 }

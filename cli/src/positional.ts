@@ -5,5 +5,7 @@ export function onlyPositional(command: string, name: string, positionals: reado
   const [value, ...extra] = positionals;
   if (value !== undefined && extra.length === 0) return value;
   const received = value === undefined ? 'none' : positionals.map(text => `'${text}'`).join(', ');
-  throw new Refusal('bad-option', `Expected one ${name} but received ${received}`, { hint: `See \`layertap ${command} --help\`.` });
+  throw new Refusal('bad-option', `Expected one ${name} but received ${received}`, {
+    hint: `See \`layertap ${command} --help\`.`,
+  });
 }

@@ -37,7 +37,14 @@ export function showProgress(options: ProgressOptions): Progress {
     const rate = (done - options.done) / seconds;
     const left = rate > 0 ? (options.total - done) / rate : Number.NaN;
     if (options.json) {
-      const line = { event: 'progress', done, total: options.total, failed, imagesPerSecond: round(rate), secondsLeft: round(left) };
+      const line = {
+        event: 'progress',
+        done,
+        total: options.total,
+        failed,
+        imagesPerSecond: round(rate),
+        secondsLeft: round(left),
+      };
       stream.write(`${JSON.stringify(line)}\n`);
       return;
     }
@@ -46,7 +53,8 @@ export function showProgress(options: ProgressOptions): Progress {
       stream.write(`${text}\n`);
       return;
     }
-    const filled = options.total === 0 ? BAR_WIDTH : Math.round((Math.min(done, options.total) / options.total) * BAR_WIDTH);
+    const filled =
+      options.total === 0 ? BAR_WIDTH : Math.round((Math.min(done, options.total) / options.total) * BAR_WIDTH);
     stream.write(`\r${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)} ${text}\u001b[K`);
   }
 

@@ -38,3 +38,20 @@ export interface EngineOptions {
   /** Threads of the native runtime; undefined leaves its own default. */
   readonly threads?: number;
 }
+
+/** Loaded when opened: each brings a native library or a large runtime. */
+const ENGINES: Readonly<Record<EngineName, () => Promise<OpenEngine>>> = {
+  tensorflow: async () => (await import('./engines/tensorflow.ts')).openTensorFlowEngine,
+  onnx: async () => (await import('./engines/onnx.ts')).openOnnxEngine,
+  wasm: async () => (await import('./engines/wasm.ts')).openWasmEngine,
+  null: async () => (await import('./engines/null.ts')).openNullEngine,
+};
+
+/**
+ * Opens an engine by name.
+ * @throws Refusal `engine-unavailable`, with the reason and what to do
+ */
+export async function openEngine(name: EngineName, options: EngineOptions = {}): Promise<Engine> {
+  const open = await ENGINES[name]();
+  return open(options);
+}

@@ -1,6 +1,10 @@
 // Opening a model file: finds the reader for its format, checks that it is whole, and gives its layers and digest.
 // A reader is one file in models/ and one line in the table below.
+import { stat } from 'node:fs/promises';
+import { hasErrorCode, Refusal } from '../../shared/src/errors.ts';
 import type { LayerGraph } from './layer-graph.ts';
+import { nullReader } from './models/null.ts';
+import { tfjsLayersReader } from './models/tfjs-layers.ts';
 
 export interface ModelFile {
   /** Absolute path of the file that was opened (for a folder, the model file inside). */
@@ -25,4 +29,29 @@ export interface ModelReader {
   recognises(path: string): Promise<boolean>;
   /** Opens and checks the whole file set; refuses (`model-unreadable`) naming the file and what was expected. */
   open(path: string): Promise<ModelFile>;
+}
+
+/** In the order in which they are asked: the one that reads least goes first. */
+const READERS: readonly ModelReader[] = [nullReader, tfjsLayersReader];
+
+/**
+ * Opens a model, whatever its format, and checks that its files are whole; loads no weights.
+ * @param path a model file, a folder that holds one, or `null:SHAPE`
+ * @throws Refusal `model-unreadable`
+ */
+export async function openModel(path: string): Promise<ModelFile> {
+  for (const reader of READERS) {
+    if (await reader.recognises(path)) return reader.open(path);
+  }
+  throw new Refusal('model-unreadable', `Expected a model at ${path} but received ${await whatIsAt(path)}`, {
+    hint: 'Give a TensorFlow.js layers model (model.json or its folder), an ONNX file (.onnx), or null:SHAPE such as null:1280.',
+  });
+}
+
+async function whatIsAt(path: string): Promise<string> {
+  try {
+    return (await stat(path)).isDirectory() ? 'a folder without model.json' : 'a file of another format';
+  } catch (error) {
+    return hasErrorCode(error, 'ENOENT') ? 'nothing: there is no such file' : 'something that cannot be read';
+  }
 }

@@ -11,7 +11,11 @@ export interface ImageLimits {
   readonly timeoutMs: number;
 }
 
-export const DEFAULT_IMAGE_LIMITS: ImageLimits = { maxBytes: 512 * 1024 * 1024, maxPixels: 268_402_689, timeoutMs: 30_000 };
+export const DEFAULT_IMAGE_LIMITS: ImageLimits = {
+  maxBytes: 512 * 1024 * 1024,
+  maxPixels: 268_402_689,
+  timeoutMs: 30_000,
+};
 
 /** One image as the model wants it. */
 export interface PreparedImage {

@@ -20,12 +20,20 @@ const imageSize = z
 const count = z.coerce.number().int().min(1);
 
 export const recipeOptions = {
-  recipe: z.string().optional().meta({ description: 'Recipe file; without it, MODEL.recipe.json beside the model', value: 'FILE.json' }),
+  recipe: z
+    .string()
+    .optional()
+    .meta({ description: 'Recipe file; without it, MODEL.recipe.json beside the model', value: 'FILE.json' }),
   size: imageSize.optional().meta({ description: 'Size of the input image', value: 'WxH' }),
   resize: z.enum(RESIZE_KERNELS).optional().meta({ description: "Resize kernel, equal to Pillow's" }),
   channels: z.enum(CHANNEL_ORDERS).optional().meta({ description: 'Channel order of the input' }),
-  scale: z.coerce.number().optional().meta({ description: 'Factor on the 0-255 pixel; value = (pixel * scale - mean) / std', value: 'S' }),
-  mean: numberList.optional().meta({ description: 'Subtracted after scaling: one number or one per channel', value: 'M' }),
+  scale: z.coerce
+    .number()
+    .optional()
+    .meta({ description: 'Factor on the 0-255 pixel; value = (pixel * scale - mean) / std', value: 'S' }),
+  mean: numberList
+    .optional()
+    .meta({ description: 'Subtracted after scaling: one number or one per channel', value: 'M' }),
   std: numberList.optional().meta({ description: 'Divisor: one number or one per channel', value: 'D' }),
   exif: z.enum(EXIF_POLICIES).optional().meta({ description: 'Whether to apply the EXIF orientation' }),
 } as const;
@@ -39,7 +47,10 @@ export const extractOptions = {
   out: z.string().meta({ description: 'Output directory of the run', value: 'DIR' }),
   format: z.enum(FORMATS).default('parquet').meta({ description: 'Format of the parts' }),
   pool: z.enum(POOLINGS).default('none').meta({ description: 'Pooling over all axes but channels' }),
-  withPredictions: z.boolean().default(false).meta({ description: "Also write the model's predictions, from the same pass" }),
+  withPredictions: z
+    .boolean()
+    .default(false)
+    .meta({ description: "Also write the model's predictions, from the same pass" }),
   batch: count.default(32).meta({ description: 'Images per inference', value: 'N' }),
   shardSize: count.optional().meta({ description: 'Images per part; without it, from the bytes per row', value: 'N' }),
   limit: count.optional().meta({ description: 'Take only the first N images', value: 'N' }),
@@ -69,8 +80,12 @@ export const queueOptions = {
 
 export const workerOptions = {
   processes: count.default(1).meta({ description: 'Engine processes', value: 'N' }),
-  decodeThreads: count.optional().meta({ description: 'Decoding threads per process; without it, the processors shared out', value: 'N' }),
-  engineThreads: count.optional().meta({ description: "Threads of the native runtime; without it, the runtime's own choice", value: 'N' }),
+  decodeThreads: count
+    .optional()
+    .meta({ description: 'Decoding threads per process; without it, the processors shared out', value: 'N' }),
+  engineThreads: count
+    .optional()
+    .meta({ description: "Threads of the native runtime; without it, the runtime's own choice", value: 'N' }),
 } as const;
 export type WorkerOptions = z.output<z.ZodObject<typeof workerOptions>>;
 

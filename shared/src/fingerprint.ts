@@ -16,7 +16,9 @@ export function decidingFields(request: ExtractRequest): Readonly<Record<string,
 
 /** SHA-256 of the deciding fields as JSON with sorted keys. Hex. */
 export function fingerprintOf(request: ExtractRequest): string {
-  return createHash('sha256').update(canonicalJson(decidingFields(request))).digest('hex');
+  return createHash('sha256')
+    .update(canonicalJson(decidingFields(request)))
+    .digest('hex');
 }
 
 /** JSON with object keys sorted at every depth: equal values give equal text. */

@@ -1,8 +1,9 @@
 // The end of a run: when every shard has its receipt, garbage goes and the summary and the guides for readers appear.
+
+import { outputQueries, outputReadme } from './output-guide.ts';
+import { noSeconds, STAGES, type StageSeconds } from './receipt.ts';
 import type { RunRecord } from './run.ts';
 import { encodeJson, missingShards, readReceipts, SUMMARY_FILE } from './run.ts';
-import { outputReadme, outputQueries } from './output-guide.ts';
-import { noSeconds, STAGES, type StageSeconds } from './receipt.ts';
 import type { Storage } from './storage.ts';
 
 export interface RunSummary {

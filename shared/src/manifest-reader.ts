@@ -1,5 +1,5 @@
 // Reads any range of a manifest; keeps the last file in memory, since neighbouring shards share it.
-import { RecordBatchReader, type RecordBatch, type RecordBatchFileReader } from 'apache-arrow';
+import { type RecordBatch, type RecordBatchFileReader, RecordBatchReader } from 'apache-arrow';
 import { Refusal } from './errors.ts';
 import { type CarriedValue, MANIFEST_BATCH_ROWS, MANIFEST_FILE_ROWS, manifestPath, type Sample } from './manifest.ts';
 import type { Storage } from './storage.ts';
@@ -36,7 +36,10 @@ export function openManifestReader(storage: Storage): ManifestReader {
         const start = inFile % MANIFEST_BATCH_ROWS;
         const end = Math.min(batch?.numRows ?? 0, start + first + count - row);
         if (batch === null || end <= start) {
-          throw new Refusal('run-unreadable', `Expected row ${row} in the manifest of '${storage.root}' but it ends before`);
+          throw new Refusal(
+            'run-unreadable',
+            `Expected row ${row} in the manifest of '${storage.root}' but it ends before`,
+          );
         }
         for (let index = start; index < end; index++, row++) yield sampleOf(batch, index);
       }

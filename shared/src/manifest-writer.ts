@@ -39,7 +39,12 @@ export function openManifestWriter(storage: Storage, carried: readonly CarriedCo
       if (data === undefined) throw new Error(`Expected one chunk for manifest column '${field.name}'`);
       return data;
     });
-    const struct = makeData({ type: new Struct(schema.fields), length: samples.length, nullCount: 0, children: columns });
+    const struct = makeData({
+      type: new Struct(schema.fields),
+      length: samples.length,
+      nullCount: 0,
+      children: columns,
+    });
     batches.push(new RecordBatch(schema, struct));
     samples = [];
   }

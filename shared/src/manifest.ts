@@ -37,7 +37,11 @@ export function carriedField(column: CarriedColumn): Field {
 }
 
 export function manifestSchema(carried: readonly CarriedColumn[]): Schema {
-  return new Schema([new Field('sample_id', new Utf8(), false), new Field('uri', new Utf8(), false), ...carried.map(carriedField)]);
+  return new Schema([
+    new Field('sample_id', new Utf8(), false),
+    new Field('uri', new Utf8(), false),
+    ...carried.map(carriedField),
+  ]);
 }
 
 /** Path of the manifest file that holds a row. */

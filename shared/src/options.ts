@@ -112,7 +112,10 @@ function parseFlags(
   const argv = input.argv.map(argument => (argument === '-h' ? '--help' : argument));
   const unknown = argv
     .slice(0, argv.includes('--') ? argv.indexOf('--') : undefined)
-    .find(argument => argument.startsWith('--') && !flags.includes(argument.split('=')[0] ?? '') && !isNegated(argument, docs));
+    .find(
+      argument =>
+        argument.startsWith('--') && !flags.includes(argument.split('=')[0] ?? '') && !isNegated(argument, docs),
+    );
   if (unknown !== undefined) {
     const name = unknown.split('=')[0] ?? unknown;
     throw usage(`Unknown option ${name}; did you mean ${nearestNames(name, flags, 3).join(', ')}?`, input);
@@ -165,9 +168,15 @@ function repeats(schema: z.ZodType): boolean {
 
 function expectation(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_value') return `one of ${issue.values.join(', ')}`;
-  return issue.message.replace(/^Invalid input: expected /, '').replace(/^Too small: expected /, '').replace(/, received .*/, '');
+  return issue.message
+    .replace(/^Invalid input: expected /, '')
+    .replace(/^Too small: expected /, '')
+    .replace(/, received .*/, '');
 }
 
 function usage(message: string, input: ParseInput, cause?: unknown): Refusal {
-  return new Refusal('bad-option', message, { hint: `See \`${input.command} --help\`.`, ...(cause === undefined ? {} : { cause }) });
+  return new Refusal('bad-option', message, {
+    hint: `See \`${input.command} --help\`.`,
+    ...(cause === undefined ? {} : { cause }),
+  });
 }

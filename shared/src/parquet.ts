@@ -66,7 +66,10 @@ export async function* readParquet(path: string, columns?: readonly string[]): A
   try {
     const groups = file.metadata().numRowGroups();
     for (let group = 0; group < groups; group++) {
-      const table = await file.read({ rowGroups: [group], ...(columns === undefined ? {} : { columns: [...columns] }) });
+      const table = await file.read({
+        rowGroups: [group],
+        ...(columns === undefined ? {} : { columns: [...columns] }),
+      });
       yield* tableFromIPC(table.intoIPCStream()).batches;
     }
   } finally {

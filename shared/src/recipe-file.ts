@@ -39,7 +39,11 @@ export async function readRecipeFile(path: string): Promise<Recipe> {
   }
   const parsed = Recipe.safeParse(json);
   if (parsed.success) return parsed.data;
-  throw new Refusal('recipe-missing', `Expected a recipe in '${path}' but: ${z.prettifyError(parsed.error).replaceAll('\n', ' ')}`, {
-    hint: `Its fields are ${Object.keys(Recipe.shape).join(', ')}.`,
-  });
+  throw new Refusal(
+    'recipe-missing',
+    `Expected a recipe in '${path}' but: ${z.prettifyError(parsed.error).replaceAll('\n', ' ')}`,
+    {
+      hint: `Its fields are ${Object.keys(Recipe.shape).join(', ')}.`,
+    },
+  );
 }

@@ -22,7 +22,10 @@ const perChannel = z
 export const Recipe = z.strictObject({
   width: z.int().min(1).max(16384).describe('Width of the model input in pixels'),
   height: z.int().min(1).max(16384).describe('Height of the model input in pixels'),
-  resize: z.enum(RESIZE_KERNELS).default('bilinear').describe("Resize kernel, equal to Pillow's; the image is squashed"),
+  resize: z
+    .enum(RESIZE_KERNELS)
+    .default('bilinear')
+    .describe("Resize kernel, equal to Pillow's; the image is squashed"),
   channels: z.enum(CHANNEL_ORDERS).default('rgb').describe('Channel order of the input; gray is Pillow\'s "L"'),
   scale: z.number().describe('Factor on the 0–255 pixel; no default, since a wrong one raises no error anywhere'),
   mean: perChannel.default([0]).describe('Subtracted after scaling'),

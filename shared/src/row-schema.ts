@@ -5,7 +5,16 @@ import type { RunRecord } from './run.ts';
 import { featureField } from './tensor.ts';
 
 /** Columns that every part begins with; carried columns may not take these names. */
-export const ROW_COLUMNS = ['sample_id', 'uri', 'sha256', 'width', 'height', 'status', 'error_code', 'error_message'] as const;
+export const ROW_COLUMNS = [
+  'sample_id',
+  'uri',
+  'sha256',
+  'width',
+  'height',
+  'status',
+  'error_code',
+  'error_message',
+] as const;
 
 /** The frozen schema of a run's parts, with fingerprint, recipe and request in its metadata. */
 export function rowSchema(run: RunRecord): Schema {

@@ -56,9 +56,13 @@ export async function findRun(storage: Storage): Promise<RunRecord | undefined> 
   if (bytes === undefined) return undefined;
   const parsed = RunRecord.safeParse(parseJson(bytes));
   if (parsed.success) return parsed.data;
-  throw new Refusal('run-unreadable', `Expected a run record in '${storage.root}/${RUN_FILE}' but: ${z.prettifyError(parsed.error).replaceAll('\n', ' ')}`, {
-    hint: 'It was written by another version of layertap, or damaged.',
-  });
+  throw new Refusal(
+    'run-unreadable',
+    `Expected a run record in '${storage.root}/${RUN_FILE}' but: ${z.prettifyError(parsed.error).replaceAll('\n', ' ')}`,
+    {
+      hint: 'It was written by another version of layertap, or damaged.',
+    },
+  );
 }
 
 /** run.json of a directory; refuses where there is none. */
@@ -125,9 +129,13 @@ export function describeDifferences(run: RunRecord, request: ExtractRequest, sou
 /** Refuses a run whose record does not hash to its own fingerprint: run.json was edited. */
 export function checkFingerprint(storage: Storage, run: RunRecord): void {
   if (fingerprintOf(run.request) === run.fingerprint) return;
-  throw new Refusal('run-mismatch', `Expected the request in '${storage.root}/${RUN_FILE}' to have the fingerprint ${run.fingerprint.slice(0, 12)}… but it has been changed`, {
-    hint: 'Undo the change, or extract into another directory.',
-  });
+  throw new Refusal(
+    'run-mismatch',
+    `Expected the request in '${storage.root}/${RUN_FILE}' to have the fingerprint ${run.fingerprint.slice(0, 12)}… but it has been changed`,
+    {
+      hint: 'Undo the change, or extract into another directory.',
+    },
+  );
 }
 
 export function encodeJson(value: unknown): Uint8Array {

@@ -83,13 +83,15 @@ export function encodeTensor(
 /** The features of a column; rows without one hold zeros (or whatever the file has there). */
 export function decodeTensor(field: Field, vector: Vector): TensorData {
   const feature = featureOfField(field);
-  if (feature === undefined) throw new Error(`Expected a ${EXTENSION_NAME} column but '${field.name}' is ${field.type}`);
+  if (feature === undefined)
+    throw new Error(`Expected a ${EXTENSION_NAME} column but '${field.name}' is ${field.type}`);
   const size = sizeOfShape(feature.shape);
   const data = new Float32Array(vector.length * size);
   let row = 0;
   for (const chunk of vector.data) {
     const child = chunk.children[0];
-    if (child === undefined || child.typeId !== Type.Float) throw new Error(`Expected float32 items in '${field.name}'`);
+    if (child === undefined || child.typeId !== Type.Float)
+      throw new Error(`Expected float32 items in '${field.name}'`);
     const values = child.values as Float32Array;
     data.set(values.subarray(0, chunk.length * size), row * size);
     row += chunk.length;

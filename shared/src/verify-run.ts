@@ -26,7 +26,11 @@ export interface Verification {
 }
 
 /** Reads every part whole. A clean run has no damages. */
-export async function verifyRun(storage: Storage, run: RunRecord, onShard?: (shard: number) => void): Promise<Verification> {
+export async function verifyRun(
+  storage: Storage,
+  run: RunRecord,
+  onShard?: (shard: number) => void,
+): Promise<Verification> {
   const damages: Damage[] = await verifyRecord(storage, run);
   const manifest = openManifestReader(storage);
   const named = new Set<string>();
@@ -49,7 +53,8 @@ export async function verifyRun(storage: Storage, run: RunRecord, onShard?: (sha
     onShard?.(shard);
   }
   for await (const path of storage.list('parts')) {
-    if (!named.has(path)) damages.push({ shard: undefined, message: `${path} is named by no receipt: \`layertap resume\` removes it` });
+    if (!named.has(path))
+      damages.push({ shard: undefined, message: `${path} is named by no receipt: \`layertap resume\` removes it` });
   }
   return { ...totals, damages };
 }
@@ -82,9 +87,12 @@ interface ShardCheck {
 async function verifyShard(check: ShardCheck): Promise<void> {
   const { run, receipt, report } = check;
   const range = shardRange(run, receipt.shard);
-  if (receipt.fingerprint !== run.fingerprint) report(`the receipt of shard ${receipt.shard} belongs to another request`);
+  if (receipt.fingerprint !== run.fingerprint)
+    report(`the receipt of shard ${receipt.shard} belongs to another request`);
   if (receipt.rows !== range.rows || receipt.ok + receipt.failed !== receipt.rows) {
-    report(`the receipt of shard ${receipt.shard} counts ${receipt.ok} ok and ${receipt.failed} failed of ${range.rows} rows`);
+    report(
+      `the receipt of shard ${receipt.shard} counts ${receipt.ok} ok and ${receipt.failed} failed of ${range.rows} rows`,
+    );
   }
   const formats = receipt.files.map(file => file.format);
   for (const format of formatsOf(run.request.format)) {
@@ -125,7 +133,9 @@ async function verifyRows({ storage, run, receipt, manifest, report }: ShardChec
     for (let index = 0; index < batch.numRows; index++, rows++) {
       const sample = await expected.next();
       if (sample.done === true || ids?.get(index) !== sample.value.sampleId) {
-        report(`${file.path} row ${rows} is '${ids?.get(index)}' where the manifest has '${sample.done === true ? 'nothing' : sample.value.sampleId}'`);
+        report(
+          `${file.path} row ${rows} is '${ids?.get(index)}' where the manifest has '${sample.done === true ? 'nothing' : sample.value.sampleId}'`,
+        );
         return;
       }
       if (status?.get(index) === 'ok') ok++;

@@ -20,7 +20,8 @@ export function packageRoot(): URL {
 }
 
 export function layertapVersion(): string {
-  return PackageFile.parse(JSON.parse(readFileSync(fileURLToPath(new URL('package.json', packageRoot())), 'utf8'))).version;
+  return PackageFile.parse(JSON.parse(readFileSync(fileURLToPath(new URL('package.json', packageRoot())), 'utf8')))
+    .version;
 }
 
 export function commonVersions(): Readonly<Record<string, string>> {

@@ -26,7 +26,10 @@ export const demo = defineCommand({
     const directory = resolve(options.out);
     const photos = `${directory}/images`;
     const made = await makeDemoImages(photos);
-    createLogger({ json: options.json }).log('info', `demo images: ${made.images} and ${made.broken} broken ones in ${photos}`);
+    createLogger({ json: options.json }).log(
+      'info',
+      `demo images: ${made.images} and ${made.broken} broken ones in ${photos}`,
+    );
     const model = fileURLToPath(new URL('demo/model/model.json', packageRoot()));
     return extract.run({
       options: {

@@ -28,7 +28,10 @@ export const enqueue = defineCommand({
     if (summary !== undefined) {
       process.stdout.write(`${formatReport({ run, summary, out: storage.root, json: options.json })}\n`);
     } else if (!options.wait) {
-      logger.log('info', `Start workers with: layertap work --redis URL    Follow it with: layertap status ${storage.root}`);
+      logger.log(
+        'info',
+        `Start workers with: layertap work --redis URL    Follow it with: layertap status ${storage.root}`,
+      );
     }
     return 0;
   },

@@ -13,7 +13,9 @@ export const layers = defineCommand({
   async run({ options, positionals }): Promise<number> {
     const model = await openModel(resolve(onlyPositional('layers', 'MODEL', positionals)));
     if (options.json) {
-      process.stdout.write(`${JSON.stringify({ path: model.path, format: model.format, sha256: model.sha256, ...model.graph })}\n`);
+      process.stdout.write(
+        `${JSON.stringify({ path: model.path, format: model.format, sha256: model.sha256, ...model.graph })}\n`,
+      );
       return 0;
     }
     const rows = model.graph.layers.map(layer => [
@@ -31,5 +33,12 @@ export const layers = defineCommand({
 function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [header, ...rows];
   const widths = header.map((_, column) => Math.max(...all.map(row => row[column]?.length ?? 0)));
-  return all.map(row => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()).join('\n');
+  return all
+    .map(row =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }

@@ -16,7 +16,10 @@ import { onlyPositional } from '../positional.ts';
 import { formatReport } from '../report.ts';
 
 const options = {
-  redis: z.string().optional().meta({ description: 'Queue the missing shards in this Redis instead of working here', value: 'URL' }),
+  redis: z
+    .string()
+    .optional()
+    .meta({ description: 'Queue the missing shards in this Redis instead of working here', value: 'URL' }),
   queue: queueOptions.queue,
   wait: z.boolean().default(false).meta({ description: 'With --redis: stay until the run is done' }),
   ...workerOptions,
@@ -44,7 +47,11 @@ export const resume = defineCommand({
   },
 });
 
-async function requeue(url: string, input: CommandInput<typeof options>, run: RunRecord): Promise<RunSummary | undefined> {
+async function requeue(
+  url: string,
+  input: CommandInput<typeof options>,
+  run: RunRecord,
+): Promise<RunSummary | undefined> {
   const { lifecycle } = input;
   const storage = openFileStorage(resolve(onlyPositional('resume', 'OUT', input.positionals)));
   const logger = createLogger({ json: input.options.json });
@@ -58,7 +65,11 @@ async function checkModel(run: RunRecord): Promise<void> {
   const { model: path, modelSha256 } = run.request;
   const model = await openModel(path);
   if (model.sha256 === modelSha256) return;
-  throw new Refusal('run-mismatch', `Expected '${path}' to have sha256 ${modelSha256.slice(0, 12)}… as when the run began but it has ${model.sha256.slice(0, 12)}…`, {
-    hint: 'Put the old model back, or extract into another directory.',
-  });
+  throw new Refusal(
+    'run-mismatch',
+    `Expected '${path}' to have sha256 ${modelSha256.slice(0, 12)}… as when the run began but it has ${model.sha256.slice(0, 12)}…`,
+    {
+      hint: 'Put the old model back, or extract into another directory.',
+    },
+  );
 }

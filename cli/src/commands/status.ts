@@ -1,8 +1,8 @@
 // layertap status: how far a run is, from its receipts alone (and from the queue where --redis is given).
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { summarizeRun } from '../../../shared/src/finish-run.ts';
 import { outputOptions, queueOptions } from '../../../shared/src/extract-options.ts';
+import { summarizeRun } from '../../../shared/src/finish-run.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
 import { openRun } from '../../../shared/src/run.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
@@ -15,7 +15,10 @@ export const status = defineCommand({
   summary: 'Show how far a run is',
   positionals: 'OUT',
   options: {
-    redis: z.string().optional().meta({ description: 'Also ask this Redis what waits and what failed', value: 'URL', env: 'REDIS_URL' }),
+    redis: z
+      .string()
+      .optional()
+      .meta({ description: 'Also ask this Redis what waits and what failed', value: 'URL', env: 'REDIS_URL' }),
     queue: queueOptions.queue,
     ...outputOptions,
   },
@@ -24,14 +27,23 @@ export const status = defineCommand({
     const run = await openRun(storage);
     const summary = await summarizeRun(storage, run);
     const state = summary.shards === run.shards ? 'done' : 'unfinished';
-    const queued = options.redis === undefined ? undefined : await queueState(options.redis, options.queue, run.runId, lifecycle.defer);
+    const queued =
+      options.redis === undefined
+        ? undefined
+        : await queueState(options.redis, options.queue, run.runId, lifecycle.defer);
     if (options.json) {
-      process.stdout.write(`${JSON.stringify({ out: storage.root, state, runId: run.runId, total: run.manifest.rows, shardsTotal: run.shards, ...summary, queue: queued })}\n`);
+      process.stdout.write(
+        `${JSON.stringify({ out: storage.root, state, runId: run.runId, total: run.manifest.rows, shardsTotal: run.shards, ...summary, queue: queued })}\n`,
+      );
       return 0;
     }
-    const lines = [`${state}: ${summary.rows} of ${run.manifest.rows} images, ${summary.shards} of ${run.shards} shards`];
+    const lines = [
+      `${state}: ${summary.rows} of ${run.manifest.rows} images, ${summary.shards} of ${run.shards} shards`,
+    ];
     if (queued !== undefined) {
-      lines.push(`queue: ${queued.waiting} waiting, ${queued.active} active, ${queued.delayed} delayed, ${queued.failed} failed`);
+      lines.push(
+        `queue: ${queued.waiting} waiting, ${queued.active} active, ${queued.delayed} delayed, ${queued.failed} failed`,
+      );
       for (const { shard, reason } of queued.failures) lines.push(`  shard ${shard}: ${reason}`);
     }
     if (state === 'unfinished') lines.push(`Go on with: layertap resume ${storage.root}`);

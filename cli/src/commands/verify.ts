@@ -19,13 +19,19 @@ export const verify = defineCommand({
     const run = await openRun(storage);
     const { rows, ok, failed, damages } = await verifyRun(storage, run);
     if (options.json) {
-      process.stdout.write(`${JSON.stringify({ out: storage.root, clean: damages.length === 0, rows, ok, failed, damages })}\n`);
+      process.stdout.write(
+        `${JSON.stringify({ out: storage.root, clean: damages.length === 0, rows, ok, failed, damages })}\n`,
+      );
     } else if (damages.length === 0) {
-      process.stdout.write(`clean: ${rows} images, each exactly one row (${ok} ok, ${failed} failed), ${run.shards} shards\n`);
+      process.stdout.write(
+        `clean: ${rows} images, each exactly one row (${ok} ok, ${failed} failed), ${run.shards} shards\n`,
+      );
     } else {
       const lines = damages.slice(0, SHOWN).map(({ message }) => `  ${message}`);
       if (damages.length > SHOWN) lines.push(`  … and ${damages.length - SHOWN} more (--json lists all)`);
-      process.stdout.write(`${damages.length} ${damages.length === 1 ? 'thing is' : 'things are'} wrong:\n${lines.join('\n')}\n`);
+      process.stdout.write(
+        `${damages.length} ${damages.length === 1 ? 'thing is' : 'things are'} wrong:\n${lines.join('\n')}\n`,
+      );
     }
     return damages.length === 0 ? 0 : 1;
   },

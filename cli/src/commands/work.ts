@@ -3,6 +3,7 @@ import { runWorker } from '../../../services/worker/src/run-worker.ts';
 import { outputOptions, queueOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { defineCommand } from '../command.ts';
+import { environment } from '../config.ts';
 
 export const work = defineCommand({
   name: 'work',
@@ -10,7 +11,7 @@ export const work = defineCommand({
   positionals: '',
   options: { ...queueOptions, ...workerOptions, ...outputOptions },
   async run({ options, lifecycle }): Promise<number> {
-    await runWorker({ ...options, lifecycle, logger: createLogger({ json: options.json }), env: process.env });
+    await runWorker({ ...options, lifecycle, logger: createLogger({ json: options.json }), env: environment });
     return 0;
   },
 });

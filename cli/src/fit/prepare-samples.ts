@@ -1,9 +1,9 @@
 // Samples as one input tensor and the rows that go with it, in this process: training sets and probes of `layertap fit`.
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { prepareImage } from '../../../extractor/src/preprocess/prepare-image.ts';
+import { DEFAULT_IMAGE_LIMITS } from '../../../extractor/src/preprocess.ts';
+import { readImageFile } from '../../../services/worker/src/read-image-file.ts';
 import type { Row } from '../../../services/worker/src/serialize.ts';
-import { describeError, hasErrorCode } from '../../../shared/src/errors.ts';
 import type { Sample } from '../../../shared/src/manifest.ts';
 import { channelCount, type Recipe } from '../../../shared/src/recipe.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
@@ -21,15 +21,10 @@ export async function prepareSamples(samples: readonly Sample[], recipe: Recipe)
   const data = new Float32Array(samples.length * size);
   const rows = await Promise.all(
     samples.map(async (sample, slot): Promise<Row> => {
-      let bytes: Uint8Array;
-      try {
-        bytes = await readFile(sample.uri);
-      } catch (error) {
-        const code = hasErrorCode(error, 'ENOENT') ? 'not-found' : 'unreadable';
-        return { sample, sha256: null, size: null, failure: { code, message: describeError(error) } };
-      }
-      const sha256 = createHash('sha256').update(bytes).digest('hex');
-      const prepared = await prepareImage(bytes, recipe);
+      const file = await readImageFile(sample.uri, DEFAULT_IMAGE_LIMITS.maxBytes);
+      if (!file.ok) return { sample, sha256: null, size: null, failure: file.failure };
+      const sha256 = createHash('sha256').update(file.bytes).digest('hex');
+      const prepared = await prepareImage(file.bytes, recipe);
       if (!prepared.ok) return { sample, sha256, size: null, failure: prepared.failure };
       const { values, width, height } = prepared.image;
       data.set(values, slot * size);

@@ -24,12 +24,12 @@ const BATCHES_AHEAD = 2;
 /** Each pass over it is one epoch, in an order of its own. Broken images are left out of their batch. */
 export function trainingBatches(options: TrainingBatchesOptions): tf.data.Dataset<tf.TensorContainer> {
   let epoch = 0;
-  return tfjs()
-    .data.generator(() => {
-      epoch++;
-      return streamBatches(options, epoch);
-    })
-    .prefetch(BATCHES_AHEAD);
+  // Counted when the first batch is asked for: fitDataset opens one iterator more than it reads.
+  const stream = async function* (): AsyncGenerator<tf.TensorContainer> {
+    epoch++;
+    yield* streamBatches(options, epoch);
+  };
+  return tfjs().data.generator(stream).prefetch(BATCHES_AHEAD);
 }
 
 async function* streamBatches(options: TrainingBatchesOptions, epoch: number): AsyncGenerator<tf.TensorContainer> {

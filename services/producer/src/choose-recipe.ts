@@ -16,7 +16,7 @@ export async function chooseRecipe(options: ExtractOptions, model: ModelFile): P
   const base = file ?? (await findSidecarRecipe(model.path));
   const flags = flagFields(options);
   const flagged = Object.keys(flags).length > 0;
-  if (base === undefined && flags['scale'] === undefined) throw missingRecipe(model, flagged);
+  if (base === undefined && flags.scale === undefined) throw missingRecipe(model, flagged);
 
   const merged = Recipe.safeParse({ ...sizeOf(model), ...base, ...flags });
   if (!merged.success) {

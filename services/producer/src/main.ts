@@ -14,6 +14,7 @@ await lifecycle.run(async () => {
   const { run, storage, notes } = await planRun(config);
   for (const note of notes) logger.log('info', note);
   const summary = await produce({ queue, run, storage, wait: config.wait, signal: lifecycle.stopping, logger });
-  if (summary !== undefined) logger.log('info', `run ${run.runId} is done: ${summary.ok} ok, ${summary.failed} failed`, { out: storage.root });
+  if (summary !== undefined)
+    logger.log('info', `run ${run.runId} is done: ${summary.ok} ok, ${summary.failed} failed`, { out: storage.root });
   return 0;
 });

@@ -1,8 +1,9 @@
 // The worker service's configuration, from the environment alone: REDIS_URL, LAYERTAP_PROCESSES and so on.
-import { queueOptions, workerOptions } from '../../../shared/src/extract-options.ts';
-import { LOG_LEVELS, type Logger, createLogger } from '../../../shared/src/logger.ts';
-import { describeOptions, parseOptions } from '../../../shared/src/options.ts';
+
 import { z } from 'zod';
+import { queueOptions, workerOptions } from '../../../shared/src/extract-options.ts';
+import { createLogger, LOG_LEVELS, type Logger } from '../../../shared/src/logger.ts';
+import { describeOptions, parseOptions } from '../../../shared/src/options.ts';
 
 export const workerServiceOptions = {
   ...queueOptions,

@@ -17,7 +17,11 @@ export type EngineProcessOptions = z.output<typeof EngineProcessOptions>;
 export function engineProcessStart(
   options: WorkerOptions & { readonly name: string },
   env: Readonly<Record<string, string | undefined>>,
-): { readonly script: URL; readonly args: readonly string[]; readonly env: Readonly<Record<string, string | undefined>> } {
+): {
+  readonly script: URL;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+} {
   const threads = options.engineThreads;
   const settings: EngineProcessOptions = {
     name: options.name,

@@ -46,9 +46,13 @@ async function load(run: RunRecord, threads: number | undefined, loads: number):
   const { request } = run;
   const model = await openModel(request.model);
   if (model.sha256 !== request.modelSha256) {
-    throw new Refusal('run-mismatch', `Expected the model '${request.model}' to have sha256 ${request.modelSha256.slice(0, 12)}… but it has ${model.sha256.slice(0, 12)}…`, {
-      hint: 'The model file changed since the run began: put the old one back, or extract into another directory.',
-    });
+    throw new Refusal(
+      'run-mismatch',
+      `Expected the model '${request.model}' to have sha256 ${request.modelSha256.slice(0, 12)}… but it has ${model.sha256.slice(0, 12)}…`,
+      {
+        hint: 'The model file changed since the run began: put the old one back, or extract into another directory.',
+      },
+    );
   }
   const engine = await openEngine(request.engine, threads === undefined ? {} : { threads });
   const inputShape = [request.recipe.height, request.recipe.width, channelCount(request.recipe)];

@@ -44,7 +44,8 @@ export async function processShard(work: ShardWork): Promise<ShardReceipt> {
       const outputs = await timed(seconds, 'infer', () => inferBatch(extractor, batch));
       const features = await timed(seconds, 'pool', () => outputs.map(output => poolFeature(output, run.request.pool)));
       await timed(seconds, 'serialize', () => part.write(encodeRows(schema, run.columns, batch.rows, features)));
-      for (const { failure } of batch.rows) if (failure !== undefined) failures[failure.code] = (failures[failure.code] ?? 0) + 1;
+      for (const { failure } of batch.rows)
+        if (failure !== undefined) failures[failure.code] = (failures[failure.code] ?? 0) + 1;
       rows += batch.rows.length;
       work.onBatch(batch.rows.length, countFailed(batch), difference(seconds, before));
     }

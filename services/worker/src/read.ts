@@ -1,6 +1,7 @@
 // Reads one shard: samples of the manifest as decoded batches, a few batches ahead of the inference.
-import type { ManifestReader } from '../../../shared/src/manifest-reader.ts';
+
 import type { Sample } from '../../../shared/src/manifest.ts';
+import type { ManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { channelCount } from '../../../shared/src/recipe.ts';
 import { type RunRecord, shardRange } from '../../../shared/src/run.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
@@ -76,7 +77,11 @@ function post(samples: readonly Sample[], { run, pool }: ReadShardOptions): Post
   return { decoded };
 }
 
-async function decodeBatch(samples: readonly Sample[], request: RunRecord['request'], pool: DecodePool): Promise<DecodedBatch> {
+async function decodeBatch(
+  samples: readonly Sample[],
+  request: RunRecord['request'],
+  pool: DecodePool,
+): Promise<DecodedBatch> {
   const { recipe } = request;
   const decoded = await Promise.all(samples.map(({ uri }) => pool.prepare({ uri, recipe })));
   const shape = [recipe.height, recipe.width, channelCount(recipe)];

@@ -42,7 +42,8 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
       try {
         const storage = openFileStorage(job.out);
         const summary = await finishRun(storage, await openRun(storage));
-        if (summary !== undefined) logger.log('info', `run ${job.runId} is done: ${summary.ok} ok, ${summary.failed} failed`, { out });
+        if (summary !== undefined)
+          logger.log('info', `run ${job.runId} is done: ${summary.ok} ok, ${summary.failed} failed`, { out });
       } catch (error) {
         logger.log('warn', `could not finish run ${job.runId}: ${describeError(error)}`);
       }
@@ -57,7 +58,12 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     onReceipt: (job, receipt) => {
       touched.set(job.out, job);
       const { rows, failed, totalSeconds } = ShardReceipt.parse(receipt);
-      logger.log('info', `shard ${job.shard} done`, { run: job.runId, rows, failed, seconds: Number(totalSeconds.toFixed(2)) });
+      logger.log('info', `shard ${job.shard} done`, {
+        run: job.runId,
+        rows,
+        failed,
+        seconds: Number(totalSeconds.toFixed(2)),
+      });
     },
     onIdle: () => void finishTouched(),
     onFailed: (job, error) => logger.log('error', `shard ${job.shard} failed: ${error.message}`, { run: job.runId }),

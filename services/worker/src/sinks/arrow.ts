@@ -1,5 +1,5 @@
 // Parts as Arrow IPC files (Feather version 2), uncompressed: readers map them into memory.
-import { type RecordBatch, RecordBatchFileWriter, type Schema } from 'apache-arrow';
+import { RecordBatchFileWriter, type Schema, util } from 'apache-arrow';
 import type { Sink, SinkFormat } from '../sink.ts';
 
 export const arrowSink: SinkFormat = { name: 'arrow', extension: 'arrow', open: openArrowSink };
@@ -15,7 +15,7 @@ function openArrowSink(schema: Schema, write: (bytes: Uint8Array) => Promise<voi
   return {
     async write(batch): Promise<void> {
       // A writer that meets another schema closes without a word; the rows would be gone.
-      if (batch.schema !== schema) throw new Error('Expected a batch with the schema of its part');
+      if (!util.compareSchemas(schema, batch.schema)) throw new Error('Expected a batch with the schema of its part');
       writer.write(batch);
       await flush();
     },

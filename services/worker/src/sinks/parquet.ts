@@ -1,5 +1,5 @@
 // Parts as Parquet files: zstd, row groups of bounded bytes, the tensor type in the Arrow schema metadata.
-import type { RecordBatch, Schema } from 'apache-arrow';
+import { type RecordBatch, type Schema, util } from 'apache-arrow';
 import { writeParquet } from '../../../../shared/src/parquet.ts';
 import { bytesPerRow, featureOfField } from '../../../../shared/src/tensor.ts';
 import type { Sink, SinkFormat } from '../sink.ts';
@@ -21,7 +21,7 @@ function openParquetSink(schema: Schema, write: (bytes: Uint8Array) => Promise<v
 
   return {
     async write(batch): Promise<void> {
-      if (batch.schema !== schema) throw new Error('Expected a batch with the schema of its part');
+      if (!util.compareSchemas(schema, batch.schema)) throw new Error('Expected a batch with the schema of its part');
       await handover.put(batch);
     },
     async close(): Promise<void> {

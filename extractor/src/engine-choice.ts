@@ -1,0 +1,57 @@
+// The engine of a run: chosen once from the model's format and what this machine has, with the reason to show.
+import { tensorFlowStatus } from '../../setup/src/tensorflow-library.ts';
+import { Refusal } from '../../shared/src/errors.ts';
+import type { EngineName } from '../../shared/src/request.ts';
+import type { ModelFile, ModelFormat } from './model.ts';
+
+export interface EngineChoice {
+  readonly engine: EngineName;
+  /** One sentence for people. */
+  readonly reason: string;
+}
+
+/** The engines that take a format, the preferred one first. */
+const ENGINES_OF: Readonly<Record<ModelFormat, readonly [EngineName, ...EngineName[]]>> = {
+  'tfjs-layers': ['tensorflow', 'wasm'],
+  onnx: ['onnx'],
+  null: ['null'],
+};
+
+/**
+ * Chooses the engine for a model. Looks at what is prepared, loads nothing: the process that asks may be the light
+ * parent of those that compute.
+ * @throws Refusal `bad-option` where the wanted engine cannot run the format, `engine-unavailable` where it can't be had
+ */
+export async function chooseEngine(
+  wanted: 'auto' | EngineName,
+  model: Pick<ModelFile, 'format'>,
+): Promise<EngineChoice> {
+  const fitting = ENGINES_OF[model.format];
+  if (wanted === 'auto') return chooseFor(model.format, fitting[0]);
+  if (!fitting.includes(wanted)) {
+    throw new Refusal(
+      'bad-option',
+      `Expected an engine that runs ${model.format} models for \`engine\` but received '${wanted}'`,
+      {
+        hint: `The engines for ${model.format} models are: ${['auto', ...fitting].join(', ')}.`,
+      },
+    );
+  }
+  if (wanted === 'tensorflow') requireTensorFlow();
+  return { engine: wanted, reason: 'It was asked for.' };
+}
+
+function chooseFor(format: ModelFormat, preferred: EngineName): EngineChoice {
+  if (preferred !== 'tensorflow') return { engine: preferred, reason: `It runs ${format} models.` };
+  const status = tensorFlowStatus();
+  if (status.available) return { engine: 'tensorflow', reason: `TensorFlow ${status.version} is ready.` };
+  return { engine: 'wasm', reason: `It is slower, but TensorFlow can't be had: ${status.reason}` };
+}
+
+function requireTensorFlow(): void {
+  const status = tensorFlowStatus();
+  if (status.available) return;
+  throw new Refusal('engine-unavailable', `Expected the engine \`tensorflow\` but it cannot be had: ${status.reason}`, {
+    hint: 'Run `npm run setup` to prepare TensorFlow, or take `--engine wasm`, which is slower.',
+  });
+}

@@ -1,0 +1,92 @@
+// The extractor that both TensorFlow.js engines share: a sub-model that ends at the wanted layers, on one backend.
+import type * as tf from '@tensorflow/tfjs';
+import { type FeatureSpec, sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
+import type { Extractor, LoadOptions } from '../engine.ts';
+import { extractSubModel } from '../methods/sub-model.ts';
+import { loadLayersModel } from '../models/tfjs-layers.ts';
+import { tfjs } from '../tfjs.ts';
+import { fromTensorData, runBatch } from '../tfjs-tensors.ts';
+
+/**
+ * Loads a layers model onto a backend and keeps the weights that the wanted layers need.
+ * @param backend a registered backend of TensorFlow.js
+ * @throws Refusal `model-unreadable`, `unknown-layer`, `recipe-mismatch`
+ */
+export async function loadTfjsExtractor(backend: string, options: LoadOptions): Promise<Extractor> {
+  useBackend(backend);
+  const model = await loadLayersModel(options.model, options.inputShape);
+  let kept: readonly tf.LayerVariable[] = [];
+  let subModel: tf.LayersModel;
+  try {
+    subModel = extractSubModel(model, options.layers);
+    kept = subModel.weights;
+  } finally {
+    const needed = new Set(kept);
+    disposeWeights(model.weights.filter(weight => !needed.has(weight)));
+  }
+  const outputs = describeOutputs(subModel, options.layers);
+  let closed = false;
+
+  async function run(input: TensorData): Promise<readonly TensorData[]> {
+    if (closed) throw new Error('Expected an open extractor but it was closed');
+    requireRows(input, options.inputShape);
+    // Another engine of this process may have taken the runtime over; from here on all is synchronous.
+    useBackend(backend);
+    const tensor = fromTensorData(input);
+    try {
+      return runBatch(subModel, tensor);
+    } finally {
+      tensor.dispose();
+    }
+  }
+
+  return {
+    inputShape: options.inputShape,
+    outputs,
+    run,
+    async warmUp(batch): Promise<void> {
+      const shape = [batch, ...options.inputShape];
+      await run({ dtype: 'float32', shape, data: new Float32Array(sizeOfShape(shape)) });
+    },
+    async close(): Promise<void> {
+      if (closed) return;
+      closed = true;
+      disposeWeights(kept);
+    },
+  };
+}
+
+/** Makes a backend that is already initialised the current one, at once. */
+export function useBackend(backend: string): void {
+  const runtime = tfjs();
+  if (runtime.getBackend() === backend) return;
+  // The promise only matters for a backend that isn't initialised yet.
+  void runtime.setBackend(backend);
+  if (runtime.getBackend() !== backend) throw new Error(`Expected TensorFlow.js to have the backend '${backend}'`);
+}
+
+/** Refuses a batch of another shape: the runtime would say so only deep inside a layer. */
+export function requireRows(input: TensorData, inputShape: readonly number[]): void {
+  const fits =
+    input.shape.length === inputShape.length + 1 && inputShape.every((axis, i) => axis === input.shape[i + 1]);
+  if (fits) return;
+  throw new Error(
+    `Expected an input of shape [rows, ${inputShape.join(', ')}] but received [${input.shape.join(', ')}]`,
+  );
+}
+
+function describeOutputs(model: tf.LayersModel, layers: readonly string[]): FeatureSpec[] {
+  return model.outputs.map((output, index) => {
+    const axes = output.shape.length === 1 ? [1] : output.shape.slice(1);
+    const name = layers[index] ?? output.name;
+    const shape = axes.map(axis => {
+      if (axis === null) throw new Error(`Expected a layer of fixed shape but '${name}' gives [${axes.join(', ')}]`);
+      return axis;
+    });
+    return { name, dtype: 'float32', shape };
+  });
+}
+
+function disposeWeights(weights: readonly tf.LayerVariable[]): void {
+  for (const weight of weights) weight.dispose();
+}

@@ -1,0 +1,21 @@
+// The package's public entry: `import { features } from 'layertap'`. Importing it loads no native code and no TensorFlow.js.
+export { Refusal, type RefusalCode, type SampleErrorCode, type SampleFailure } from '../../shared/src/errors.ts';
+export type { Recipe, RecipeInput } from '../../shared/src/recipe.ts';
+export type { EngineName, Pooling } from '../../shared/src/request.ts';
+export type { FeatureSpec, TensorData } from '../../shared/src/tensor.ts';
+export { type Engine, type EngineOptions, type Extractor, type LoadOptions, openEngine } from './engine.ts';
+export { chooseEngine, type EngineChoice } from './engine-choice.ts';
+export type { Layer, LayerGraph } from './layer-graph.ts';
+export { findLayers, type LayerMatcher, runLayers } from './methods/direct-access.ts';
+export type { FeatureResult, ImageFailure } from './methods/feature-result.ts';
+export { type FeatureCallbackOptions, type FeatureSnapshot, featureCallback } from './methods/fit-callback.ts';
+export type { ImageInput } from './methods/image-input.ts';
+export { type FeatureFunction, type FeaturesOptions, features } from './methods/inline.ts';
+export { extractSubModel } from './methods/sub-model.ts';
+export { tapLayer } from './methods/tap.ts';
+export { type ModelFile, type ModelFormat, openModel } from './model.ts';
+export { loadLayersModel } from './models/tfjs-layers.ts';
+export { pooledShape, poolFeature } from './pool.ts';
+export type { RawPixels } from './preprocess/prepare-image.ts';
+export type { ImageLimits } from './preprocess.ts';
+export { selectLayers } from './select.ts';

@@ -1,0 +1,131 @@
+// Way 5, inline: `await features('model.json', 'layer')(images)`. For scripts and notebooks.
+import { z } from 'zod';
+import { Refusal } from '../../../shared/src/errors.ts';
+import { Recipe, type RecipeInput } from '../../../shared/src/recipe.ts';
+import { findSidecarRecipe, readRecipeFile, sidecarPathOf } from '../../../shared/src/recipe-file.ts';
+import type { EngineName, Pooling } from '../../../shared/src/request.ts';
+import type { Extractor } from '../engine.ts';
+import { openModel } from '../model.ts';
+import type { ImageLimits } from '../preprocess.ts';
+import { extractImages, openExtractor } from './extract-images.ts';
+import type { FeatureResult } from './feature-result.ts';
+import { type ImageInput, samplesOf } from './image-input.ts';
+
+export interface FeaturesOptions {
+  /** The preprocessing, or the path of a recipe file. @default the sidecar MODEL.recipe.json; having none is refused */
+  readonly recipe?: RecipeInput | string;
+  /** @default 'auto': TensorFlow where it is ready, else wasm; ONNX Runtime for ONNX models */
+  readonly engine?: 'auto' | EngineName;
+  /** Threads of the engine, where it has a say. @default the engine's own */
+  readonly threads?: number;
+  /** Images per inference. @default 32 */
+  readonly batch?: number;
+  /** @default 'none' */
+  readonly pool?: Pooling;
+  /** What a broken image does: end it all, naming the image, or become a null row. @default 'throw' */
+  readonly onError?: 'throw' | 'null';
+  readonly limits?: ImageLimits;
+}
+
+/** Gives features; opens model and engine at its first call and keeps them until `close`. */
+export interface FeatureFunction<Result> {
+  (images: ImageInput | readonly ImageInput[]): Promise<Result>;
+  /** Frees the engine's memory. Safe to call twice; a later call opens anew. */
+  close(): Promise<void>;
+}
+
+type NullRows = FeaturesOptions & { readonly onError: 'null' };
+type MaybeNull = FeatureResult<Float32Array | null>;
+
+/**
+ * A function from images to the features of one layer, or (for a list of layers) to a record of them by layer name.
+ * Layers are written as `selectLayers` takes them.
+ *
+ * @example
+ * const { shape, data } = await features('model.json', 'global_pool')(['cat.jpg', 'dog.png']);
+ * @example
+ * const extract = features('model.json', ['conv1', 'outputs'], { recipe: { width: 64, height: 64, scale: 1 / 255 } });
+ * const { conv1 } = await extract(bytes);
+ * await extract.close();
+ * @throws Refusal, when the function is called: `model-unreadable`, `unknown-layer`, `recipe-missing`,
+ * `recipe-mismatch`, `engine-unavailable`; `source-unreadable` for a broken image
+ */
+export function features(model: string, layer: string, options: NullRows): FeatureFunction<MaybeNull>;
+export function features(model: string, layer: string, options?: FeaturesOptions): FeatureFunction<FeatureResult>;
+export function features(
+  model: string,
+  layers: readonly string[],
+  options: NullRows,
+): FeatureFunction<Record<string, MaybeNull>>;
+export function features(
+  model: string,
+  layers: readonly string[],
+  options?: FeaturesOptions,
+): FeatureFunction<Record<string, FeatureResult>>;
+export function features(
+  model: string,
+  layers: string | readonly string[],
+  options: FeaturesOptions = {},
+): FeatureFunction<MaybeNull | Record<string, MaybeNull>> {
+  const { batch = 32, pool = 'none', onError = 'throw', engine = 'auto', threads, limits } = options;
+  if (!Number.isInteger(batch) || batch < 1) {
+    throw new Refusal('bad-option', `Expected a whole number of 1 or more for \`batch\` but received ${batch}`);
+  }
+  const recipe = once(() => findRecipe(model, options.recipe));
+  let opening: Promise<Extractor> | undefined;
+
+  async function call(given: ImageInput | readonly ImageInput[]): Promise<MaybeNull | Record<string, MaybeNull>> {
+    const samples = listOf(given).flatMap((image, index) => samplesOf(image, index, { recipe, limits }));
+    opening ??= openExtractor({ model, layers, engine, threads, sampleShape: samples[0]?.shape, recipe });
+    const extractor = await opening.catch(error => {
+      opening = undefined; // What is missing may be there at the next call.
+      throw error;
+    });
+    const results = await extractImages(extractor, samples, { batch, pool, onError });
+    const [only] = results;
+    if (typeof layers === 'string' && only !== undefined) return only;
+    return Object.fromEntries(results.map(result => [result.name, result]));
+  }
+
+  async function close(): Promise<void> {
+    const extractor = await opening?.catch(() => undefined);
+    opening = undefined;
+    await extractor?.close();
+  }
+
+  return Object.assign(call, { close });
+}
+
+function listOf(given: ImageInput | readonly ImageInput[]): readonly ImageInput[] {
+  return Array.isArray(given) ? given : [given as ImageInput];
+}
+
+async function findRecipe(model: string, given: RecipeInput | string | undefined): Promise<Recipe> {
+  if (typeof given === 'string') return readRecipeFile(given);
+  if (given !== undefined) {
+    const parsed = Recipe.safeParse(given);
+    if (parsed.success) return parsed.data;
+    throw new Refusal('bad-option', `Expected a recipe for \`recipe\` but: ${z.prettifyError(parsed.error)}`, {
+      hint: `Its fields are ${Object.keys(Recipe.shape).join(', ')}.`,
+    });
+  }
+  // The model file inside a folder has the sidecar beside it.
+  const { path } = await openModel(model);
+  const sidecar = await findSidecarRecipe(path);
+  if (sidecar !== undefined) return sidecar;
+  throw new Refusal('recipe-missing', `Expected a preprocessing recipe for ${path} but found none`, {
+    hint: `Give { recipe: { width, height, scale, … } } or write ${sidecarPathOf(path)}.`,
+  });
+}
+
+/** Works at the first call; a failure is not kept. */
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () => {
+    result ??= work().catch(error => {
+      result = undefined;
+      throw error;
+    });
+    return result;
+  };
+}

@@ -1,0 +1,97 @@
+// Decodes image bytes to 8-bit pixels equal to Pillow's open().convert('RGB'), for prepare-image.ts. Owns sharp.
+import sharp, { type OutputInfo, type Sharp } from 'sharp';
+import { describeError, type SampleErrorCode, type SampleFailure } from '../../../shared/src/errors.ts';
+import type { Recipe } from '../../../shared/src/recipe.ts';
+import type { ImageLimits } from '../preprocess.ts';
+import { clipWide, cmykToRgb } from './colour.ts';
+import type { ImageFormat } from './format.ts';
+import type { Pixels } from './resize.ts';
+
+export type DecodeResult =
+  | { readonly ok: true; readonly pixels: Pixels }
+  | { readonly ok: false; readonly failure: SampleFailure };
+
+// One thread an image: a worker decodes several images at once, which scales better than several threads on one.
+sharp.concurrency(1);
+// libvips would keep whole decoded images for a second operation on them that never comes.
+sharp.cache(false);
+
+/** The pixels of the first frame: 3 channels, or 1 where the file has no colour; alpha is dropped. */
+export async function decodeImage(
+  bytes: Uint8Array,
+  format: ImageFormat,
+  exif: Recipe['exif'],
+  limits: ImageLimits,
+): Promise<DecodeResult> {
+  try {
+    const failOn = failureLevel(format);
+    // Reads the header only, so an image that claims to be huge has cost nothing yet.
+    const header = await sharp(bytes, { failOn, limitInputPixels: false }).metadata();
+    if (header.width * header.height > limits.maxPixels) return tooLarge(header.width, header.height, limits);
+    // Pillow turns a TIFF as its tag says whatever one asks for, and no other format.
+    const autoOrient = exif === 'apply' || format === 'tiff';
+    const options = { failOn, ignoreIcc: true, autoOrient, limitInputPixels: limits.maxPixels } as const;
+    const image = sharp(bytes, options).timeout({ seconds: Math.max(1, Math.ceil(limits.timeoutMs / 1000)) });
+    return { ok: true, pixels: await readPixels(image, isGrayAlphaPng(bytes, format) ? 'rgb16' : header.space) };
+  } catch (error) {
+    return { ok: false, failure: toFailure(error) };
+  }
+}
+
+/**
+ * What Pillow raises as well. 'warning' would refuse photos that every decoder shows; 'error' would refuse PNGs for
+ * checksums that Pillow skips, but without it a TIFF with an unsupported compression comes out black.
+ */
+function failureLevel(format: ImageFormat): 'truncated' | 'error' {
+  return format === 'tiff' ? 'error' : 'truncated';
+}
+
+/** libvips' colour space of the file decides how to get at Pillow's numbers without its colour management. */
+async function readPixels(image: Sharp, space: string): Promise<Pixels> {
+  switch (space) {
+    case 'cmyk': {
+      const { data, info } = await raw(image.pipelineColourspace('cmyk').toColourspace('cmyk'));
+      return { data: cmykToRgb(data, info.channels), width: info.width, height: info.height, channels: 3 };
+    }
+    case 'grey16': {
+      const wide = image.removeAlpha().toColourspace('grey16').raw({ depth: 'ushort' });
+      const { data, info } = await wide.toBuffer({ resolveWithObject: true });
+      return { data: clipWide(data), width: info.width, height: info.height, channels: 1 };
+    }
+    case 'b-w':
+      return toPixels(await raw(image.removeAlpha().toColourspace('b-w')));
+    default:
+      return toPixels(await raw(image.removeAlpha()));
+  }
+}
+
+/** Pillow opens 16-bit grey with alpha as 8-bit RGBA by the high byte, and without it as "I;16": colour type 4 tells. */
+function isGrayAlphaPng(bytes: Uint8Array, format: ImageFormat): boolean {
+  return format === 'png' && bytes[25] === 4 && bytes[24] === 16;
+}
+
+function raw(image: Sharp): Promise<{ data: Buffer; info: OutputInfo }> {
+  return image.raw().toBuffer({ resolveWithObject: true });
+}
+
+function toPixels({ data, info }: { data: Buffer; info: OutputInfo }): Pixels {
+  const { width, height, channels } = info;
+  if (channels !== 1 && channels !== 3) throw new Error(`Expected 1 or 3 channels but the decoder gave ${channels}`);
+  return { data, width, height, channels };
+}
+
+function tooLarge(width: number, height: number, limits: ImageLimits): DecodeResult {
+  const message = `${width}x${height} is more than ${limits.maxPixels} pixels`;
+  return { ok: false, failure: { code: 'image-too-large', message } };
+}
+
+/** sharp rejects with plain Errors whose first line is the reason; the rest repeats it for every warning. */
+function toFailure(error: unknown): SampleFailure {
+  const message = describeError(error).split('\n')[0] ?? '';
+  const code: SampleErrorCode = message.startsWith('timeout')
+    ? 'decode-timeout'
+    : message.includes('exceeds pixel limit')
+      ? 'image-too-large'
+      : 'corrupt-image';
+  return { code, message };
+}

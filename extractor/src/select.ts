@@ -1,0 +1,89 @@
+// Layer selection: what a user writes (names, patterns, positions) to the exact layer names of a model.
+import { nearestNames, Refusal } from '../../shared/src/errors.ts';
+import type { Layer, LayerGraph } from './layer-graph.ts';
+
+/**
+ * Exact layer names for what was asked for, in the order asked and, within one pattern, of the model; none twice.
+ *
+ * | written | takes |
+ * |---|---|
+ * | `conv1` | the layer of that name |
+ * | `12`, `-1` | the layer at that index, from either end |
+ * | `block_*_add` | names that match: `*` any characters, `?` one |
+ * | `/^block_[1-3]_/i` | names that the regular expression finds |
+ * | `class:Conv2D` | all layers of that class |
+ * | `outputs` | the layers that give the predictions |
+ *
+ * @throws Refusal `unknown-layer` for an entry that takes no layer, naming the nearest names
+ */
+export function selectLayers(graph: LayerGraph, wanted: readonly string[]): readonly string[] {
+  return [...new Set(wanted.flatMap(entry => select(graph, entry)))];
+}
+
+function select(graph: LayerGraph, entry: string): readonly string[] {
+  // An exact name always wins: a layer may be called `outputs` or hold a `*`.
+  if (graph.layers.some(layer => layer.name === entry)) return [entry];
+  if (entry === 'outputs') return graph.outputs;
+  const found = graph.layers.filter(matcherOf(graph, entry)).map(layer => layer.name);
+  if (found.length === 0) throw unknownLayer(graph, entry);
+  return found;
+}
+
+function matcherOf(graph: LayerGraph, entry: string): (layer: Layer) => boolean {
+  if (/^-?\d+$/.test(entry)) {
+    const index = Number(entry);
+    const position = index < 0 ? graph.layers.length + index : index;
+    return layer => layer.index === position;
+  }
+  if (entry.startsWith('class:')) {
+    const className = entry.slice('class:'.length);
+    return layer => layer.className === className;
+  }
+  const regex = /^\/(.+)\/([a-z]*)$/.exec(entry);
+  if (regex !== null) {
+    const pattern = compileRegex(entry, regex[1] ?? '', regex[2] ?? '');
+    return layer => pattern.test(layer.name);
+  }
+  if (/[*?]/.test(entry)) {
+    const pattern = compileGlob(entry);
+    return layer => pattern.test(layer.name);
+  }
+  return () => false;
+}
+
+function compileRegex(entry: string, source: string, flags: string): RegExp {
+  try {
+    // `g` and `y` make `test` remember its last match.
+    return new RegExp(source, flags.replace(/[gy]/g, ''));
+  } catch (cause) {
+    throw new Refusal('bad-option', `Expected a regular expression for \`layer\` but received '${entry}'`, { cause });
+  }
+}
+
+function compileGlob(glob: string): RegExp {
+  const source = glob
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
+  return new RegExp(`^${source}$`, 's');
+}
+
+function unknownLayer(graph: LayerGraph, entry: string): Refusal {
+  const last = graph.layers.length - 1;
+  let valid: string;
+  if (/^-?\d+$/.test(entry)) {
+    valid = `Indices run from 0 to ${last}, or from -1 to -${last + 1} from the end`;
+  } else if (entry.startsWith('class:')) {
+    const classes = [...new Set(graph.layers.map(layer => layer.className))].sort();
+    valid = `The model's classes are ${classes.join(', ')}`;
+  } else {
+    const names = nearestNames(
+      entry,
+      graph.layers.map(layer => layer.name),
+    );
+    valid = `The nearest names are ${names.map(name => `'${name}'`).join(', ')}`;
+  }
+  return new Refusal('unknown-layer', `Expected the name of a layer but received '${entry}'`, {
+    hint: `${valid}; \`layertap layers MODEL\` lists all ${graph.layers.length}.`,
+  });
+}

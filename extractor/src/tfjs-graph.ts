@@ -1,0 +1,94 @@
+// The layers of a tf.LayersModel as a graph: which symbolic tensor each layer gives, from which layers. For readers and the five ways.
+import type * as tf from '@tensorflow/tfjs';
+import { nearestNames, Refusal } from '../../shared/src/errors.ts';
+import type { Layer, LayerGraph } from './layer-graph.ts';
+
+/** One call of a layer: what it took and what it gave. TensorFlow.js keeps this for every layer but types only a part of it. */
+export interface LayerCall {
+  readonly inputTensors: readonly tf.SymbolicTensor[];
+  readonly outputTensors: readonly tf.SymbolicTensor[];
+  readonly callArgs?: Readonly<Record<string, unknown>>;
+}
+
+/** The call that made a symbolic tensor. */
+export function callOf(tensor: tf.SymbolicTensor): LayerCall {
+  const node = tensor.sourceLayer.inboundNodes[tensor.nodeIndex];
+  if (node === undefined) throw new Error(`Expected layer '${tensor.sourceLayer.name}' to have been called`);
+  return node as unknown as LayerCall;
+}
+
+/**
+ * The (first) output of every layer of the model. Found by walking back from the predictions, because a layer that
+ * is shared with another model has calls that are not of this one.
+ */
+export function layerOutputs(model: tf.LayersModel): ReadonlyMap<string, tf.SymbolicTensor> {
+  const found = new Map<string, tf.SymbolicTensor>();
+  const seen = new Set<LayerCall>();
+  const pending = [...model.outputs];
+  for (let tensor = pending.pop(); tensor !== undefined; tensor = pending.pop()) {
+    const call = callOf(tensor);
+    if (seen.has(call)) continue;
+    seen.add(call);
+    const first = call.outputTensors[0] ?? tensor;
+    const { name } = tensor.sourceLayer;
+    const earlier = found.get(name);
+    if (earlier === undefined || first.nodeIndex < earlier.nodeIndex) found.set(name, first);
+    pending.push(...call.inputTensors);
+  }
+  // A Sequential that begins with a model takes over that model's own calls: its output is its last layer's.
+  return new Map(
+    model.layers.flatMap(layer => {
+      const output = found.get(layer.name) ?? (layer as Partial<tf.LayersModel>).outputs?.[0];
+      return output === undefined ? [] : [[layer.name, output] as const];
+    }),
+  );
+}
+
+/** The outputs of the named layers, in order; refuses (`unknown-layer`) a name that the model does not have. */
+export function requireLayerOutputs(model: tf.LayersModel, names: readonly string[]): tf.SymbolicTensor[] {
+  const outputs = layerOutputs(model);
+  return names.map(name => {
+    const output = outputs.get(name);
+    if (output !== undefined) return output;
+    const nearest = nearestNames(name, [...outputs.keys()]);
+    throw new Refusal('unknown-layer', `Expected the name of a layer but received '${name}'`, {
+      hint: `The nearest names are ${nearest.map(near => `'${near}'`).join(', ')}.`,
+    });
+  });
+}
+
+/** The model's layers in the one form that all formats share. */
+export function describeLayers(model: tf.LayersModel): LayerGraph {
+  const outputs = layerOutputs(model);
+  const layers = model.layers.map((layer, index): Layer => {
+    const output = outputs.get(layer.name);
+    return {
+      index,
+      name: layer.name,
+      className: layer.getClassName(),
+      outputShape: output?.shape.slice(1) ?? [],
+      parameters: layer.countParams(),
+      inbound: output === undefined ? [] : inboundNames(output, outputs),
+    };
+  });
+  return {
+    layers,
+    inputShape: model.inputs[0]?.shape.slice(1) ?? [],
+    outputs: [...new Set(model.outputs.map(tensor => ownerOf(tensor, outputs)))],
+  };
+}
+
+/** Without the input that a Sequential makes for itself, which is no layer of it. */
+function inboundNames(output: tf.SymbolicTensor, outputs: ReadonlyMap<string, tf.SymbolicTensor>): string[] {
+  // An input layer takes its own output.
+  const tensors = callOf(output).inputTensors.filter(tensor => tensor !== output);
+  const names = tensors.map(tensor => ownerOf(tensor, outputs));
+  return [...new Set(names)].filter(name => outputs.has(name));
+}
+
+/** The layer that users know a tensor by: its own, or the model (as a layer) whose output it is. */
+function ownerOf(tensor: tf.SymbolicTensor, outputs: ReadonlyMap<string, tf.SymbolicTensor>): string {
+  const { name } = tensor.sourceLayer;
+  if (outputs.has(name)) return name;
+  return [...outputs].find(([, output]) => output === tensor)?.[0] ?? name;
+}

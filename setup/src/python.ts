@@ -1,0 +1,32 @@
+// Finds a Python interpreter and pip, for the pieces of the set-up that come from the Python registry.
+
+import { findProgram, runCommand } from './command.ts';
+import { setupConfig } from './config.ts';
+
+export interface Python {
+  readonly command: string;
+  /** For example 3.11.2. */
+  readonly version: string;
+}
+
+export async function findPython(): Promise<Python | undefined> {
+  for (const command of setupConfig().pythons) {
+    if (!findProgram(command)) continue;
+    const asked = await runCommand(command, ['-c', 'import platform; print(platform.python_version())'], {
+      timeoutMs: 20_000,
+    });
+    if (asked.ok && asked.stdout.startsWith('3.')) return { command, version: asked.stdout.trim() };
+  }
+  return undefined;
+}
+
+/** The command line that starts pip: the interpreter's own module first, then a program of that name. */
+export async function findPip(): Promise<readonly string[] | undefined> {
+  const candidates = [...setupConfig().pythons.map(python => [python, '-m', 'pip']), ['pip3'], ['pip']];
+  for (const [command = '', ...before] of candidates) {
+    if (!findProgram(command)) continue;
+    const asked = await runCommand(command, [...before, '--version'], { timeoutMs: 20_000 });
+    if (asked.ok) return [command, ...before];
+  }
+  return undefined;
+}

@@ -1,0 +1,64 @@
+// The resize against Pillow's own bytes, for every kernel.
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { type Pixels, resizePixels } from '../../../extractor/src/preprocess/resize.ts';
+import type { ResizeKernel } from '../../../shared/src/recipe.ts';
+
+interface Golden {
+  readonly pillow: string;
+  readonly cases: readonly {
+    readonly from: readonly [number, number];
+    readonly to: readonly [number, number];
+    readonly channels: 1 | 3;
+    readonly kernel: ResizeKernel;
+    readonly sha256: string;
+  }[];
+}
+
+const golden = JSON.parse(readFileSync(new URL('./golden/resize.json', import.meta.url), 'utf8')) as Golden;
+
+describe(`resizePixels against Pillow ${golden.pillow}`, () => {
+  for (const { from, to, channels, kernel, sha256 } of golden.cases) {
+    it(`gives Pillow's bytes for ${kernel} from ${from.join('x')} to ${to.join('x')} with ${channels} channels`, () => {
+      const resized = resizePixels(synthetic(from[0], from[1], channels), to[0], to[1], kernel);
+      expect(createHash('sha256').update(resized.data).digest('hex')).toBe(sha256);
+    });
+  }
+});
+
+describe('resizePixels', () => {
+  it('keeps a uniform image uniform under every kernel, so the weights add up to 1', () => {
+    for (const kernel of ['nearest', 'box', 'bilinear', 'bicubic', 'lanczos'] as const) {
+      const white: Pixels = { data: new Uint8Array(61 * 43).fill(255), width: 61, height: 43, channels: 1 };
+      expect(new Set(resizePixels(white, 17, 99, kernel).data)).toEqual(new Set([255]));
+    }
+  });
+
+  it('leaves its input as it was', () => {
+    const image = synthetic(20, 30, 3);
+    const before = image.data.slice();
+    resizePixels(image, 7, 9, 'lanczos');
+    expect(image.data).toEqual(before);
+  });
+
+  it('gives the same bytes when its tables come from the cache and after they have left it', () => {
+    const image = synthetic(50, 60, 3);
+    const first = resizePixels(image, 20, 20, 'bicubic').data;
+    expect(resizePixels(image, 20, 20, 'bicubic').data).toEqual(first);
+    for (let size = 1; size < 150; size++) resizePixels(synthetic(size, size, 1), 10, 10, 'bicubic');
+    expect(resizePixels(image, 20, 20, 'bicubic').data).toEqual(first);
+  });
+});
+
+/** The generator of make_resize_goldens.py, step for step. */
+function synthetic(width: number, height: number, channels: 1 | 3): Pixels {
+  let state = (width * 1000003 + height * 1009 + channels) >>> 0;
+  const data = new Uint8Array(width * height * channels);
+  for (let i = 0; i < data.length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    const value = state >>> 24;
+    data[i] = value < 40 ? 0 : value > 215 ? 255 : value;
+  }
+  return { data, width, height, channels };
+}

@@ -1,0 +1,104 @@
+import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { Table, tableFromJSON, Utf8, vectorFromArray } from 'apache-arrow';
+import { expect, it } from 'vitest';
+import { openSource } from '../../../../services/producer/src/source.ts';
+import { writeParquet } from '../../../../shared/src/parquet.ts';
+import { runPython } from '../../../support/python.ts';
+import { collect, describeSource, refusalOf } from './source-conformance.ts';
+import { makeTemporary, writeText } from './temporary.ts';
+
+describeSource('a Parquet list', {
+  kind: 'list',
+  make: (directory, images) => {
+    const rows = images.map((path, at) => ({ path, at, even: at % 2 === 0, label: `class ${at}` }));
+    return writeTable(join(directory, 'list.parquet'), tableFromJSON(rows));
+  },
+  makeEmpty: directory => {
+    const table = new Table({ path: vectorFromArray([], new Utf8()) });
+    return writeTable(join(directory, 'list.parquet'), table);
+  },
+});
+
+async function writeTable(path: string, table: Table): Promise<string> {
+  async function* batches(): AsyncGenerator<Table['batches'][number]> {
+    yield* table.batches;
+  }
+  await pipeline(writeParquet(batches(), { rowGroupRows: 3 }), createWriteStream(path));
+  return path;
+}
+
+/** Runs Python that writes `table` with PyArrow to the path that is returned. */
+async function writeWithPyArrow(table: string): Promise<string> {
+  const path = join(await makeTemporary(), 'list.parquet');
+  const imports = 'import datetime, decimal, pyarrow as pa, pyarrow.parquet as pq';
+  await runPython(`${imports}\npq.write_table(${table}, given)\nprint('null')`, path);
+  return path;
+}
+
+it('keeps the types that PyArrow wrote and carries the others as text', async () => {
+  const path = await writeWithPyArrow(`pa.table({
+    'sample_id': pa.array([5, 6], pa.int32()),
+    'image_path': pa.array(['1.jpg', '2.jpg'], pa.large_string()),
+    'u8': pa.array([255, None], pa.uint8()),
+    'i64': pa.array([-2**63, 2**63 - 1], pa.int64()),
+    'u64': pa.array([2**64 - 1, 0], pa.uint64()),
+    'f16': pa.array([0.5, None], pa.float16()),
+    'f32': pa.array([0.25, -1], pa.float32()),
+    'flag': pa.array([True, None]),
+    'label': pa.array(['cat', None]).dictionary_encode(),
+    'day': pa.array([datetime.date(2024, 2, 29), None]),
+    'taken': pa.array([datetime.datetime(2024, 2, 29, 12, 30), None], pa.timestamp('us')),
+    'box': pa.array([[1, 2], None], pa.list_(pa.int64())),
+    'meta': pa.array([{'a': 1.5, 'b': 'x'}, None]),
+    'none': pa.nulls(2),
+  })`);
+  const source = await openSource(path);
+  const types = ['int64', 'int64', 'utf8', 'float64', 'float64', 'bool', ...Array(6).fill('utf8')];
+  expect(source.carried.map(column => column.type)).toEqual(types);
+  const samples = await collect(source);
+  expect(samples.map(sample => sample.sampleId)).toEqual(['5', '6']);
+  expect(samples.map(sample => sample.carried)).toEqual([
+    [
+      255n,
+      -(2n ** 63n),
+      '18446744073709551615',
+      0.5,
+      0.25,
+      true,
+      'cat',
+      '2024-02-29',
+      '2024-02-29T12:30:00.000Z',
+      '[1,2]',
+      '{"a":1.5,"b":"x"}',
+      null,
+    ],
+    [null, 2n ** 63n - 1n, '0', null, -1, null, null, null, null, null, null, null],
+  ]);
+});
+
+it('refuses columns that hold no text, such as the images themselves', async () => {
+  const path = await writeWithPyArrow(`pa.table({'path': ['1.jpg'], 'pixels': pa.array([b'x'])})`);
+  const { message, hint } = await refusalOf(openSource(path));
+  expect(message).toContain('`pixels` of Binary');
+  expect(hint).toContain('Leave the column out');
+});
+
+it('refuses a path column of numbers', async () => {
+  const path = await writeTable(join(await makeTemporary(), 'list.parquet'), tableFromJSON([{ image: 1 }]));
+  expect((await refusalOf(openSource(path))).message).toContain('paths as text in `image`');
+});
+
+it('refuses a row without a path, naming it', async () => {
+  const rows = ['1', '2', '3', null, '5'].map(path => ({ path }));
+  const path = await writeTable(join(await makeTemporary(), 'list.parquet'), tableFromJSON(rows));
+  expect((await refusalOf(openSource(path).then(collect))).message).toContain('row 4');
+});
+
+it('refuses a file that is no Parquet', async () => {
+  const path = await writeText(join(await makeTemporary(), 'list.parquet'), 'path\n1.jpg\n');
+  const { code, message } = await refusalOf(openSource(path));
+  expect(code).toBe('source-unreadable');
+  expect(message).toContain(path);
+});

@@ -1,0 +1,212 @@
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { expect, it } from 'vitest';
+import { openSource } from '../../../../services/producer/src/source.ts';
+import type { CarriedColumn, Sample } from '../../../../shared/src/manifest.ts';
+import { collect, describeSource, refusalOf } from './source-conformance.ts';
+import { makeTemporary, writeText } from './temporary.ts';
+
+describeSource('a text list', {
+  kind: 'list',
+  make: (directory, images) => writeText(join(directory, 'list.txt'), images.join('\n')),
+  makeEmpty: directory => writeText(join(directory, 'list.txt'), '# nothing\n\n'),
+});
+
+describeSource('a comma-separated list', {
+  kind: 'list',
+  make: (directory, images) => writeText(join(directory, 'list.csv'), rows(images, ',')),
+  makeEmpty: directory => writeText(join(directory, 'list.csv'), rows([], ',')),
+});
+
+describeSource('a tab-separated list', {
+  kind: 'list',
+  make: (directory, images) => writeText(join(directory, 'list.tsv'), rows(images, '\t')),
+  makeEmpty: directory => writeText(join(directory, 'list.tsv'), ''),
+});
+
+describeSource('a JSON Lines list', {
+  kind: 'list',
+  make: (directory, images) =>
+    writeText(
+      join(directory, 'list.jsonl'),
+      images
+        .map((path, at) => JSON.stringify({ path, at, half: at / 2, even: at % 2 === 0, name: `${at}` }))
+        .join('\n'),
+    ),
+  makeEmpty: directory => writeText(join(directory, 'list.jsonl'), '\n'),
+});
+
+function rows(images: readonly string[], delimiter: string): string {
+  return [['file', 'label'], ...images.map((path, at) => [path, `class ${at}`])]
+    .map(row => row.join(delimiter))
+    .join('\n');
+}
+
+interface Read {
+  readonly carried: readonly CarriedColumn[];
+  readonly samples: readonly Sample[];
+}
+
+async function readList(name: string, content: string | Uint8Array): Promise<Read> {
+  const source = await openSource(await writeText(join(await makeTemporary(), name), content));
+  return { carried: source.carried, samples: await collect(source) };
+}
+
+async function refusedList(name: string, content: string | Uint8Array): Promise<string> {
+  const { code, message, hint } = await refusalOf(readList(name, content));
+  expect(code).toBe('source-unreadable');
+  expect(message).toContain(name);
+  return `${message} ${hint ?? ''}`;
+}
+
+async function idsOf(name: string, content: string): Promise<readonly string[]> {
+  return (await readList(name, content)).samples.map(sample => sample.sampleId);
+}
+
+it('resolves relative paths against the folder of the list and keeps them as written for the id', async () => {
+  const list = await writeText(join(await makeTemporary(), 'lists/all.txt'), '../photos/1.jpg\n./2.jpg\n/abs/3.jpg\n');
+  expect(await collect(await openSource(list))).toEqual([
+    { sampleId: '../photos/1.jpg', uri: join(dirname(list), '../photos/1.jpg'), carried: [] },
+    { sampleId: './2.jpg', uri: join(dirname(list), '2.jpg'), carried: [] },
+    { sampleId: '/abs/3.jpg', uri: '/abs/3.jpg', carried: [] },
+  ]);
+});
+
+it('turns file:// URLs into paths', async () => {
+  const url = pathToFileURL('/photos/a b.jpg').href;
+  expect((await readList('list.txt', `${url}\n`)).samples).toEqual([
+    { sampleId: url, uri: '/photos/a b.jpg', carried: [] },
+  ]);
+});
+
+it.each(['https://example.org/1.jpg', 's3://bucket/1.jpg', 'data:image/png;base64,AA=='])(
+  'refuses %s, naming its line and saying that only local paths are read',
+  async url => {
+    const refusal = await refusedList('list.txt', `1.jpg\n${url}\n`);
+    expect(refusal).toContain('line 2');
+    expect(refusal).toContain('local path');
+  },
+);
+
+it('reads text lists with CRLF, a byte order mark, comments, blank lines and no last line end', async () => {
+  const text = '\ufeff# photos\r\n\r\n1.jpg\r\n   \r\n two words .jpg\r\n# more\r\nlast.jpg';
+  expect(await idsOf('list.txt', text)).toEqual(['1.jpg', ' two words .jpg', 'last.jpg']);
+});
+
+it('keeps lines and characters whole where the file is read in pieces', async () => {
+  const paths = Array.from({ length: 9_001 }, (_, at) => `bilder-mit-ümläuten-€-😀/${at}.jpg`);
+  expect(await idsOf('list.txt', paths.join('\n'))).toEqual(paths);
+});
+
+it('refuses a text list in another encoding instead of misreading its paths', async () => {
+  const latin1 = Buffer.from('1.jpg\nm\u00fcller.jpg\n', 'latin1');
+  expect(await refusedList('list.txt', latin1)).toContain('UTF-8');
+  expect(await refusedList('list.txt', Buffer.from('1.jpg\n2.jpg\n', 'utf16le'))).toContain('UTF-8');
+  expect(await refusedList('list.csv', Buffer.from('path\nm\u00fcller.jpg\n', 'latin1'))).toContain('UTF-8');
+});
+
+it('refuses a file without line ends before it fills the memory', async () => {
+  expect(await refusedList('list.txt', 'x'.repeat(3_000_000))).toContain('without a line end');
+});
+
+it.each(['path', 'uri', 'file', 'filename', 'filepath', 'image', 'image_path', 'image_uri', 'url', 'Image_Path'])(
+  'takes a column named %s for the paths',
+  async name => {
+    expect(await idsOf('list.csv', `n,${name}\n1,a.jpg\n`)).toEqual(['a.jpg']);
+    expect(await idsOf('list.jsonl', JSON.stringify({ n: 1, [name]: 'a.jpg' }))).toEqual(['a.jpg']);
+  },
+);
+
+it('refuses a list without a path column, showing the columns it has', async () => {
+  const refusal = await refusedList('list.csv', 'photo,label\n1.jpg,cat\n');
+  expect(refusal).toContain('`photo`, `label`');
+  expect(refusal).toContain('image_path');
+});
+
+it('takes the ids from the sample_id column', async () => {
+  expect(await idsOf('list.csv', 'sample_id,path\nfirst,1.jpg\n2,2.jpg\n')).toEqual(['first', '2']);
+  expect(await idsOf('list.jsonl', '{"sample_id":7,"path":"1.jpg"}\n{"sample_id":"b","path":"2.jpg"}')).toEqual([
+    '7',
+    'b',
+  ]);
+});
+
+it('refuses an id that JavaScript cannot hold exactly', async () => {
+  const refusal = await refusedList('list.jsonl', '{"path":"1.jpg","sample_id":12345678901234567890}');
+  expect(refusal).toContain('line 1');
+  expect(refusal).toContain('2^53');
+});
+
+it('refuses a row without a path or an id, naming its line', async () => {
+  expect(await refusedList('list.csv', 'path,label\n1.jpg,a\n\n,b\n')).toContain('line 4');
+  expect(await refusedList('list.csv', 'path,sample_id\n1.jpg,a\n2.jpg,\n')).toContain('line 3');
+  expect(await refusedList('list.jsonl', '{"path":"1.jpg"}\n\n{"label":"a"}')).toContain('line 3');
+});
+
+it.each(['sample_id', 'uri', 'sha256', 'width', 'height', 'status', 'error_code', 'error_message'])(
+  'refuses a carried column named %s, which every output row has',
+  async name => {
+    const header = name === 'sample_id' ? 'path,Sample_ID,sample_id' : `path,id,${name}`;
+    expect(await refusedList('list.csv', `${header}\n1.jpg,1,2\n`)).toContain(`list_${name}`);
+  },
+);
+
+it('refuses two columns of one name', async () => {
+  expect(await refusedList('list.csv', 'path,label,label\n1.jpg,a,b\n')).toContain('`label` twice');
+});
+
+it('carries the other columns of a separated list as text, empty as null', async () => {
+  const text = '\ufeff,path,label,note\r\n0,1.jpg,cat,"a ""quoted"", long\nnote"\r\n1,2.jpg,,\r\n';
+  const { carried, samples } = await readList('list.csv', text);
+  expect(carried).toEqual(['column_1', 'label', 'note'].map(name => ({ name, type: 'utf8' })));
+  expect(samples.map(sample => sample.carried)).toEqual([
+    ['0', 'cat', 'a "quoted", long\nnote'],
+    ['1', null, null],
+  ]);
+});
+
+it('refuses broken rows of a separated list, naming their line behind blank and folded ones', async () => {
+  const head = 'path,label\n1.jpg,"two\nlines"\n\n';
+  expect(await refusedList('list.csv', `${head}2.jpg\n`)).toContain('line 5');
+  expect(await refusedList('list.csv', `${head}2.jpg,a,b\n`)).toContain('line 5');
+  expect(await refusedList('list.csv', `${head}2.jpg,"a"b\n`)).toContain('line 5');
+  expect(await refusedList('list.csv', `${head}2.jpg,"open\n3.jpg,c\n`)).toContain('Quote Not Closed');
+});
+
+it('infers the types of a JSON Lines list', async () => {
+  const records = [
+    { path: '1.jpg', whole: 1, real: 1, flag: true, text: 'a', mixed: 'a', list: [1, { a: null }], rare: null },
+    { path: '2.jpg', whole: -2, real: 0.5, flag: false, text: '', mixed: 2, list: null, late: 'x' },
+    { path: '3.jpg' },
+  ];
+  const { carried, samples } = await readList('list.jsonl', records.map(record => JSON.stringify(record)).join('\r\n'));
+  expect(carried).toEqual([
+    { name: 'whole', type: 'int64' },
+    { name: 'real', type: 'float64' },
+    { name: 'flag', type: 'bool' },
+    { name: 'text', type: 'utf8' },
+    { name: 'mixed', type: 'utf8' },
+    { name: 'list', type: 'utf8' },
+    { name: 'rare', type: 'utf8' },
+    { name: 'late', type: 'utf8' },
+  ]);
+  expect(samples.map(sample => sample.carried)).toEqual([
+    [1n, 1, true, 'a', '"a"', '[1,{"a":null}]', null, null],
+    [-2n, 0.5, false, '', '2', null, null, 'x'],
+    [null, null, null, null, null, null, null, null],
+  ]);
+});
+
+it('refuses, naming the line, what does not fit the types that the first 1,000 records decided', async () => {
+  const head = Array.from({ length: 1_000 }, (_, at) => JSON.stringify({ path: `${at}.jpg`, label: at })).join('\n');
+  const wrong = await refusedList('list.ndjson', `${head}\n{"path":"x.jpg","label":1.5}`);
+  expect(wrong).toContain('line 1001');
+  expect(wrong).toContain('int64 for `label`');
+  expect(await refusedList('list.ndjson', `${head}\n{"path":"x.jpg","extra":1}`)).toContain('`extra`');
+});
+
+it('refuses broken JSON, naming its line', async () => {
+  expect(await refusedList('list.jsonl', '{"path":"1.jpg"}\n{"path":"2.jpg"')).toContain('line 2');
+  expect(await refusedList('list.jsonl', '{"path":"1.jpg"}\n["2.jpg"]')).toContain('line 2');
+  expect(await refusedList('list.jsonl', '{"path":"1.jpg"}\n{"path":5}')).toContain('line 2');
+});
