@@ -29,7 +29,7 @@ export interface PythonPackagesOptions {
 const SETS: Readonly<Record<PythonPackageSet, { readonly pins: readonly string[]; readonly bytes: number }>> = {
   interop: {
     pins: ['pyarrow==26.0.1', 'duckdb==2.0.0', 'polars==2.1.0', 'pandas==3.1.1', 'numpy==2.4.6', 'pillow==13.0.0'],
-    bytes: 560_000_000,
+    bytes: 620_000_000,
   },
   keras: {
     pins: ['tensorflow-cpu==2.21.0', 'keras==3.15.1', 'numpy==2.4.6', 'pillow==13.0.0'],
@@ -51,7 +51,7 @@ export async function preparePythonPackages(
   const python = await findPython();
   if (!python) throw missing(set, 'a Python 3 interpreter', 'install python3, or name one in `LAYERTAP_PYTHON`');
   const [major, minor] = python.version.split('.');
-  const key = createHash('sha256').update(pins.join('\n')).digest('hex').slice(0, 12);
+  const key = createHash('sha256').update(['compiled', ...pins].join('\n')).digest('hex').slice(0, 12);
   const name = `${set}-py${major}.${minor}-${process.platform}-${process.arch}-${key}`;
   const folder = join(options.cacheRoot ?? setupConfig().cacheRoot, 'python', name);
   const started = performance.now();
@@ -70,7 +70,7 @@ export async function preparePythonPackages(
           command,
           [
             ...[...before, 'install', '--target', draft, '--only-binary', ':all:', ...foreign, ...pins],
-            ...['--disable-pip-version-check', '--no-warn-script-location', '--progress-bar', 'off', '--no-compile'],
+            ...['--disable-pip-version-check', '--no-warn-script-location', '--progress-bar', 'off'],
             ...['--timeout', '10', '--retries', '2', '--no-input'],
           ],
           { env: { TMPDIR: temporary, PIP_USER: undefined, PYTHONPATH: undefined }, timeoutMs: 1_800_000 },

@@ -19,13 +19,15 @@ export const tfjsLayersReader: ModelReader = {
  * Loads a TensorFlow.js layers model from disk, on whatever backend is current.
  * @param path model.json, or the folder that holds it
  * @param inputShape fixes open axes of the input: shape of one sample, without the batch axis
- * @throws Refusal `model-unreadable`
+ * @throws Refusal `model-unreadable`; `recipe-mismatch` for an input shape that the model cannot take
  *
  * @example
  * const model = await loadLayersModel('models/mobilenet');
  */
 export async function loadLayersModel(path: string, inputShape?: readonly number[]): Promise<tf.LayersModel> {
-  return buildWithWeights(await readTfjsFiles(path), inputShape);
+  const files = await readTfjsFiles(path);
+  if (inputShape !== undefined) requireInput(await buildWithoutWeights(files), inputShape);
+  return buildWithWeights(files, inputShape);
 }
 
 async function openTfjsLayers(path: string): Promise<ModelFile> {
