@@ -17,6 +17,8 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const DIST = join(ROOT, 'dist');
 const MODULES = join(ROOT, 'node_modules');
 const SOURCES = ['setup/src', 'shared', 'extractor', 'services', 'cli', 'demo', 'tsconfig.json', 'tsconfig.build.json'];
+/** No installation takes longer: an older lock was left by a process whose id another one has now. */
+const LOCK_MS = 1_800_000;
 const SOURCE_FILE = /\.(ts|mts|json)$/;
 
 const [action = 'start', ...rest] = process.argv.slice(2);
@@ -207,7 +209,8 @@ async function withLock(work) {
       } catch (error) {
         if (error.code !== 'EEXIST') throw error;
         const holder = Number(readText(path));
-        if (holder && !isAlive(holder)) {
+        const age = Date.now() - (fs.statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+        if ((holder && !isAlive(holder)) || age > LOCK_MS) {
           fs.rmSync(path, { force: true });
         } else {
           if (!told) say(`waiting for process ${holder}, which sets up this checkout`);

@@ -51,7 +51,10 @@ export async function preparePythonPackages(
   const python = await findPython();
   if (!python) throw missing(set, 'a Python 3 interpreter', 'install python3, or name one in `LAYERTAP_PYTHON`');
   const [major, minor] = python.version.split('.');
-  const key = createHash('sha256').update(['compiled', ...pins].join('\n')).digest('hex').slice(0, 12);
+  const key = createHash('sha256')
+    .update(['compiled', ...pins].join('\n'))
+    .digest('hex')
+    .slice(0, 12);
   const name = `${set}-py${major}.${minor}-${process.platform}-${process.arch}-${key}`;
   const folder = join(options.cacheRoot ?? setupConfig().cacheRoot, 'python', name);
   const started = performance.now();

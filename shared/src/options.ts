@@ -58,7 +58,9 @@ export function parseOptions<S extends OptionShape>(shape: S, input: ParseInput)
     throw usage(`Expected ${doc.flag}${doc.value === undefined ? '' : ` ${doc.value}`}: ${doc.description}`, input);
   }
   const expected = issue === undefined ? 'valid options' : expectation(issue);
-  throw usage(`Expected ${expected} for ${doc?.flag ?? 'the options'} but received ${JSON.stringify(given)}`, input);
+  // Whoever set a variable looks for its name, not for that of a flag.
+  const where = doc === undefined ? 'the options' : values[doc.flag.slice(2)] === undefined ? doc.env : doc.flag;
+  throw usage(`Expected ${expected} for ${where} but received ${JSON.stringify(given)}`, input);
 }
 
 /** The options as data: help, README and environment tables are made of this. */
@@ -109,9 +111,10 @@ function parseFlags(
     ]),
   );
   const flags = docs.map(({ flag }) => flag);
-  const argv = input.argv.map(argument => (argument === '-h' ? '--help' : argument));
+  const end = input.argv.includes('--') ? input.argv.indexOf('--') : input.argv.length;
+  const argv = input.argv.map((argument, at) => (argument === '-h' && at < end ? '--help' : argument));
   const unknown = argv
-    .slice(0, argv.includes('--') ? argv.indexOf('--') : undefined)
+    .slice(0, end)
     .find(
       argument =>
         argument.startsWith('--') && !flags.includes(argument.split('=')[0] ?? '') && !isNegated(argument, docs),
@@ -170,7 +173,7 @@ function expectation(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_value') return `one of ${issue.values.join(', ')}`;
   return issue.message
     .replace(/^Invalid input: expected /, '')
-    .replace(/^Too small: expected /, '')
+    .replace(/^Too (small|big): expected /, '')
     .replace(/, received .*/, '');
 }
 

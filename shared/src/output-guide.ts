@@ -7,7 +7,7 @@ const PARQUET_GLOB = 'parts/**/*.parquet';
 const ARROW_GLOB = 'parts/**/*.arrow';
 
 export function outputReadme(run: RunRecord, summary: RunSummary): string {
-  const columns = run.columns.map(column => `| \`${column.name}\` | ${column.shape.join(' × ')} | ${column.dtype} |`);
+  const columns = run.columns.map(column => `| ${codeCell(column.name)} | ${column.shape.join(' × ')} | ${column.dtype} |`);
   return `# Features of ${summary.rows} images
 
 ${summary.ok} rows are \`ok\`, ${summary.failed} \`failed\` (their \`error_code\` and \`error_message\` say why). One row per image, in the order of the manifest;
@@ -17,7 +17,7 @@ ${summary.ok} rows are \`ok\`, ${summary.failed} \`failed\` (their \`error_code\
 |---|---|---|
 ${columns.join('\n')}
 
-Model \`${run.request.model}\` on the engine \`${run.request.engine}\`; recipe \`${JSON.stringify(run.request.recipe)}\`.
+Model ${code(run.request.model)} on the engine \`${run.request.engine}\`; recipe \`${JSON.stringify(run.request.recipe)}\`.
 \`run.json\` holds the whole request, \`receipts/\` what was done for each part. Check all of it with \`npx layertap verify .\`.
 
 ## Read it
@@ -34,12 +34,12 @@ PyArrow, each feature column as one NumPy array:
 import glob, pyarrow.dataset as ds
 parts = sorted(glob.glob("${PARQUET_GLOB}", recursive=True))
 table = ds.dataset(parts, format="parquet").to_table(filter=ds.field("status") == "ok")
-features = table["${column.name}"].combine_chunks().to_numpy_ndarray()  # ${numpyShape(column)}
+features = table[${pythonText(column.name)}].combine_chunks().to_numpy_ndarray()  # ${numpyShape(column)}
 \`\`\`
 
 DuckDB (more in \`queries.sql\`):
 \`\`\`sql
-SELECT sample_id, "${column.name}" FROM read_parquet('${PARQUET_GLOB}') WHERE status = 'ok' LIMIT 5;
+SELECT sample_id, ${sqlName(column.name)} FROM read_parquet('${PARQUET_GLOB}') WHERE status = 'ok' LIMIT 5;
 \`\`\`
 
 Polars:
@@ -53,7 +53,7 @@ pandas:
 import glob, numpy as np, pandas as pd
 parts = sorted(glob.glob("${PARQUET_GLOB}", recursive=True))
 frame = pd.read_parquet(parts, filters=[("status", "==", "ok")])
-features = np.stack(frame["${column.name}"]).reshape(${['-1', ...column.shape].join(', ')})
+features = np.stack(frame[${pythonText(column.name)}]).reshape(${['-1', ...column.shape].join(', ')})
 \`\`\`
 `;
 }
@@ -66,7 +66,7 @@ PyArrow, each feature column as one NumPy array:
 import glob, pyarrow.dataset as ds
 parts = sorted(glob.glob("${ARROW_GLOB}", recursive=True))
 table = ds.dataset(parts, format="ipc").to_table(filter=ds.field("status") == "ok")
-features = table["${column.name}"].combine_chunks().to_numpy_ndarray()  # ${numpyShape(column)}
+features = table[${pythonText(column.name)}].combine_chunks().to_numpy_ndarray()  # ${numpyShape(column)}
 \`\`\`
 
 DuckDB, through PyArrow:
@@ -87,7 +87,7 @@ pandas:
 import glob, numpy as np, pyarrow.dataset as ds
 parts = sorted(glob.glob("${ARROW_GLOB}", recursive=True))
 frame = ds.dataset(parts, format="ipc").to_table(filter=ds.field("status") == "ok").to_pandas()
-features = np.stack(frame["${column.name}"]).reshape(${['-1', ...column.shape].join(', ')})
+features = np.stack(frame[${pythonText(column.name)}]).reshape(${['-1', ...column.shape].join(', ')})
 \`\`\`
 `;
 }
@@ -108,15 +108,41 @@ SELECT status, error_code, count(*) AS images FROM ${parts} GROUP BY ALL ORDER B
 -- The failed images
 SELECT sample_id, error_code, error_message FROM ${parts} WHERE status = 'failed' LIMIT 20;
 
--- The ten images nearest to the first one, by cosine, in the layer "${column.name}"
+-- The ten images nearest to the first one, by cosine, in the layer ${oneLine(column.name)}
 WITH features AS (
-  SELECT sample_id, "${column.name}"::FLOAT[${size}] AS v FROM ${parts} WHERE status = 'ok'
+  SELECT sample_id, ${sqlName(column.name)}::FLOAT[${size}] AS v FROM ${parts} WHERE status = 'ok'
 ), query AS (
   SELECT sample_id, v FROM features ORDER BY sample_id LIMIT 1
 )
 SELECT f.sample_id, array_cosine_similarity(f.v, q.v) AS cosine
 FROM features f, query q ORDER BY cosine DESC LIMIT 10;
 `;
+}
+
+/** A layer's name may hold any character: each of these keeps it whole in its own language. */
+function sqlName(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
+
+/** JSON's escapes are Python's. */
+function pythonText(name: string): string {
+  return JSON.stringify(name);
+}
+
+/** Markdown's code span ends at as many backticks as it began with. */
+function code(text: string): string {
+  const longest = Math.max(0, ...(text.match(/`+/g) ?? []).map(ticks => ticks.length));
+  const fence = '`'.repeat(longest + 1);
+  const space = longest > 0 ? ' ' : '';
+  return `${fence}${space}${oneLine(text)}${space}${fence}`;
+}
+
+function codeCell(text: string): string {
+  return code(text).replaceAll('|', '\\|');
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ');
 }
 
 function numpyShape(column: FeatureSpec): string {

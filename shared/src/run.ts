@@ -104,8 +104,9 @@ export async function* readReceipts(storage: Storage, run: RunRecord): AsyncGene
 export async function doneShards(storage: Storage, run: RunRecord): Promise<readonly number[]> {
   const done: number[] = [];
   for await (const path of storage.list('receipts')) {
-    const match = /\/(\d+)\.json$/.exec(path);
-    if (match?.[1] !== undefined && Number(match[1]) < run.shards) done.push(Number(match[1]));
+    const shard = Number(/\/(\d+)\.json$/.exec(path)?.[1]);
+    // A copy or a backup elsewhere in the folder is no receipt.
+    if (shard < run.shards && path === receiptPath(run, shard)) done.push(shard);
   }
   return done.sort((a, b) => a - b);
 }

@@ -46,7 +46,7 @@ export async function verifyRun(
       continue;
     }
     for (const file of receipt.files) named.add(file.path);
-    await verifyShard({ storage, run, receipt, manifest, report });
+    await verifyShard({ storage, run, shard, receipt, manifest, report });
     totals.rows += receipt.rows;
     totals.ok += receipt.ok;
     totals.failed += receipt.failed;
@@ -79,24 +79,26 @@ async function verifyRecord(storage: Storage, run: RunRecord): Promise<Damage[]>
 interface ShardCheck {
   readonly storage: Storage;
   readonly run: RunRecord;
+  readonly shard: number;
   readonly receipt: ShardReceipt;
   readonly manifest: ManifestReader;
   readonly report: (message: string) => void;
 }
 
 async function verifyShard(check: ShardCheck): Promise<void> {
-  const { run, receipt, report } = check;
-  const range = shardRange(run, receipt.shard);
+  const { run, shard, receipt, report } = check;
+  const range = shardRange(run, shard);
+  if (receipt.shard !== shard) report(`the receipt of shard ${shard} is that of shard ${receipt.shard}`);
   if (receipt.fingerprint !== run.fingerprint)
-    report(`the receipt of shard ${receipt.shard} belongs to another request`);
+    report(`the receipt of shard ${shard} belongs to another request`);
   if (receipt.rows !== range.rows || receipt.ok + receipt.failed !== receipt.rows) {
     report(
-      `the receipt of shard ${receipt.shard} counts ${receipt.ok} ok and ${receipt.failed} failed of ${range.rows} rows`,
+      `the receipt of shard ${shard} counts ${receipt.ok} ok and ${receipt.failed} failed of ${range.rows} rows`,
     );
   }
   const formats = receipt.files.map(file => file.format);
   for (const format of formatsOf(run.request.format)) {
-    if (!formats.includes(format)) report(`the receipt of shard ${receipt.shard} names no ${format} part`);
+    if (!formats.includes(format)) report(`the receipt of shard ${shard} names no ${format} part`);
   }
   for (const file of receipt.files) await verifyPart(check, file);
 }
@@ -122,8 +124,8 @@ async function verifyPart(check: ShardCheck, file: PartFile): Promise<void> {
 }
 
 /** Row by row: the part's sample ids are those of the manifest, in its order, and the statuses add up. */
-async function verifyRows({ storage, run, receipt, manifest, report }: ShardCheck, file: PartFile): Promise<void> {
-  const range = shardRange(run, receipt.shard);
+async function verifyRows({ storage, run, shard, receipt, manifest, report }: ShardCheck, file: PartFile): Promise<void> {
+  const range = shardRange(run, shard);
   const expected = manifest.read(range.first, range.rows);
   let rows = 0;
   let ok = 0;
@@ -141,7 +143,7 @@ async function verifyRows({ storage, run, receipt, manifest, report }: ShardChec
       if (status?.get(index) === 'ok') ok++;
     }
   }
-  if (rows !== range.rows || ok !== receipt.ok) {
+  if (rows !== range.rows || rows !== file.rows || ok !== receipt.ok) {
     report(`${file.path} holds ${rows} rows, ${ok} of them ok; expected ${range.rows} and ${receipt.ok}`);
   }
 }

@@ -11,6 +11,13 @@ export async function useWasm(): Promise<void> {
   await tfjs().setBackend('wasm');
 }
 
+/** Makes the plain JavaScript backend current: slow, but it can train. */
+export async function useCpu(): Promise<void> {
+  // Keeps its advertisement for tfjs-node out of the test's output.
+  tfjs().env().set('IS_TEST', true);
+  await tfjs().setBackend('cpu');
+}
+
 export const SMALL_INPUT = [12, 10, 3] as const;
 
 /**

@@ -15,6 +15,8 @@ export interface DoubleReceipt {
   readonly env: string | undefined;
 }
 
+/** Resolves when the last message has left: a process that spins would keep it. */
+let sent: Promise<void> = Promise.resolve();
 const aborts = new Map<string, () => void>();
 let loads = 0;
 let turn: Promise<void> = Promise.resolve();
@@ -43,8 +45,14 @@ async function warm(job: ShardJob): Promise<void> {
 function takeShard(message: ShardMessage): void {
   const { key, job } = message;
   send({ type: 'log', level: 'info', message: 'took', fields: { shard: job.shard, pid: process.pid } });
-  const aborted = new Promise<void>(resolve => aborts.set(key, resolve));
-  turn = turn.then(() => work(message, aborted));
+  let isAborted = false;
+  const aborted = new Promise<void>(resolve => {
+    aborts.set(key, () => {
+      isAborted = true;
+      resolve();
+    });
+  });
+  turn = turn.then(() => (isAborted ? sendAborted(key) : work(message, aborted)));
 }
 
 async function work({ key, job, attempt }: ShardMessage, aborted: Promise<void>): Promise<void> {
@@ -82,14 +90,18 @@ async function work({ key, job, attempt }: ShardMessage, aborted: Promise<void>)
     case 'hold':
       send(progress);
       await aborted;
-      return send({ type: 'failed', key, kind: 'retry', message: 'aborted' });
+      return sendAborted(key);
     case 'until':
       if (!(await Promise.race([fileAppears(detail), aborted.then(() => false)]))) {
-        return send({ type: 'failed', key, kind: 'retry', message: 'aborted' });
+        return sendAborted(key);
       }
   }
   send(progress);
   send(done);
+}
+
+function sendAborted(key: string): void {
+  send({ type: 'failed', key, kind: 'retry', message: 'aborted' });
 }
 
 /** The test's way to end a shard when it wants. */
@@ -97,9 +109,6 @@ async function fileAppears(path: string): Promise<boolean> {
   while (!existsSync(path)) await new Promise(resolve => setTimeout(resolve, 5));
   return true;
 }
-
-/** Resolves when the last message has left: a process that ends or spins would keep it. */
-let sent: Promise<void>;
 
 function send(message: EngineMessage): void {
   sent = new Promise(resolve => process.send?.(message, () => resolve()));

@@ -13,7 +13,7 @@ import { type ImageInput, samplesOf } from './image-input.ts';
 
 export interface FeaturesOptions {
   /** The preprocessing, or the path of a recipe file. @default the sidecar MODEL.recipe.json; having none is refused */
-  readonly recipe?: RecipeInput | string;
+  readonly recipe?: Recipe | RecipeInput | string;
   /** @default 'auto': TensorFlow where it is ready, else wasm; ONNX Runtime for ONNX models */
   readonly engine?: 'auto' | EngineName;
   /** Threads of the engine, where it has a say. @default the engine's own */
@@ -100,7 +100,7 @@ function listOf(given: ImageInput | readonly ImageInput[]): readonly ImageInput[
   return Array.isArray(given) ? given : [given as ImageInput];
 }
 
-async function findRecipe(model: string, given: RecipeInput | string | undefined): Promise<Recipe> {
+async function findRecipe(model: string, given: Recipe | RecipeInput | string | undefined): Promise<Recipe> {
   if (typeof given === 'string') return readRecipeFile(given);
   if (given !== undefined) {
     const parsed = Recipe.safeParse(given);

@@ -1,11 +1,12 @@
 // Decodes image bytes to 8-bit pixels equal to Pillow's open().convert('RGB'), for prepare-image.ts. Owns sharp.
+import { performance } from 'node:perf_hooks';
 import sharp, { type OutputInfo, type Sharp } from 'sharp';
 import { describeError, type SampleErrorCode, type SampleFailure } from '../../../shared/src/errors.ts';
 import type { Recipe } from '../../../shared/src/recipe.ts';
 import type { ImageLimits } from '../preprocess.ts';
 import { clipWide, cmykToRgb } from './colour.ts';
 import type { ImageFormat } from './format.ts';
-import type { Pixels } from './resize.ts';
+import type { Pixels } from './pixels.ts';
 
 export type DecodeResult =
   | { readonly ok: true; readonly pixels: Pixels }
@@ -23,6 +24,8 @@ export async function decodeImage(
   exif: Recipe['exif'],
   limits: ImageLimits,
 ): Promise<DecodeResult> {
+  const started = performance.now();
+  const timeoutSeconds = Math.max(1, Math.ceil(limits.timeoutMs / 1000));
   try {
     const failOn = failureLevel(format);
     // Reads the header only, so an image that claims to be huge has cost nothing yet.
@@ -31,9 +34,11 @@ export async function decodeImage(
     // Pillow turns a TIFF as its tag says whatever one asks for, and no other format.
     const autoOrient = exif === 'apply' || format === 'tiff';
     const options = { failOn, ignoreIcc: true, autoOrient, limitInputPixels: limits.maxPixels } as const;
-    const image = sharp(bytes, options).timeout({ seconds: Math.max(1, Math.ceil(limits.timeoutMs / 1000)) });
+    const image = sharp(bytes, options).timeout({ seconds: timeoutSeconds });
     return { ok: true, pixels: await readPixels(image, isGrayAlphaPng(bytes, format) ? 'rgb16' : header.space) };
   } catch (error) {
+    // A decoder that libvips interrupts may give any reason, such as a bad seek for AVIF: the clock knows better.
+    if (performance.now() - started >= timeoutSeconds * 1000) return timedOut(timeoutSeconds);
     return { ok: false, failure: toFailure(error) };
   }
 }
@@ -85,13 +90,13 @@ function tooLarge(width: number, height: number, limits: ImageLimits): DecodeRes
   return { ok: false, failure: { code: 'image-too-large', message } };
 }
 
+function timedOut(seconds: number): DecodeResult {
+  return { ok: false, failure: { code: 'decode-timeout', message: `not decoded within ${seconds} s` } };
+}
+
 /** sharp rejects with plain Errors whose first line is the reason; the rest repeats it for every warning. */
 function toFailure(error: unknown): SampleFailure {
   const message = describeError(error).split('\n')[0] ?? '';
-  const code: SampleErrorCode = message.startsWith('timeout')
-    ? 'decode-timeout'
-    : message.includes('exceeds pixel limit')
-      ? 'image-too-large'
-      : 'corrupt-image';
+  const code: SampleErrorCode = message.includes('exceeds pixel limit') ? 'image-too-large' : 'corrupt-image';
   return { code, message };
 }

@@ -5,7 +5,8 @@ import { DEFAULT_IMAGE_LIMITS, type ImageLimits, type PrepareResult } from '../p
 import { dropAlpha, rgbToGray } from './colour.ts';
 import { decodeImage } from './decode.ts';
 import { sniffFormat } from './format.ts';
-import { type Pixels, resizePixels } from './resize.ts';
+import type { Pixels } from './pixels.ts';
+import { resizePixels } from './resize.ts';
 import { findDamage } from './structure.ts';
 import { toTensor } from './to-tensor.ts';
 

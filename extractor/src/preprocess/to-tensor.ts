@@ -1,6 +1,6 @@
 // Turns resized 8-bit pixels into the model's float input by the recipe, for prepare-image.ts.
 import type { Recipe } from '../../../shared/src/recipe.ts';
-import type { Pixels } from './resize.ts';
+import type { Pixels } from './pixels.ts';
 
 /** The recipe's arithmetic, done once for each of the 256 pixel values. */
 type ValueTable = Float32Array;

@@ -123,7 +123,7 @@ function toQueueError(job: ShardJob, error: unknown, { logger }: WorkerOptions):
     case 'retry':
       return error;
     case 'refused':
-      return new JobRefused(error.message, { cause: error });
+      return new JobRefused(error.message);
     case 'declined':
       logger.log('warn', `shard ${job.shard} of run ${job.runId} is declined: ${error.message}`);
       return new JobReleased(error.message, DECLINED_DELAY_MS);

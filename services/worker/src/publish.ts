@@ -28,8 +28,13 @@ export async function openPart(storage: Storage, run: RunRecord, shard: number, 
   const files: OpenFile[] = [];
   let rows = 0;
   const directory = `parts/${shardName(run, shard).split('/')[0]}`;
-  for (const name of formatsOf(run.request.format))
-    files.push(await openFile(storage, SINK_FORMATS[name], directory, schema));
+  try {
+    for (const name of formatsOf(run.request.format))
+      files.push(await openFile(storage, SINK_FORMATS[name], directory, schema));
+  } catch (error) {
+    await abortAll(files);
+    throw error;
+  }
 
   return {
     async write(batch): Promise<void> {
@@ -47,12 +52,7 @@ export async function openPart(storage: Storage, run: RunRecord, shard: number, 
       }
       return parts;
     },
-    async abort(): Promise<void> {
-      for (const file of files) {
-        await file.sink.abort();
-        await file.staged.abort();
-      }
-    },
+    abort: () => abortAll(files),
   };
 }
 
@@ -68,6 +68,13 @@ export async function publishReceipt(storage: Storage, run: RunRecord, receipt: 
   const kept = new Set(standing.files.map(file => file.path));
   for (const file of receipt.files) if (!kept.has(file.path)) await storage.remove(file.path);
   return standing;
+}
+
+async function abortAll(files: readonly OpenFile[]): Promise<void> {
+  for (const file of files) {
+    await file.sink.abort();
+    await file.staged.abort();
+  }
 }
 
 async function openFile(storage: Storage, format: SinkFormat, directory: string, schema: Schema): Promise<OpenFile> {

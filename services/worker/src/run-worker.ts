@@ -29,7 +29,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     url: options.redis,
     name: options.queue,
     logger,
-    retry: lifecycle.stopping,
+    connectWithRetry: { signal: lifecycle.stopping },
   });
   lifecycle.defer(() => queue.close());
   const name = `${hostname()}-${process.pid}`;

@@ -50,10 +50,13 @@ export function openFileStorage(root: string): Storage {
 
     async replace(path, bytes): Promise<void> {
       const temporary = await writeTemporary(absolute(path), bytes);
-      await guarded(absolute(path), 'write', async () => {
+      try {
         await rename(temporary, absolute(path));
         await syncDirectory(dirname(absolute(path)));
-      });
+      } catch (error) {
+        await rm(temporary, { force: true });
+        throw storageError(absolute(path), 'write', error);
+      }
     },
 
     async *list(directory): AsyncGenerator<string> {
@@ -81,8 +84,11 @@ function stagedFile(handle: FileHandle, temporary: string, absolute: (path: stri
       ended = true;
       const target = absolute(path);
       try {
-        await handle.sync();
-        await handle.close();
+        try {
+          await handle.sync();
+        } finally {
+          await handle.close();
+        }
         await mkdir(dirname(target), { recursive: true });
         await rename(temporary, target);
         await syncDirectory(dirname(target));

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { type Pixels, resizePixels } from '../../../extractor/src/preprocess/resize.ts';
+import type { Pixels } from '../../../extractor/src/preprocess/pixels.ts';
+import { resizePixels } from '../../../extractor/src/preprocess/resize.ts';
 import type { ResizeKernel } from '../../../shared/src/recipe.ts';
 
 interface Golden {

@@ -1,6 +1,6 @@
 // The recipe's arithmetic against float32 as numpy does it.
 import { describe, expect, it } from 'vitest';
-import type { Pixels } from '../../../extractor/src/preprocess/resize.ts';
+import type { Pixels } from '../../../extractor/src/preprocess/pixels.ts';
 import { toTensor } from '../../../extractor/src/preprocess/to-tensor.ts';
 import { Recipe } from '../../../shared/src/recipe.ts';
 

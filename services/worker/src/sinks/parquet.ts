@@ -1,5 +1,5 @@
 // Parts as Parquet files: zstd, row groups of bounded bytes, the tensor type in the Arrow schema metadata.
-import { type RecordBatch, type Schema, util } from 'apache-arrow';
+import { makeBuilder, makeData, RecordBatch, type Schema, Struct, util } from 'apache-arrow';
 import { writeParquet } from '../../../../shared/src/parquet.ts';
 import { bytesPerRow, featureOfField } from '../../../../shared/src/tensor.ts';
 import type { Sink, SinkFormat } from '../sink.ts';
@@ -12,6 +12,7 @@ export const parquetSink: SinkFormat = { name: 'parquet', extension: 'parquet', 
 
 function openParquetSink(schema: Schema, write: (bytes: Uint8Array) => Promise<void>): Sink {
   const handover = createHandover<RecordBatch>();
+  let empty = true;
   const written = (async (): Promise<void> => {
     for await (const chunk of writeParquet(handover.items(), { rowGroupRows: rowGroupRows(schema) }))
       await write(chunk);
@@ -22,9 +23,13 @@ function openParquetSink(schema: Schema, write: (bytes: Uint8Array) => Promise<v
   return {
     async write(batch): Promise<void> {
       if (!util.compareSchemas(schema, batch.schema)) throw new Error('Expected a batch with the schema of its part');
-      await handover.put(batch);
+      empty = false;
+      // The file takes the metadata of its first batch: equal fields alone would lose it.
+      await handover.put(batch.schema === schema ? batch : new RecordBatch(schema, batch.data));
     },
     async close(): Promise<void> {
+      // The schema reaches the file with the first batch: a part without rows still needs one.
+      if (empty) await handover.put(emptyBatch(schema));
       handover.end();
       await written;
     },
@@ -43,6 +48,11 @@ function rowGroupRows(schema: Schema): number {
   return Math.max(1, Math.min(ROW_GROUP_MAX_ROWS, Math.floor(ROW_GROUP_BYTES / bytes)));
 }
 
+function emptyBatch(schema: Schema): RecordBatch {
+  const children = schema.fields.map(({ type }) => makeBuilder({ type }).flush());
+  return new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: 0, nullCount: 0, children }));
+}
+
 interface Handover<T> {
   /** Resolves when the reader has taken the item and asks for the next: one item is in flight at most. */
   put(item: T): Promise<void>;
@@ -54,7 +64,14 @@ interface Handover<T> {
 
 /** Turns pushes into pulls, one at a time: Parquet pulls batches, the shard pushes them. */
 function createHandover<T>(): Handover<T> {
-  let pending: { readonly item: T; readonly taken: () => void; readonly failed: (error: unknown) => void } | undefined;
+  interface Put {
+    readonly item: T;
+    readonly taken: () => void;
+    readonly failed: (error: unknown) => void;
+  }
+  let pending: Put | undefined;
+  /** Handed over, but the reader has not come back for more: it may never do so when it fails. */
+  let inHand: Put | undefined;
   let wake: () => void = () => undefined;
   let ended = false;
   let failure: { readonly error: unknown } | undefined;
@@ -74,17 +91,20 @@ function createHandover<T>(): Handover<T> {
     fail(error): void {
       failure ??= { error };
       pending?.failed(failure.error);
+      inHand?.failed(failure.error);
       pending = undefined;
+      inHand = undefined;
       wake();
     },
     async *items(): AsyncGenerator<T> {
       for (;;) {
         if (failure !== undefined) throw failure.error;
         if (pending !== undefined) {
-          const { item, taken } = pending;
+          inHand = pending;
           pending = undefined;
-          yield item;
-          taken();
+          yield inHand.item;
+          inHand?.taken();
+          inHand = undefined;
         } else if (ended) {
           return;
         } else {

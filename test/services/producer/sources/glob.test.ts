@@ -31,6 +31,8 @@ it('labels by the first folder below the base, if a match lies in one', async ()
   expect(nested.carried).toEqual([{ name: 'label', type: 'utf8' }]);
   expect((await collect(nested)).map(sample => sample.carried)).toEqual([[null], ['cat']]);
   expect((await openSource(`${root}/*.jpg`)).carried).toEqual([]);
+  expect((await openSource(`${root}/{0,cat/1}.jpg`)).carried).toHaveLength(1);
+  expect((await openSource(`${root}/{0,cat/2}.jpg`)).carried).toEqual([]);
   await rm(join(root, 'cat'), { recursive: true });
   expect((await openSource(`${root}/**/*.jpg`)).carried).toEqual([]);
 });

@@ -94,7 +94,8 @@ it('reads text lists with CRLF, a byte order mark, comments, blank lines and no 
 });
 
 it('keeps lines and characters whole where the file is read in pieces', async () => {
-  const paths = Array.from({ length: 9_001 }, (_, at) => `bilder-mit-ümläuten-€-😀/${at}.jpg`);
+  // Pieces are 64 KB: two letters in front, and the first piece ends within a three-byte character.
+  const paths = [`ab${'€'.repeat(30_000)}`, ...Array.from({ length: 9_001 }, (_, at) => `ümläut-😀/${at}.jpg`)];
   expect(await idsOf('list.txt', paths.join('\n'))).toEqual(paths);
 });
 
@@ -175,8 +176,18 @@ it('refuses broken rows of a separated list, naming their line behind blank and 
 
 it('infers the types of a JSON Lines list', async () => {
   const records = [
-    { path: '1.jpg', whole: 1, real: 1, flag: true, text: 'a', mixed: 'a', list: [1, { a: null }], rare: null },
-    { path: '2.jpg', whole: -2, real: 0.5, flag: false, text: '', mixed: 2, list: null, late: 'x' },
+    {
+      path: '1.jpg',
+      whole: 1,
+      real: 1,
+      flag: true,
+      text: 'a',
+      mixed: 'a',
+      list: [1, { a: null }],
+      rare: null,
+      gap: null,
+    },
+    { path: '2.jpg', whole: -2, real: 0.5, flag: false, text: '', mixed: 2, list: null, gap: 5, late: 'x' },
     { path: '3.jpg' },
   ];
   const { carried, samples } = await readList('list.jsonl', records.map(record => JSON.stringify(record)).join('\r\n'));
@@ -188,12 +199,13 @@ it('infers the types of a JSON Lines list', async () => {
     { name: 'mixed', type: 'utf8' },
     { name: 'list', type: 'utf8' },
     { name: 'rare', type: 'utf8' },
+    { name: 'gap', type: 'int64' },
     { name: 'late', type: 'utf8' },
   ]);
   expect(samples.map(sample => sample.carried)).toEqual([
-    [1n, 1, true, 'a', '"a"', '[1,{"a":null}]', null, null],
-    [-2n, 0.5, false, '', '2', null, null, 'x'],
-    [null, null, null, null, null, null, null, null],
+    [1n, 1, true, 'a', '"a"', '[1,{"a":null}]', null, null, null],
+    [-2n, 0.5, false, '', '2', null, null, 5n, 'x'],
+    [null, null, null, null, null, null, null, null, null],
   ]);
 });
 
@@ -207,6 +219,7 @@ it('refuses, naming the line, what does not fit the types that the first 1,000 r
 
 it('refuses broken JSON, naming its line', async () => {
   expect(await refusedList('list.jsonl', '{"path":"1.jpg"}\n{"path":"2.jpg"')).toContain('line 2');
-  expect(await refusedList('list.jsonl', '{"path":"1.jpg"}\n["2.jpg"]')).toContain('line 2');
+  expect(await refusedList('list.jsonl', '{"path":"1.jpg"}\n["2.jpg"]')).toContain('one JSON object');
+  expect(await refusedList('list.jsonl', '{"path":"1.jpg"}\nnull')).toContain('one JSON object');
   expect(await refusedList('list.jsonl', '{"path":"1.jpg"}\n{"path":5}')).toContain('line 2');
 });

@@ -1,0 +1,74 @@
+// The options of an extraction as a user types them.
+import { describe, expect, it } from 'vitest';
+import { extractOptions, outputOptions, queueOptions, workerOptions } from '../../shared/src/extract-options.ts';
+import { describeOptions, parseOptions } from '../../shared/src/options.ts';
+import { refusalOf } from '../support/refusal.ts';
+
+const shape = { ...extractOptions, ...queueOptions, ...workerOptions, ...outputOptions };
+
+function parse(...argv: readonly string[]) {
+  const needed = ['--model', 'm', '--layer', 'a', '--out', 'o'];
+  return parseOptions(shape, { argv: [...needed, ...argv], env: {}, command: 'layertap extract' }).values;
+}
+
+function message(...argv: readonly string[]): Promise<string> {
+  return refusalOf(() => parse(...argv), 'bad-option').then(refusal => refusal.message);
+}
+
+describe('the options of an extraction', () => {
+  it('have the defaults of the documentation', () => {
+    expect(parse()).toEqual({
+      model: 'm',
+      layer: ['a'],
+      out: 'o',
+      format: 'parquet',
+      pool: 'none',
+      withPredictions: false,
+      batch: 32,
+      duplicates: 'refuse',
+      engine: 'auto',
+      redis: 'redis://127.0.0.1:6379',
+      queue: 'layertap',
+      processes: 1,
+      json: false,
+      help: false,
+    });
+  });
+
+  it('read a recipe from flags, one number or one per channel', () => {
+    const flags = ['--size', '320x224', '--scale', '-1e-3', '--mean', '-1,.5,2', '--std', '0.5'];
+    expect(parse(...flags)).toMatchObject({
+      size: { width: 320, height: 224 },
+      scale: -0.001,
+      mean: [-1, 0.5, 2],
+      std: [0.5],
+    });
+  });
+
+  it('refuse what is no number, since a wrong value would be a wrong feature', async () => {
+    for (const value of ['', ' ', '1/255', 'NaN', 'Infinity', '1,2']) {
+      expect(await message(`--scale=${value}`)).toContain('Expected a number for --scale');
+    }
+    for (const value of ['', '1,', '1..2', 'e', '1-2', 'a,b']) {
+      expect(await message(`--mean=${value}`)).toContain('Expected a number, or one per channel');
+    }
+  });
+
+  it('say what a size and a queue name look like', async () => {
+    expect(await message('--size', '224')).toBe('Expected WIDTHxHEIGHT such as 224x224 for --size but received "224"');
+    expect(await message('--queue', 'a:b')).toContain('letters, digits, dots, dashes and underscores');
+  });
+
+  it('count from 1', async () => {
+    for (const flag of ['--batch', '--shard-size', '--limit', '--processes', '--decode-threads']) {
+      expect(await message(flag, '0')).toContain(`>=1 for ${flag}`);
+    }
+  });
+
+  it('are all described, each with a variable of its own', () => {
+    const docs = describeOptions(shape);
+    expect(docs.filter(({ description }) => description === '')).toEqual([]);
+    expect(new Set(docs.map(({ env }) => env)).size).toBe(docs.length);
+    expect(docs.find(({ name }) => name === 'redis')?.env).toBe('REDIS_URL');
+  });
+});
