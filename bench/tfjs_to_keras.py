@@ -71,9 +71,12 @@ def assign_weights(model, weights):
     by_name = {(name.split("/")[0], name.split("/")[-1].split(":")[0]): value for name, value in weights.items()}
     for layer in model.layers:
         for variable in layer.weights:
-            if (layer.name, variable.name) not in by_name:
-                raise SystemExit(f"Expected the weight {layer.name}/{variable.name} in the file but it is not there")
-            variable.assign(by_name.pop((layer.name, variable.name)))
+            # Keras 3 dropped the prefix of DepthwiseConv2D's kernel.
+            keys = [(layer.name, prefix + variable.name) for prefix in ("", "depthwise_")]
+            key = next((key for key in keys if key in by_name), None)
+            if key is None:
+                raise SystemExit(f"Expected the weight {'/'.join(keys[0])} in the file but it is not there")
+            variable.assign(by_name[key])
 
 
 def compare(model, layer, probe):

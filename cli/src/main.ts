@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   status: async () => (await import('./commands/status.ts')).status,
   resume: async () => (await import('./commands/resume.ts')).resume,
   verify: async () => (await import('./commands/verify.ts')).verify,
+  show: async () => (await import('./commands/show.ts')).show,
   layers: async () => (await import('./commands/layers.ts')).layers,
   fit: async () => (await import('./commands/fit.ts')).fit,
   demo: async () => (await import('./commands/demo.ts')).demo,

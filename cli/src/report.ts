@@ -26,7 +26,7 @@ export function formatReport({ run, summary, out, json }: ReportOptions): string
     `  speed     ${summary.imagesPerSecond.toFixed(1)} images/s on ${summary.engine} (${summary.wallSeconds.toFixed(1)} s from first to last part)`,
     `  seconds   ${stages.join(', ')} (stages overlap and decode on several threads)`,
     '',
-    `  Look at it:  npx layertap status ${where}      How to read it: ${join(where, 'README.md')}`,
+    `  Look at it:  npx layertap show ${where}      How to read it: ${join(where, 'README.md')}`,
     '',
   ].join('\n');
 }

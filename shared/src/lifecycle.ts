@@ -25,7 +25,7 @@ export interface Lifecycle {
    * then the closers run, then the exit status is set: the number that main returns, else 128 + number of the signal
    * that stopped it, else what its error asks for, else 0.
    */
-  run(main: () => Promise<number | void>): Promise<void>;
+  run(main: (() => Promise<number | undefined>) | (() => Promise<void>)): Promise<void>;
 }
 
 export function createLifecycle(options: LifecycleOptions = {}): Lifecycle {

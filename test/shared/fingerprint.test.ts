@@ -44,7 +44,7 @@ describe('the fingerprint', () => {
 
   it('is the same as it ever was: old runs are resumed by it', () => {
     expect(fingerprintOf(request)).toMatch(/^[0-9a-f]{64}$/);
-    expect(fingerprintOf(request)).toBe('PINNED');
+    expect(fingerprintOf(request)).toBe('131e982178ad8d76f5cee52640babb97025a7e7d1da3af591e0e3b3c420b873f');
   });
 });
 

@@ -123,7 +123,9 @@ describe('a refused option', () => {
   });
 
   it('from the environment names its variable', async () => {
-    expect((await refusedOption(NEEDED, { LAYERTAP_BATCH_SIZE: '0' })).message).toContain('for LAYERTAP_BATCH_SIZE but');
+    expect((await refusedOption(NEEDED, { LAYERTAP_BATCH_SIZE: '0' })).message).toContain(
+      'for LAYERTAP_BATCH_SIZE but',
+    );
     expect((await refusedOption(NEEDED, { LAYERTAP_JSON: 'maybe' })).message).toBe(
       'Expected boolean for LAYERTAP_JSON but received "maybe"',
     );
@@ -150,14 +152,14 @@ describe('the options as data', () => {
 
   it('make the help', () => {
     expect(formatOptions(shape).split('\n')).toEqual([
-      '  --model MODEL            Model file (required)',
-      '  --layer NAME             Layer to extract (required, repeatable)',
-      '  --format parquet|arrow   Format of the parts (default parquet)',
-      '  --batch-size N           Images per inference (default 32)',
-      '  --mean M                 Subtracted',
-      '  --redis URL              Redis',
-      '  --json                   JSON lines',
-      '  --help                   Show this help',
+      '  --model MODEL           Model file (required)',
+      '  --layer NAME            Layer to extract (required, repeatable)',
+      '  --format parquet|arrow  Format of the parts (default parquet)',
+      '  --batch-size N          Images per inference (default 32)',
+      '  --mean M                Subtracted',
+      '  --redis URL             Redis',
+      '  --json                  JSON lines',
+      '  --help                  Show this help',
     ]);
   });
 });

@@ -4,6 +4,7 @@ import { openModel } from '../../../extractor/src/model.ts';
 import { outputOptions } from '../../../shared/src/extract-options.ts';
 import { defineCommand } from '../command.ts';
 import { onlyPositional } from '../positional.ts';
+import { formatTable } from '../table.ts';
 
 export const layers = defineCommand({
   name: 'layers',
@@ -29,16 +30,3 @@ export const layers = defineCommand({
     return 0;
   },
 });
-
-function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [header, ...rows];
-  const widths = header.map((_, column) => Math.max(...all.map(row => row[column]?.length ?? 0)));
-  return all
-    .map(row =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
-}

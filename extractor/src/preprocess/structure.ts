@@ -32,7 +32,7 @@ function findJpegDamage(bytes: Uint8Array): string | null {
       return `unknown JPEG marker 0x${marker.toString(16)}`;
     } else {
       if (isFrame(marker)) {
-        const bits = bytes[at + 4];
+        const bits = bytes[at + 4] ?? 0;
         components = bytes[at + 9] ?? 0;
         sequential = marker === 0xc0 || marker === 0xc1;
         if (bits !== 8) return `JPEG of ${bits} bits a channel`;

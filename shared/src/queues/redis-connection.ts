@@ -33,9 +33,9 @@ export async function connectRedis(options: ConnectOptions): Promise<Redis> {
   }
 }
 
-/** The address without its password: for every message and log line. */
+/** The address without its password, also where it is malformed: for every message and log line. */
 export function redactUrl(url: string): string {
-  const hidden = url.replace(/^([a-z]*:?\/\/)?[^/]*@/i, (match, scheme: string | undefined = '') => {
+  const hidden = url.replace(/^([a-z]*:?\/\/)?.*@/i, (match, scheme: string | undefined = '') => {
     const user = match.slice(scheme.length).split(':')[0] ?? '';
     return match.includes(':', scheme.length) ? `${scheme}${user}:***@` : `${scheme}***@`;
   });
@@ -48,7 +48,7 @@ const CONNECT_TIMEOUT_MS = 5000;
 const OLDEST_VERSION = [6, 2] as const;
 
 async function connectOnce(url: string, logger: Logger): Promise<Redis> {
-  if (!/^(rediss?:\/\/|\/)/i.test(url)) {
+  if (!/^(rediss?:\/\/|\/)/i.test(url) || !URL.canParse(url, 'redis://localhost')) {
     throw new Refusal('bad-option', `Expected a Redis address for \`redis\` but received '${redactUrl(url)}'`, {
       hint: 'Write redis://HOST:6379, redis://USER:PASSWORD@HOST:6379, or rediss://… for TLS.',
     });
@@ -83,7 +83,8 @@ async function connectOnce(url: string, logger: Logger): Promise<Redis> {
   return client;
 }
 
-function checkServer(info: string, url: string, logger: Logger): void {
+/** Refuses a server that BullMQ does not work well with, by what its INFO says. */
+export function checkServer(info: string, url: string, logger: Logger): void {
   const field = (name: string): string | undefined => info.match(new RegExp(`^${name}:(.*?)\\s*$`, 'm'))?.[1];
   // Valkey and Dragonfly name the Redis version that they are compatible with.
   const version = field('redis_version') ?? '0';

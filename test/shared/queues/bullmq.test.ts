@@ -150,7 +150,7 @@ describe('opening the BullMQ queue', () => {
     });
   });
 
-  it.each(['localhost', 'http://localhost:6379'])('refuses %s as an address', async url => {
+  it.each(['localhost', 'http://localhost:6379', 'redis://local host'])('refuses %s as an address', async url => {
     await expect(openBullmqQueue({ url })).rejects.toMatchObject({
       code: 'bad-option',
       message: expect.stringContaining(url),

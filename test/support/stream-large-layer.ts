@@ -1,0 +1,33 @@
+// A process of its own that streams a layer of 1 MB a row through a sink and prints how much its memory grew.
+import { parquetSink } from '../../services/worker/src/sinks/parquet.ts';
+import { encodeRows } from '../../services/worker/src/serialize.ts';
+import { rowSchema } from '../../shared/src/row-schema.ts';
+import { runOf, sampleOf } from './small-run.ts';
+
+const BATCH_ROWS = 32;
+const rows = Number(process.argv[2]);
+const columns = [{ name: 'large', dtype: 'float32', shape: [512, 512] }] as const;
+const schema = rowSchema(runOf({ columns }));
+const before = process.memoryUsage.rss();
+let bytes = 0;
+let peak = before;
+
+const sink = parquetSink.open(schema, async chunk => {
+  bytes += chunk.length;
+});
+for (let first = 0; first < rows; first += BATCH_ROWS) {
+  const count = Math.min(BATCH_ROWS, rows - first);
+  // Whole numbers that compress, but differ from row to row.
+  const data = Float32Array.from({ length: count * 512 * 512 }, (_, at) => (first + at) % 251);
+  const batch = Array.from({ length: count }, (_, row) => ({
+    sample: sampleOf(first + row),
+    sha256: null,
+    size: null,
+    failure: undefined,
+  }));
+  await sink.write(encodeRows(schema, columns, batch, [{ dtype: 'float32', shape: [count, 512, 512], data }]));
+  peak = Math.max(peak, process.memoryUsage.rss());
+}
+await sink.close();
+peak = Math.max(peak, process.memoryUsage.rss());
+process.stdout.write(JSON.stringify({ bytes, growthMb: (peak - before) / 1_000_000 }));
