@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   layers: async () => (await import('./commands/layers.ts')).layers,
   fit: async () => (await import('./commands/fit.ts')).fit,
   demo: async () => (await import('./commands/demo.ts')).demo,
+  setup: async () => (await import('./commands/setup.ts')).setup,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
 };
 

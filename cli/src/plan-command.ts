@@ -1,8 +1,12 @@
 // The first half of `extract` and `enqueue`: plan the run and tell the user what was decided.
 import { type PlannedRun, planRun } from '../../services/producer/src/plan.ts';
+import { prepareTensorFlow } from '../../setup/src/tensorflow-library.ts';
 import { Refusal } from '../../shared/src/errors.ts';
 import type { ExtractOptions } from '../../shared/src/extract-options.ts';
 import { createLogger } from '../../shared/src/logger.ts';
+
+/** A machine that could not have TensorFlow is not asked again at every command. */
+const RETRY_AFTER_MS = 24 * 3600 * 1000;
 
 export interface PlanCommandInput {
   readonly command: string;
@@ -27,6 +31,10 @@ export async function planFromCommand({ command, options, positionals }: PlanCom
     ...options,
     source,
     onProgress: samples => logger.log('info', `${samples} images found so far`),
+    prepareEngine: async model => {
+      if (model.format !== 'tfjs-layers' || !['auto', 'tensorflow'].includes(options.engine)) return;
+      await prepareTensorFlow({ retryAfterMs: RETRY_AFTER_MS, log: line => logger.log('info', line) });
+    },
   });
   for (const note of planned.notes) logger.log('info', note);
   const { run, continued } = planned;

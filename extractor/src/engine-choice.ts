@@ -52,6 +52,6 @@ function requireTensorFlow(): void {
   const status = tensorFlowStatus();
   if (status.available) return;
   throw new Refusal('engine-unavailable', `Expected the engine \`tensorflow\` but it cannot be had: ${status.reason}`, {
-    hint: 'Run `npm run setup` to prepare TensorFlow, or take `--engine wasm`, which is slower.',
+    hint: 'Run `npx layertap setup` to prepare TensorFlow, or take `--engine wasm`, which is slower.',
   });
 }

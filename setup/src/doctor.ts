@@ -63,7 +63,7 @@ async function examineTensorFlow(): Promise<Finding> {
   const piece = 'TensorFlow';
   const status = tensorFlowStatus();
   if (!status.available) {
-    return { piece, ok: 'warn', detail: status.reason, fix: '`npm run setup`; until then layers models run on wasm' };
+    return { piece, ok: 'warn', detail: status.reason, fix: '`npx layertap setup`; until then layers models run on wasm' };
   }
   const origin = status.origin === 'wheel' ? 'from the Python wheel' : "tfjs-node's own prebuilt";
   const detail = `${status.version} (${origin}), ${status.path}`;
@@ -73,7 +73,7 @@ async function examineTensorFlow(): Promise<Finding> {
     findTfjsNode()?.folder ?? '',
   );
   if (loaded.ok) return { piece, ok: 'ok', detail };
-  const fix = `remove ${status.path.replace(/\/deps\/lib$/, '')}, then \`npm run setup\``;
+  const fix = `remove ${status.path.replace(/\/deps\/lib$/, '')}, then \`npx layertap setup\``;
   return { piece, ok: 'warn', detail: `${detail}, does not load: ${loaded.text}`, fix };
 }
 

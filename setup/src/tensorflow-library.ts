@@ -55,7 +55,7 @@ export function tensorFlowStatus(options: TensorFlowOptions = {}): TensorFlowSta
   if (placed) return placed;
   const failure = readFailure(failurePath(options), mode);
   return unavailable(
-    failure?.reason ?? 'TensorFlow has not been prepared for this checkout yet; `npm run setup` does that.',
+    failure?.reason ?? 'TensorFlow has not been prepared for this checkout yet; `npx layertap setup` does that.',
   );
 }
 
@@ -79,7 +79,7 @@ export async function prepareTensorFlow(options: TensorFlowOptions = {}): Promis
       );
     }
   }
-  const reason = `TensorFlow's native library could not be prepared. ${reasons.join('. ')}. \`npm run setup\` tries again.`;
+  const reason = `TensorFlow's native library could not be prepared. ${reasons.join('. ')}. \`npx layertap setup\` tries again.`;
   await publishFile(failurePath(options), JSON.stringify({ mode, at: Date.now(), reason })).catch(() => {});
   return unavailable(reason);
 }

@@ -32,17 +32,24 @@ export async function* writeParquet(
     .setCreatedBy('layertap')
     .build();
   const iterator = batches[Symbol.asyncIterator]();
+  // parquet-wasm ends the file in good order when its input fails: the failure is kept and thrown here.
+  let failure: { readonly error: unknown } | undefined;
   const input = new ReadableStream<ParquetWasm.RecordBatch>(
     {
       async pull(controller): Promise<void> {
-        const next = await iterator.next();
-        if (next.done === true) {
-          controller.close();
-          return;
+        try {
+          const next = await iterator.next();
+          if (next.done === true) {
+            controller.close();
+            return;
+          }
+          const table = parquet.Table.fromIPCStream(encodeIpcStream(next.value));
+          for (const batch of table.recordBatches()) controller.enqueue(batch);
+          table.free();
+        } catch (error) {
+          failure ??= { error };
+          throw error;
         }
-        const table = parquet.Table.fromIPCStream(encodeIpcStream(next.value));
-        for (const batch of table.recordBatches()) controller.enqueue(batch);
-        table.free();
       },
       async cancel(): Promise<void> {
         await iterator.return?.();
@@ -50,12 +57,17 @@ export async function* writeParquet(
     },
     { highWaterMark: 0 },
   );
-  const output: ReadableStream<Uint8Array> = await parquet.transformParquetStream(input, properties);
-  const reader = output.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    yield value;
+  try {
+    const output: ReadableStream<Uint8Array> = await parquet.transformParquetStream(input, properties);
+    const reader = output.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (failure !== undefined) throw failure.error;
+      if (done) return;
+      yield value;
+    }
+  } catch (error) {
+    throw failure === undefined ? error : failure.error;
   }
 }
 

@@ -8,7 +8,7 @@ import { tfjs } from '../tfjs.ts';
 import { loadTfjsExtractor } from './tfjs-extractor.ts';
 
 /**
- * Opens the engine; prepares nothing (that is `npm run setup`). tfjs-node has no call for the number of threads, so
+ * Opens the engine; prepares nothing (that is `npx layertap setup`). tfjs-node has no call for the number of threads, so
  * `threads` has no effect here: who spawns the process sets TF_NUM_INTRAOP_THREADS and TF_CPP_MIN_LOG_LEVEL for it.
  * @throws Refusal `engine-unavailable`
  */
@@ -32,7 +32,7 @@ export async function openTensorFlowEngine(_options: EngineOptions = {}): Promis
 
 function unavailable(reason: string, cause?: unknown): Refusal {
   return new Refusal('engine-unavailable', `Expected the engine \`tensorflow\` but it cannot be had: ${reason}`, {
-    hint: 'Run `npm run setup` to prepare TensorFlow, or take `--engine wasm`, which is slower.',
+    hint: 'Run `npx layertap setup` to prepare TensorFlow, or take `--engine wasm`, which is slower.',
     cause,
   });
 }

@@ -9,7 +9,12 @@ const lifecycle = createLifecycle();
 await lifecycle.run(async () => {
   const config = readProducerConfig();
   const { logger } = config;
-  const queue = await openBullmqQueue({ url: config.redis, name: config.queue, logger, connectWithRetry: { signal: lifecycle.stopping } });
+  const queue = await openBullmqQueue({
+    url: config.redis,
+    name: config.queue,
+    logger,
+    connectWithRetry: { signal: lifecycle.stopping },
+  });
   lifecycle.defer(() => queue.close());
   const { run, storage, notes } = await planRun(config);
   for (const note of notes) logger.log('info', note);

@@ -33,6 +33,8 @@ export interface PlanOptions extends ExtractOptions {
   /** SOURCE as given by the user. */
   readonly source: string;
   readonly onProgress?: (samples: number) => void;
+  /** Called before the engine is chosen: the moment to fetch what the model's best engine lacks. */
+  readonly prepareEngine?: (model: ModelFile) => Promise<void>;
 }
 
 /** A part of about this size is written and retried as one. */
@@ -93,6 +95,7 @@ async function decideRequest(
   const wanted = options.withPredictions ? [...options.layer, 'outputs'] : options.layer;
   const layers = selectLayers(model.graph, wanted);
   const { recipe, origin } = await chooseRecipe(options, model);
+  await options.prepareEngine?.(model);
   const { engine, reason } = await chooseEngine(options.engine, model);
   const shapes = await model.shapesFor([recipe.height, recipe.width, channelCount(recipe)], layers);
   const columns = layers.map((name, index): FeatureSpec => {

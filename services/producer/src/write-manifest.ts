@@ -40,7 +40,7 @@ async function writeSamples(
     for await (const sample of samples) {
       await finder.add(sample.sampleId, row++);
       await writer.add(sample);
-      if (row % 10_000 === 0) options.onProgress?.(row);
+      if (row % 100_000 === 0) options.onProgress?.(row);
     }
     const summary = await writer.close();
     return { summary, renames: await resolveDuplicates(options, finder.find()) };
@@ -86,12 +86,12 @@ function duplicateSample(a: Sample, b: Sample): Refusal {
   );
 }
 
+/** Stops with the last wanted sample: what stands behind it in the source is not even looked at. */
 async function* limited(samples: AsyncIterable<Sample>, limit: number | undefined): AsyncGenerator<Sample> {
   let count = 0;
   for await (const sample of samples) {
-    if (limit !== undefined && count >= limit) return;
-    count++;
     yield sample;
+    if (++count === limit) return;
   }
 }
 

@@ -1,0 +1,20 @@
+// layertap setup: fetches and builds TensorFlow's library now instead of at the first run that needs it.
+import { examine, formatFindings } from '../../../setup/src/doctor.ts';
+import { prepareTensorFlow } from '../../../setup/src/tensorflow-library.ts';
+import { outputOptions } from '../../../shared/src/extract-options.ts';
+import { defineCommand } from '../command.ts';
+
+export const setup = defineCommand({
+  name: 'setup',
+  summary: "Fetch and build TensorFlow's library into the cache, then check this machine",
+  positionals: '',
+  options: outputOptions,
+  async run({ options }): Promise<number> {
+    const status = await prepareTensorFlow({ retryAfterMs: 0 });
+    const findings = await examine();
+    process.stdout.write(
+      `${options.json ? JSON.stringify({ tensorflow: status, findings }) : formatFindings(findings)}\n`,
+    );
+    return status.available ? 0 : 1;
+  },
+});

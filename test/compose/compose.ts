@@ -1,0 +1,108 @@
+// One compose project of this repository under a name of its own, for tests that need an engine; gone when it is closed.
+
+import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { type CommandResult, describeFailure, runCommand } from '../../setup/src/command.ts';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const BASE_IMAGES = ['node:20-bookworm-slim', 'redis:7-alpine'];
+
+export interface Container {
+  readonly id: string;
+  readonly service: string;
+  readonly status: string;
+  readonly exitCode: number;
+  /** Undefined where the service has no health check. */
+  readonly health: string | undefined;
+  readonly hostname: string;
+}
+
+export interface ComposeProject {
+  /** Runs `docker compose ARGS`; throws with the services' last lines where it fails. */
+  compose(args: readonly string[], timeoutMs: number): Promise<string>;
+  docker(args: readonly string[], timeoutMs?: number): Promise<string>;
+  /** As docker(), for commands that are to fail. */
+  tryDocker(args: readonly string[]): Promise<CommandResult>;
+  containers(service: string): Promise<readonly Container[]>;
+  /** Removes containers, networks, volumes and the image. */
+  close(): Promise<void>;
+}
+
+/** Why no project can be opened here; undefined where one can. */
+export async function whyNoCompose(): Promise<string | undefined> {
+  const engine = await runCommand('docker', ['version', '--format', '{{.Server.Version}}'], { timeoutMs: 10_000 });
+  if (!engine.ok) return `no Docker engine answers (${describeFailure('docker version', engine)})`;
+  const compose = await runCommand('docker', ['compose', 'version', '--short'], { timeoutMs: 10_000 });
+  if (!compose.ok || !compose.stdout.trim().replace(/^v/, '').startsWith('2')) return 'docker has no compose v2';
+  for (const image of BASE_IMAGES) {
+    if ((await runCommand('docker', ['image', 'inspect', image], { timeoutMs: 10_000 })).ok) continue;
+    const pulled = await runCommand('docker', ['pull', '-q', image], { timeoutMs: 180_000 });
+    if (!pulled.ok) return `the engine neither has nor gets the image ${image}`;
+  }
+  return undefined;
+}
+
+/** `variables` are those of docker-compose.yml; the caller's own and a .env file don't count. */
+export function openComposeProject(variables: Readonly<Record<string, string>>): ComposeProject {
+  const name = `layertap-test-${randomBytes(4).toString('hex')}`;
+  const target = variables.LAYERTAP_WORKER_TARGET ?? 'onnx';
+  const cleared = Object.keys(process.env).filter(key => /^(LAYERTAP|COMPOSE)_/.test(key));
+  const env = {
+    ...Object.fromEntries(cleared.map(key => [key, undefined])),
+    ...variables,
+    LAYERTAP_IMAGE: name,
+  };
+  const common = ['compose', '--project-name', name, '--env-file', '/dev/null', '--progress', 'plain'];
+  const run = (args: readonly string[], timeoutMs: number): Promise<CommandResult> =>
+    runCommand('docker', args, { cwd: ROOT, env, timeoutMs });
+
+  async function docker(args: readonly string[], timeoutMs = 60_000): Promise<string> {
+    const result = await run(args, timeoutMs);
+    if (!result.ok)
+      throw new Error(`${describeFailure(`docker ${args.join(' ')}`, result)}\n${result.stderr.slice(-4000)}`);
+    return result.stdout.trim();
+  }
+
+  return {
+    docker,
+    tryDocker: args => run(args, 60_000),
+    async compose(args, timeoutMs): Promise<string> {
+      try {
+        return await docker([...common, ...args], timeoutMs);
+      } catch (error) {
+        const logs = await run([...common, 'logs', '--no-color', '--tail', '20'], 30_000);
+        throw new Error(`${error instanceof Error ? error.message : error}\n${logs.stdout.slice(-8000)}`, {
+          cause: error,
+        });
+      }
+    },
+    async containers(service): Promise<readonly Container[]> {
+      const ids = await docker([...common, 'ps', '--all', '--quiet', service]);
+      if (ids === '') return [];
+      const inspected = JSON.parse(await docker(['inspect', ...ids.split('\n')])) as readonly Inspected[];
+      return inspected.map(({ Id, Config, State }) => ({
+        id: Id,
+        service,
+        status: State.Status,
+        exitCode: State.ExitCode,
+        health: State.Health?.Status,
+        hostname: Config.Hostname,
+      }));
+    },
+    async close(): Promise<void> {
+      await run([...common, 'down', '--volumes', '--remove-orphans', '--timeout', '5'], 120_000);
+      await run(['image', 'rm', '--force', `${name}:${target}`], 60_000);
+    },
+  };
+}
+
+/** What is read of `docker inspect`. */
+interface Inspected {
+  readonly Id: string;
+  readonly Config: { readonly Hostname: string };
+  readonly State: {
+    readonly Status: string;
+    readonly ExitCode: number;
+    readonly Health?: { readonly Status: string };
+  };
+}
