@@ -78,7 +78,7 @@ async function openTrainingBackend(): Promise<void> {
   } catch (cause) {
     if (!(cause instanceof Refusal)) throw cause;
     throw new Refusal('engine-unavailable', cause.message, {
-      hint: 'Training needs TensorFlow: run `npm run setup` to prepare it.',
+      hint: 'Training needs TensorFlow: run `npx layertap setup` to prepare it.',
       cause,
     });
   }
