@@ -53,11 +53,12 @@ def read_weights(manifest, folder):
             quantization = spec.get("quantization")
             dtype = np.dtype(STORED_TYPES[(quantization or spec)["dtype"]])
             count = math.prod(spec["shape"])
-            values = np.frombuffer(data, dtype, count, offset).astype(spec["dtype"])
+            values = np.frombuffer(data, dtype, count, offset)
             offset += count * dtype.itemsize
             if quantization and "scale" in quantization:
-                values = (values * quantization["scale"] + quantization["min"]).astype(spec["dtype"])
-            weights[spec["name"]] = values.reshape(spec["shape"])
+                # In double precision and rounded once, as TensorFlow.js does it.
+                values = values.astype(np.float64) * quantization["scale"] + quantization["min"]
+            weights[spec["name"]] = values.reshape(spec["shape"]).astype(spec["dtype"])
     return weights
 
 

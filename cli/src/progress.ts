@@ -2,7 +2,7 @@
 import type { ShardProgress } from '../../services/worker/src/worker-messages.ts';
 
 export interface Progress {
-  add(progress: Pick<ShardProgress, 'rows' | 'failed'>): void;
+  add(progress: Pick<ShardProgress, 'shard' | 'attempt' | 'rows' | 'failed'>): void;
   /** Ends the bar's line, so that other text can follow. */
   end(): void;
 }
@@ -31,6 +31,7 @@ export function showProgress(options: ProgressOptions): Progress {
   let last = bar ? Number.NEGATIVE_INFINITY : started;
   let done = options.done;
   let failed = 0;
+  const shards = new Map<number, { readonly attempt: number; rows: number; failed: number }>();
 
   function show(): void {
     const seconds = Math.max(0.001, (now() - started) / 1000);
@@ -60,8 +61,17 @@ export function showProgress(options: ProgressOptions): Progress {
 
   return {
     add(progress): void {
-      done += progress.rows;
-      failed += progress.failed;
+      const before = shards.get(progress.shard);
+      const again = before !== undefined && before.attempt !== progress.attempt;
+      // An attempt that failed has counted its rows already.
+      done += progress.rows - (again ? before.rows : 0);
+      failed += progress.failed - (again ? before.failed : 0);
+      const same = before !== undefined && !again ? before : { rows: 0, failed: 0 };
+      shards.set(progress.shard, {
+        attempt: progress.attempt,
+        rows: same.rows + progress.rows,
+        failed: same.failed + progress.failed,
+      });
       if (now() - last < interval) return;
       last = now();
       show();

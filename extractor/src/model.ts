@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { hasErrorCode, Refusal } from '../../shared/src/errors.ts';
 import type { LayerGraph } from './layer-graph.ts';
 import { nullReader } from './models/null.ts';
+import { onnxReader } from './models/onnx.ts';
 import { tfjsLayersReader } from './models/tfjs-layers.ts';
 
 export interface ModelFile {
@@ -32,7 +33,7 @@ export interface ModelReader {
 }
 
 /** In the order in which they are asked: the one that reads least goes first. */
-const READERS: readonly ModelReader[] = [nullReader, tfjsLayersReader];
+const READERS: readonly ModelReader[] = [nullReader, onnxReader, tfjsLayersReader];
 
 /**
  * Opens a model, whatever its format, and checks that its files are whole; loads no weights.

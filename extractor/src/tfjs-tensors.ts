@@ -1,6 +1,7 @@
 // tf.Tensor ⇄ TensorData, and one batch through a model without leaking tensors: for the tfjs engines and the five ways.
 import type * as tf from '@tensorflow/tfjs';
 import type { TensorData } from '../../shared/src/tensor.ts';
+import { joinRows } from './rows.ts';
 import { tfjs } from './tfjs.ts';
 
 /** Copies a tensor's values out of the runtime; a type other than float32 is cast, a scalar per sample gets shape [1]. */
@@ -50,19 +51,4 @@ export function runInBatches(model: tf.LayersModel, input: tf.Tensor, batch: num
     }
   }
   return (parts[0] ?? []).map((_, output) => joinRows(parts.flatMap(part => part[output] ?? [])));
-}
-
-/** Joins tensors along the batch axis. */
-export function joinRows(parts: readonly TensorData[]): TensorData {
-  const first = parts[0];
-  if (first === undefined) throw new Error('Expected at least one tensor to join but received none');
-  if (parts.length === 1) return first;
-  const data = new Float32Array(parts.reduce((size, part) => size + part.data.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    data.set(part.data, offset);
-    offset += part.data.length;
-  }
-  const rows = parts.reduce((count, part) => count + (part.shape[0] ?? 0), 0);
-  return { dtype: 'float32', shape: [rows, ...first.shape.slice(1)], data };
 }

@@ -7,7 +7,9 @@ const PARQUET_GLOB = 'parts/**/*.parquet';
 const ARROW_GLOB = 'parts/**/*.arrow';
 
 export function outputReadme(run: RunRecord, summary: RunSummary): string {
-  const columns = run.columns.map(column => `| ${codeCell(column.name)} | ${column.shape.join(' × ')} | ${column.dtype} |`);
+  const columns = run.columns.map(
+    column => `| ${codeCell(column.name)} | ${column.shape.join(' × ')} | ${column.dtype} |`,
+  );
   return `# Features of ${summary.rows} images
 
 ${summary.ok} rows are \`ok\`, ${summary.failed} \`failed\` (their \`error_code\` and \`error_message\` say why). One row per image, in the order of the manifest;

@@ -13,6 +13,8 @@ export const RunRecord = z.strictObject({
   createdAt: z.string(),
   /** SOURCE as the user gave it, made absolute. */
   source: z.string(),
+  /** The first so many samples of the source; all where it is missing. */
+  limit: z.int().min(1).optional(),
   request: ExtractRequest,
   fingerprint: z.string(),
   /** One output column per entry. */

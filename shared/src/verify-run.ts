@@ -1,15 +1,18 @@
 // Verification: proves that every sample of the manifest is exactly one row of exactly one whole part.
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import type { Schema } from 'apache-arrow';
 import { describeError } from './errors.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { MANIFEST_FILE_ROWS, manifestPath } from './manifest.ts';
 import { type ManifestReader, openManifestReader } from './manifest-reader.ts';
-import { readPart } from './part-reader.ts';
+import { readPart, readPartSchema } from './part-reader.ts';
 import type { PartFile, ShardReceipt } from './receipt.ts';
 import { formatsOf } from './request.ts';
+import { rowSchema } from './row-schema.ts';
 import { type RunRecord, readReceipt, shardName, shardRange } from './run.ts';
 import type { Storage } from './storage.ts';
+import { featureOfField } from './tensor.ts';
 
 /** One thing that is wrong, in words that name the file. */
 export interface Damage {
@@ -89,12 +92,9 @@ async function verifyShard(check: ShardCheck): Promise<void> {
   const { run, shard, receipt, report } = check;
   const range = shardRange(run, shard);
   if (receipt.shard !== shard) report(`the receipt of shard ${shard} is that of shard ${receipt.shard}`);
-  if (receipt.fingerprint !== run.fingerprint)
-    report(`the receipt of shard ${shard} belongs to another request`);
+  if (receipt.fingerprint !== run.fingerprint) report(`the receipt of shard ${shard} belongs to another request`);
   if (receipt.rows !== range.rows || receipt.ok + receipt.failed !== receipt.rows) {
-    report(
-      `the receipt of shard ${shard} counts ${receipt.ok} ok and ${receipt.failed} failed of ${range.rows} rows`,
-    );
+    report(`the receipt of shard ${shard} counts ${receipt.ok} ok and ${receipt.failed} failed of ${range.rows} rows`);
   }
   const formats = receipt.files.map(file => file.format);
   for (const format of formatsOf(run.request.format)) {
@@ -117,14 +117,26 @@ async function verifyPart(check: ShardCheck, file: PartFile): Promise<void> {
       report(`${file.path} is damaged: its sha256 is not that of its receipt`);
       return;
     }
+    const schema = await readPartSchema(join(storage.root, file.path), file.format);
+    if (describeSchema(schema) !== describeSchema(rowSchema(check.run)))
+      report(`${file.path} has other columns, or another fingerprint, than run.json says`);
     await verifyRows(check, file);
   } catch (error) {
     report(`${file.path} cannot be read: ${describeError(error)}`);
   }
 }
 
+/** What two parts of one run have in common: columns, types, tensor shapes, fingerprint. */
+function describeSchema(schema: Schema): string {
+  const columns = schema.fields.map(field => [field.name, String(field.type), featureOfField(field)?.shape]);
+  return JSON.stringify([schema.metadata.get('layertap.fingerprint'), ...columns]);
+}
+
 /** Row by row: the part's sample ids are those of the manifest, in its order, and the statuses add up. */
-async function verifyRows({ storage, run, shard, receipt, manifest, report }: ShardCheck, file: PartFile): Promise<void> {
+async function verifyRows(
+  { storage, run, shard, receipt, manifest, report }: ShardCheck,
+  file: PartFile,
+): Promise<void> {
   const range = shardRange(run, shard);
   const expected = manifest.read(range.first, range.rows);
   let rows = 0;

@@ -10,7 +10,13 @@ import { findRun, openRun, readReceipts, SUMMARY_FILE } from '../../shared/src/r
 import type { Storage } from '../../shared/src/storage.ts';
 import { openFileStorage } from '../../shared/src/storages/file.ts';
 import { verifyRun } from '../../shared/src/verify-run.ts';
-import { type ComposeProject, type Container, openComposeProject, whyNoCompose } from './compose.ts';
+import {
+  type ComposeProject,
+  type Container,
+  openComposeProject,
+  removeLeftProjects,
+  whyNoCompose,
+} from './compose.ts';
 
 const WORKERS = 3;
 const ROWS = 240;
@@ -34,6 +40,7 @@ describe.skipIf(reason !== undefined)(
     let workers: readonly Container[];
 
     beforeAll(async () => {
+      await removeLeftProjects();
       folder = await mkdtemp(join(tmpdir(), 'layertap-compose-'));
       // The services' user is another one than that of the test.
       await chmod(folder, 0o777);

@@ -5,6 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { type CommandResult, describeFailure, runCommand } from '../../setup/src/command.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+/** What a killed test left is removed after this time by the next one; no test takes as long. */
+const LEFT_AFTER_MS = 2 * 3_600_000;
+/** The time is when it was opened, in milliseconds. */
+const PROJECT_NAME = /^layertap-test-(\d+)-[0-9a-f]+$/;
 const BASE_IMAGES = ['node:20-bookworm-slim', 'redis:7-alpine'];
 
 export interface Container {
@@ -44,8 +48,7 @@ export async function whyNoCompose(): Promise<string | undefined> {
 
 /** `variables` are those of docker-compose.yml; the caller's own and a .env file don't count. */
 export function openComposeProject(variables: Readonly<Record<string, string>>): ComposeProject {
-  const name = `layertap-test-${randomBytes(4).toString('hex')}`;
-  const target = variables.LAYERTAP_WORKER_TARGET ?? 'onnx';
+  const name = `layertap-test-${Date.now()}-${randomBytes(4).toString('hex')}`;
   const cleared = Object.keys(process.env).filter(key => /^(LAYERTAP|COMPOSE)_/.test(key));
   const env = {
     ...Object.fromEntries(cleared.map(key => [key, undefined])),
@@ -89,11 +92,26 @@ export function openComposeProject(variables: Readonly<Record<string, string>>):
         hostname: Config.Hostname,
       }));
     },
-    async close(): Promise<void> {
-      await run([...common, 'down', '--volumes', '--remove-orphans', '--timeout', '5'], 120_000);
-      await run(['image', 'rm', '--force', `${name}:${target}`], 60_000);
-    },
+    close: () => removeProject(name),
   };
+}
+
+/** Removes the projects of tests that were killed. */
+export async function removeLeftProjects(): Promise<void> {
+  const listed = await runCommand('docker', ['compose', 'ls', '--all', '--quiet'], { timeoutMs: 30_000 });
+  for (const name of listed.stdout.split('\n')) {
+    const opened = PROJECT_NAME.exec(name)?.[1];
+    if (opened !== undefined && Date.now() - Number(opened) > LEFT_AFTER_MS) await removeProject(name);
+  }
+}
+
+async function removeProject(name: string): Promise<void> {
+  const down = ['compose', '--project-name', name, 'down', '--volumes', '--remove-orphans', '--timeout', '5'];
+  await runCommand('docker', down, { cwd: ROOT, timeoutMs: 120_000 });
+  const images = await runCommand('docker', ['image', 'ls', '--quiet', name], { timeoutMs: 30_000 });
+  const ids = images.stdout.split('\n').filter(id => id !== '');
+  if (ids.length > 0)
+    await runCommand('docker', ['image', 'rm', '--force', `${name}:onnx`, `${name}:tensorflow`], { timeoutMs: 60_000 });
 }
 
 /** What is read of `docker inspect`. */

@@ -26,7 +26,7 @@ process.on('SIGTERM', () => undefined);
 process.on('disconnect', () => process.exit(1));
 process.on('message', (message: ParentMessage) => {
   if (message.type === 'abort') aborts.get(message.key)?.();
-  else if (message.type === 'close') turn = turn.then(() => process.exit(0));
+  else if (message.type === 'close') process.exit(0);
   else if (message.type === 'warm') turn = turn.then(() => warm(message.job));
   else takeShard(message);
 });
@@ -58,7 +58,16 @@ function takeShard(message: ShardMessage): void {
 async function work({ key, job, attempt }: ShardMessage, aborted: Promise<void>): Promise<void> {
   const { out, runId, shard } = job;
   const [behaviour = '', detail = ''] = job.fingerprint.split(' ');
-  const progress: EngineMessage = { type: 'progress', out, runId, shard, rows: 2, failed: 1, seconds: { infer: 0.25 } };
+  const progress: EngineMessage = {
+    type: 'progress',
+    out,
+    runId,
+    shard,
+    attempt,
+    rows: 2,
+    failed: 1,
+    seconds: { infer: 0.25 },
+  };
   const receipt: DoubleReceipt = {
     shard,
     attempt,
@@ -80,8 +89,12 @@ async function work({ key, job, attempt }: ShardMessage, aborted: Promise<void>)
       break;
     case 'exit':
       return process.exit(Number(detail));
+    case 'exit-when':
+      await fileAppears(detail);
+      return process.exit(1);
     case 'done-and-exit':
       send(done);
+      await sent;
       return process.exit(0);
     case 'spin':
       send(progress);

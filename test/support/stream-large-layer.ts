@@ -1,7 +1,7 @@
 // A process of its own that streams a layer of 1 MB a row through a sink and prints how much its memory grew.
 import { randomBytes } from 'node:crypto';
-import { parquetSink } from '../../services/worker/src/sinks/parquet.ts';
 import { encodeRows } from '../../services/worker/src/serialize.ts';
+import { parquetSink } from '../../services/worker/src/sinks/parquet.ts';
 import { rowSchema } from '../../shared/src/row-schema.ts';
 import { runOf, sampleOf } from './small-run.ts';
 

@@ -1,7 +1,179 @@
-// The `onnx` engine: ONNX Runtime for Node.js. Its native library comes inside the npm package.
-import { Refusal } from '../../../shared/src/errors.ts';
-import type { Engine, EngineOptions } from '../engine.ts';
+// The `onnx` engine: ONNX Runtime, whose native library comes inside its npm package. The only file that imports it.
+import type { InferenceSession } from 'onnxruntime-node';
+import { nearestNames, Refusal } from '../../../shared/src/errors.ts';
+import { type FeatureSpec, sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
+import type { Engine, EngineOptions, Extractor, LoadOptions } from '../engine.ts';
+import { type OnnxFile, readOnnxFile, withOutputs } from '../models/onnx-file.ts';
+import { type OnnxImageInput, requireImageInput } from '../models/onnx-input.ts';
+import { channelsFirstTensors, toChannelsFirst, toChannelsLast } from '../models/onnx-layout.ts';
+import { cutRows, joinRows, requireRows } from '../rows.ts';
+import { floatsOf } from './onnx-values.ts';
 
-export async function openOnnxEngine(_options: EngineOptions = {}): Promise<Engine> {
-  throw new Refusal('engine-unavailable', 'Expected the engine `onnx` but it is being built');
+type Runtime = typeof import('onnxruntime-node');
+
+/**
+ * Opens the engine. `threads` is the number of threads within one operator; by default one per core.
+ * @throws Refusal `engine-unavailable`
+ */
+export async function openOnnxEngine(options: EngineOptions = {}): Promise<Engine> {
+  let runtime: Runtime;
+  try {
+    runtime = await import('onnxruntime-node');
+  } catch (cause) {
+    throw new Refusal('engine-unavailable', 'Expected the engine `onnx` to start but its native library did not load', {
+      hint: 'Install onnxruntime-node again (`npm install`); its library needs glibc.',
+      cause,
+    });
+  }
+  const versions = { 'onnxruntime-node': runtime.env.versions.node ?? runtime.env.versions.common };
+  return { name: 'onnx', versions: () => versions, load: load => loadOnnxExtractor(runtime, load, options) };
+}
+
+async function loadOnnxExtractor(runtime: Runtime, options: LoadOptions, engine: EngineOptions): Promise<Extractor> {
+  const file = await readOnnxFile(options.model);
+  const input = requireImageInput(file, options.inputShape);
+  const session = await createSession(runtime, file, requireTensors(file, input, options.layers), engine);
+  let runner: Runner = {
+    runtime,
+    session,
+    input,
+    layers: options.layers,
+    channelsFirst: channelsFirstTensors(file.graph),
+  };
+  let closed = false;
+
+  async function run(batch: TensorData): Promise<readonly TensorData[]> {
+    if (closed) throw new Error('Expected an open extractor but it was closed');
+    requireRows(batch, options.inputShape);
+    return runRows(runner, batch);
+  }
+  async function close(): Promise<void> {
+    if (closed) return;
+    closed = true;
+    await session?.release();
+  }
+
+  try {
+    const probed = await probe(runner, options);
+    runner = probed.runner;
+    const { outputs } = probed;
+    const warmUp = async (batch: number): Promise<void> => void (await run(zeros([batch, ...options.inputShape])));
+    return { inputShape: options.inputShape, outputs, run, warmUp, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** What stays the same over all batches. */
+interface Runner {
+  readonly runtime: Runtime;
+  /** None where the input itself is all that is wanted. */
+  readonly session: InferenceSession | undefined;
+  readonly input: OnnxImageInput;
+  readonly layers: readonly string[];
+  readonly channelsFirst: ReadonlySet<string>;
+}
+
+/** Any number of rows, also through a model whose file fixes how many it takes. */
+async function runRows(runner: Runner, batch: TensorData): Promise<readonly TensorData[]> {
+  const rows = batch.shape[0] ?? 0;
+  const { fixedRows } = runner.input;
+  if (fixedRows === undefined || fixedRows === rows) return runOnce(runner, batch);
+  const parts: (readonly TensorData[])[] = [];
+  for (let start = 0; start < rows; start += fixedRows) {
+    const outputs = await runOnce(runner, cutRows(batch, start, fixedRows));
+    parts.push(outputs.map(output => cutRows(output, 0, Math.min(fixedRows, rows - start))));
+  }
+  return runner.layers.map((_, layer) => joinRows(parts.flatMap(part => part[layer] ?? [])));
+}
+
+async function runOnce(runner: Runner, batch: TensorData): Promise<readonly TensorData[]> {
+  const { session, input, runtime } = runner;
+  const [rows = 0, height = 0, width = 0, channels = 0] = batch.shape;
+  const data = input.isNchw ? toChannelsFirst(batch.data, rows, channels, height * width) : batch.data;
+  const dims = input.isNchw ? [rows, channels, height, width] : [rows, height, width, channels];
+  const results = await session?.run({ [input.name]: new runtime.Tensor('float32', data, dims) });
+  return runner.layers.map(name => {
+    if (name === input.name) return { ...batch, data: batch.data.slice() };
+    const result = results?.[name];
+    if (result === undefined) throw new Error(`Expected a value for layer '${name}'`);
+    return channelsLast(floatsOf(result), result.dims, runner.channelsFirst.has(name));
+  });
+}
+
+/** Features have their channels last, as in the other engines, so that pooling takes the same axes. */
+function channelsLast(data: Float32Array, dims: readonly number[], isChannelsFirst: boolean): TensorData {
+  const [rows = 1, channels = 1, ...space] = dims;
+  if (!isChannelsFirst || space.length === 0)
+    return { dtype: 'float32', shape: dims.length > 1 ? dims : [rows, 1], data };
+  return {
+    dtype: 'float32',
+    shape: [rows, ...space, channels],
+    data: toChannelsLast(data, rows, channels, sizeOfShape(space)),
+  };
+}
+
+/** How many rows a run takes, and the shapes it gives: by running zeros. Two rows show which axis is the batch. */
+async function probe(runner: Runner, options: LoadOptions): Promise<{ runner: Runner; outputs: FeatureSpec[] }> {
+  const { fixedRows } = runner.input;
+  try {
+    return { runner, outputs: await probeOutputs(runner, options, fixedRows ?? 2) };
+  } catch (cause) {
+    if (cause instanceof Refusal) throw cause;
+    // The input says that it takes any number, but some exporters write 1 into a reshape inside.
+    const single = { ...runner, input: { ...runner.input, fixedRows: 1 } };
+    const outputs = fixedRows === undefined ? await probeOutputs(single, options, 1).catch(() => undefined) : undefined;
+    if (outputs !== undefined) return { runner: single, outputs };
+    const shape = options.inputShape.join(', ');
+    throw new Refusal('recipe-mismatch', `Expected an input that the layers can take but received [${shape}]`, {
+      cause,
+    });
+  }
+}
+
+async function probeOutputs(runner: Runner, { inputShape, layers }: LoadOptions, rows: number): Promise<FeatureSpec[]> {
+  const outputs = await runOnce(runner, zeros([rows, ...inputShape]));
+  return outputs.map(({ shape: [first, ...shape] }, index) => {
+    const name = layers[index] ?? '';
+    if (first === rows) return { name, dtype: 'float32', shape };
+    const received = `[${[first, ...shape].join(', ')}] for ${rows}`;
+    throw new Refusal('unknown-layer', `Expected a layer with one row per image but '${name}' gives ${received}`, {
+      hint: 'Reshaped weights, shapes and the like are no features; take another layer.',
+    });
+  });
+}
+
+/** The wanted tensors that a node gives; refuses (`unknown-layer`) a name that is no layer. */
+function requireTensors(file: OnnxFile, input: OnnxImageInput, layers: readonly string[]): readonly string[] {
+  const nodes = file.graph.nodes.filter(node => node.opType !== 'Constant');
+  const names = new Set([input.name, ...nodes.flatMap(node => node.outputs.slice(0, 1))]);
+  for (const name of layers) {
+    if (names.has(name)) continue;
+    const nearest = nearestNames(name, [...names]).map(near => `'${near}'`);
+    throw new Refusal('unknown-layer', `Expected the name of a layer but received '${name}'`, {
+      hint: `The nearest names are ${nearest.join(', ')}; \`layertap layers MODEL\` lists all.`,
+    });
+  }
+  return layers.filter(name => name !== input.name);
+}
+
+async function createSession(
+  runtime: Runtime,
+  file: OnnxFile,
+  tensors: readonly string[],
+  { threads }: EngineOptions,
+): Promise<InferenceSession | undefined> {
+  if (tensors.length === 0) return undefined;
+  try {
+    // Severity 4 is what ends the process: errors are thrown anyway, and nobody could act on its warnings.
+    const threading = threads === undefined ? {} : { intraOpNumThreads: threads };
+    return await runtime.InferenceSession.create(withOutputs(file, tensors), { logSeverityLevel: 4, ...threading });
+  } catch (cause) {
+    throw new Refusal('model-unreadable', `Expected a model that ONNX Runtime can load in ${file.path}`, { cause });
+  }
+}
+
+function zeros(shape: readonly number[]): TensorData {
+  return { dtype: 'float32', shape, data: new Float32Array(sizeOfShape(shape)) };
 }

@@ -4,6 +4,7 @@ import { type FeatureSpec, sizeOfShape, type TensorData } from '../../../shared/
 import type { Extractor, LoadOptions } from '../engine.ts';
 import { extractSubModel } from '../methods/sub-model.ts';
 import { loadLayersModel } from '../models/tfjs-layers.ts';
+import { requireRows } from '../rows.ts';
 import { tfjs } from '../tfjs.ts';
 import { fromTensorData, runBatch } from '../tfjs-tensors.ts';
 
@@ -63,16 +64,6 @@ export function useBackend(backend: string): void {
   // The promise only matters for a backend that isn't initialised yet.
   void runtime.setBackend(backend);
   if (runtime.getBackend() !== backend) throw new Error(`Expected TensorFlow.js to have the backend '${backend}'`);
-}
-
-/** Refuses a batch of another shape: the runtime would say so only deep inside a layer. */
-export function requireRows(input: TensorData, inputShape: readonly number[]): void {
-  const fits =
-    input.shape.length === inputShape.length + 1 && inputShape.every((axis, i) => axis === input.shape[i + 1]);
-  if (fits) return;
-  throw new Error(
-    `Expected an input of shape [rows, ${inputShape.join(', ')}] but received [${input.shape.join(', ')}]`,
-  );
 }
 
 function describeOutputs(model: tf.LayersModel, layers: readonly string[]): FeatureSpec[] {

@@ -4,7 +4,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { describeError, hasErrorCode, Refusal, type SampleFailure } from '../../../shared/src/errors.ts';
 import type { Recipe } from '../../../shared/src/recipe.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
-import { prepareImage, prepareRaw, type RawPixels } from '../preprocess/prepare-image.ts';
+import type { RawPixels } from '../preprocess/prepare-image.ts';
 import { DEFAULT_IMAGE_LIMITS, type ImageLimits, type PrepareResult } from '../preprocess.ts';
 import { toTensorData } from '../tfjs-tensors.ts';
 
@@ -40,11 +40,11 @@ export function samplesOf(image: ImageInput, index: number, options: PrepareOpti
     return [{ index, prepare: async () => preparePath(image, await options.recipe(), limits) }];
   }
   if (image instanceof Uint8Array) {
-    return [{ index, prepare: async () => valuesOf(await prepareImage(image, await options.recipe(), limits)) }];
+    return [{ index, prepare: async () => prepareBytes(image, await options.recipe(), limits) }];
   }
   if ('dataSync' in image) return samplesOfTensor(copyTensor(image), index);
   if ('dtype' in image) return samplesOfTensor(image, index);
-  if ('width' in image) return [{ index, prepare: async () => valuesOf(prepareRaw(image, await options.recipe())) }];
+  if ('width' in image) return [{ index, prepare: async () => preparePixels(image, await options.recipe()) }];
   throw new Refusal('bad-option', `Expected an image at index ${index} but received ${typeof image}`, {
     hint: 'Images are paths, encoded bytes, { data, width, height, channels }, tf tensors or TensorData.',
   });
@@ -58,7 +58,18 @@ async function preparePath(path: string, recipe: Recipe, limits: ImageLimits): P
     const code = hasErrorCode(error, 'ENOENT') ? 'not-found' : 'unreadable';
     return { ok: false, failure: { code, message: describeError(error) } };
   }
+  return prepareBytes(bytes, recipe, limits);
+}
+
+async function prepareBytes(bytes: Uint8Array, recipe: Recipe, limits: ImageLimits): Promise<PreparedSample> {
+  // Loaded here: the decoder is native, and `import 'layertap'` alone should not need it.
+  const { prepareImage } = await import('../preprocess/prepare-image.ts');
   return valuesOf(await prepareImage(bytes, recipe, limits));
+}
+
+async function preparePixels(pixels: RawPixels, recipe: Recipe): Promise<PreparedSample> {
+  const { prepareRaw } = await import('../preprocess/prepare-image.ts');
+  return valuesOf(prepareRaw(pixels, recipe));
 }
 
 function valuesOf(result: PrepareResult): PreparedSample {

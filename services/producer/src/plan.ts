@@ -49,7 +49,7 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
   const { request, columns, notes } = await decideRequest(options, model);
   const location = absoluteSource(options.source);
   const storage = openFileStorage(out);
-  const standing = await checkDirectory(storage, request, location);
+  const standing = await checkDirectory(storage, request, { source: location, limit: options.limit });
   if (standing !== undefined) return { run: standing, storage, continued: true, notes };
 
   const source = await openSource(location);
@@ -67,6 +67,7 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
     runId: `run-${randomBytes(6).toString('hex')}`,
     createdAt: new Date().toISOString(),
     source: location,
+    limit: options.limit,
     request,
     fingerprint: fingerprintOf(request),
     columns: columns.map(({ name, dtype, shape }) => ({ name, dtype, shape: [...shape] })),
@@ -125,11 +126,12 @@ async function decideRequest(
 async function checkDirectory(
   storage: Storage,
   request: ExtractRequest,
-  source: string,
+  { source, limit }: { readonly source: string; readonly limit: number | undefined },
 ): Promise<RunRecord | undefined> {
   const run = await findRun(storage);
   if (run !== undefined) {
-    const differences = describeDifferences(run, request, source);
+    const differences = [...describeDifferences(run, request, source)];
+    if (run.limit !== limit) differences.push(`limit was ${run.limit ?? 'none'} and is now ${limit ?? 'none'}`);
     if (differences.length === 0) return run;
     throw new Refusal(
       'run-mismatch',

@@ -68,6 +68,8 @@ export async function openWorker(options: WorkerOptions): Promise<Worker> {
       const receipt = await slot.process(job, context);
       options.onReceipt?.(job, receipt);
     } catch (error) {
+      // Its process died or waits to be started again: not worth waiting for here, and no fault of the shard's.
+      if (stopping.signal.aborted && !(error instanceof EngineFailure)) throw new JobReleased(describeError(error));
       throw toQueueError(job, error, options);
     }
   }

@@ -68,10 +68,12 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
   const { logger, restartDelayMs = 1000 } = options;
   const shards = new Map<string, ShardInHand>();
   const warmings: Answer<Warmed>[] = [];
+  const calls = new Set<Promise<unknown>>();
   const closing = new AbortController();
   let engine: EngineProcess | undefined;
   let starting: Promise<EngineProcess> | undefined;
   let deathsInARow = 0;
+  let ending = false;
 
   function start(): Promise<EngineProcess> {
     starting ??= (async (): Promise<EngineProcess> => {
@@ -126,9 +128,23 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
     starting = undefined;
     deathsInARow += 1;
     const error = new Error(`engine process ${how}${whileWorkingOn([...shards.values()])}`);
-    if (!closing.signal.aborted) logger.log('warn', error.message);
+    if (!ending) logger.log('warn', error.message);
     for (const answer of [...warmings.splice(0), ...shards.values()]) answer.reject(error);
     shards.clear();
+  }
+
+  async function processShard(job: ShardJob, { attempt, signal, onProgress }: ProcessOptions): Promise<unknown> {
+    const key = jobIdOf(job);
+    // Taken again after its lock was lost, while the process still winds up the try before.
+    while (shards.has(key)) await shards.get(key)?.promise.catch(() => undefined);
+    const process = await start();
+    signal.throwIfAborted();
+    const answer = createAnswer<unknown>();
+    shards.set(key, { ...answer, job, onProgress });
+    const abort = (): void => process.send({ type: 'abort', key });
+    signal.addEventListener('abort', abort, { once: true });
+    process.send({ type: 'shard', key, job, attempt });
+    return answer.promise.finally(() => signal.removeEventListener('abort', abort));
   }
 
   return {
@@ -140,23 +156,16 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
       return answer.promise;
     },
 
-    async process(job, { attempt, signal, onProgress }): Promise<unknown> {
-      const key = jobIdOf(job);
-      // Taken again after its lock was lost, while the process still winds up the try before.
-      while (shards.has(key)) await shards.get(key)?.promise.catch(() => undefined);
-      const process = await start();
-      signal.throwIfAborted();
-      const answer = createAnswer<unknown>();
-      shards.set(key, { ...answer, job, onProgress });
-      const abort = (): void => process.send({ type: 'abort', key });
-      signal.addEventListener('abort', abort, { once: true });
-      process.send({ type: 'shard', key, job, attempt });
-      return answer.promise.finally(() => signal.removeEventListener('abort', abort));
+    process(job, processOptions): Promise<unknown> {
+      const call = processShard(job, processOptions).finally(() => calls.delete(call));
+      calls.add(call);
+      return call;
     },
 
     async close({ force = false } = {}): Promise<void> {
-      if (!force) await Promise.allSettled([...shards.values()].map(({ promise }) => promise));
       closing.abort(new Error('the worker is closing'));
+      if (!force) await Promise.allSettled(calls);
+      ending = true;
       if (engine === undefined) return;
       if (force) engine.kill();
       else engine.send({ type: 'close' });

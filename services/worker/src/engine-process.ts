@@ -10,7 +10,7 @@ import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { commonVersions } from '../../../shared/src/versions.ts';
 import { type DecodePool, openDecodePool } from './decode-pool.ts';
 import { EngineProcessOptions } from './engine-process-options.ts';
-import { openExtractorHolder } from './extractor-holder.ts';
+import { type HeldExtractor, openExtractorHolder } from './extractor-holder.ts';
 import { processShard } from './process-shard.ts';
 import { type DecodedBatch, readShard } from './read.ts';
 import type { EngineMessage, FailureKind, ParentMessage, ShardMessage } from './worker-messages.ts';
@@ -31,6 +31,7 @@ const holder = openExtractorHolder({ threads: options.engineThreads });
 const aborts = new Map<string, AbortController>();
 let pool: Promise<DecodePool> | undefined;
 let current: OpenedRun | undefined;
+let loadsTold = 0;
 /** Inference is one at a time: each task starts when the one before has ended. */
 let turn: Promise<unknown> = Promise.resolve();
 
@@ -54,7 +55,7 @@ function inTurn(task: () => Promise<void>): void {
 async function warm(job: ShardJob): Promise<void> {
   try {
     const { run } = await openRunOf(job);
-    const { seconds, loads } = await holder.extractorFor(run);
+    const { seconds, loads } = await extractorFor(run);
     send({ type: 'warmed', fingerprint: run.fingerprint, seconds, loads });
   } catch (error) {
     send({ type: 'warm-failed', error: describeError(error) });
@@ -87,27 +88,40 @@ async function openShard(job: ShardJob, signal: AbortSignal): Promise<OpenedShar
 async function workOn(message: ShardMessage, opened: OpenedShard, signal: AbortSignal): Promise<unknown> {
   const { run, storage, batches } = opened;
   const { out, runId, shard } = message.job;
+  const { attempt } = message;
   try {
     signal.throwIfAborted();
     // A job that was queued twice, or taken again after a lost lock, finds its work done.
     const standing = await readReceipt(storage, run, shard);
     if (standing !== undefined) return standing;
-    const { extractor, versions } = await holder.extractorFor(run);
+    const { extractor, versions } = await extractorFor(run);
     return await processShard({
       run,
       shard,
-      attempt: message.attempt,
+      attempt,
       batches,
       extractor,
       storage,
       worker: { host: hostname(), name: options.name, pid: process.pid },
       versions: { ...commonVersions(), ...versions },
       signal,
-      onBatch: (rows, failed, seconds) => send({ type: 'progress', out, runId, shard, rows, failed, seconds }),
+      onBatch: (rows, failed, seconds) => send({ type: 'progress', out, runId, shard, attempt, rows, failed, seconds }),
     });
   } finally {
     await batches.return(undefined);
   }
+}
+
+/** Tells of each load: once per request, if all goes well. */
+async function extractorFor(run: RunRecord): Promise<HeldExtractor> {
+  const held = await holder.extractorFor(run);
+  if (held.loads !== loadsTold) {
+    loadsTold = held.loads;
+    const { model, engine } = run.request;
+    const fields = { loads: held.loads, seconds: held.seconds, fingerprint: run.fingerprint, pid: process.pid };
+    send({ type: 'log', level: 'debug', message: `loaded ${model} on ${engine}`, fields });
+  }
+  return held;
 }
 
 /** run.json and the manifest never change, so one opening serves all shards of a run. */

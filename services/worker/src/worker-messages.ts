@@ -68,6 +68,8 @@ export interface ShardProgress {
   readonly out: string;
   readonly runId: string;
   readonly shard: number;
+  /** Rises when the shard is begun anew: what the attempts before have counted is void. */
+  readonly attempt: number;
   /** Rows of this batch, failed ones included. */
   readonly rows: number;
   readonly failed: number;

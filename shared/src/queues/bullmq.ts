@@ -5,7 +5,7 @@ import { type Logger, silentLogger } from '../logger.ts';
 import { type FailedJob, type JobConsumer, type JobCounts, type JobQueue, SHARD_ATTEMPTS } from '../queue.ts';
 import { consumeBullmq } from './bullmq-consumer.ts';
 import { readShardJob } from './read-job.ts';
-import { connectRedis } from './redis-connection.ts';
+import { type ConnectRetry, connectRedis } from './redis-connection.ts';
 
 export interface BullmqQueueOptions {
   /** redis:// or rediss://, with user and password where needed. */
@@ -19,7 +19,7 @@ export interface BullmqQueueOptions {
   /** Pause before the second attempt; doubles. @default 1000 */
   readonly retryDelayMs?: number;
   /** Keeps trying to connect until that signal, instead of refusing: for workers. @default refuse */
-  readonly connectWithRetry?: { readonly signal: AbortSignal };
+  readonly connectWithRetry?: ConnectRetry;
 }
 
 /** BullMQ's own advice for one addBulk. */

@@ -8,14 +8,18 @@ export interface ConnectOptions {
   readonly url: string;
   readonly logger: Logger;
   /** Keeps trying until it is aborted, instead of refusing at the first failure. */
-  readonly retry?: { readonly signal: AbortSignal };
-  /** Pause after the first failure where it retries; doubles up to 30 s. @default 1000 */
-  readonly firstRetryDelayMs?: number;
+  readonly retry?: ConnectRetry;
+}
+
+export interface ConnectRetry {
+  readonly signal: AbortSignal;
+  /** Pause after the first failure; doubles up to 30 s. @default 1000 */
+  readonly firstDelayMs?: number;
 }
 
 /** A lost connection comes back by itself; one line tells when it went and one when it is back. */
 export async function connectRedis(options: ConnectOptions): Promise<Redis> {
-  const { url, logger, retry, firstRetryDelayMs = 1000 } = options;
+  const { url, logger, retry } = options;
   let told = '';
   for (let failures = 0; ; failures++) {
     if (retry?.signal.aborted) throw interrupted(url);
@@ -28,7 +32,7 @@ export async function connectRedis(options: ConnectOptions): Promise<Redis> {
       if (error.message !== told) logger.log('warn', `${error.message}; trying again. ${error.hint ?? ''}`.trim());
       told = error.message;
     }
-    const delayMs = Math.min(firstRetryDelayMs * 2 ** failures, LONGEST_RETRY_DELAY_MS);
+    const delayMs = Math.min((retry.firstDelayMs ?? 1000) * 2 ** failures, LONGEST_RETRY_DELAY_MS);
     await sleep(delayMs, undefined, { signal: retry.signal }).catch(() => undefined);
   }
 }

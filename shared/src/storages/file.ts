@@ -177,6 +177,8 @@ function storageError(path: string, verb: string, error: unknown): unknown {
     ['EPERM', 'permission is denied', 'Give this user write access, or choose another --out.'],
     ['EROFS', 'the file system is read-only', 'Choose another --out.'],
     ['ENOTDIR', 'part of that path is a file', 'Choose another --out.'],
+    // What making folders ends with where a file has the name of one.
+    ['EEXIST', 'part of that path is a file', 'Choose another --out.'],
   ];
   const known = hints.find(([code]) => hasErrorCode(error, code));
   if (known === undefined) return error;

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { openEngine } from '../../../extractor/src/engine.ts';
 import { openTensorFlowEngine } from '../../../extractor/src/engines/tensorflow.ts';
 import { openWasmEngine } from '../../../extractor/src/engines/wasm.ts';
+import { tfjs } from '../../../extractor/src/tfjs.ts';
 import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
 import { relativeDifference } from '../numbers.ts';
 import { MOBILENET, missing } from '../shared-material.ts';
@@ -44,7 +45,9 @@ async function expectSameNumbers(
   // Taking turns shows that neither disturbs the other.
   const expected = await tensorflow.run(input);
   const received = await wasm.run(input);
+  expect(tfjs().getBackend()).toBe('wasm');
   const again = await tensorflow.run(input);
+  expect(tfjs().getBackend()).toBe('tensorflow');
   layers.forEach((name, index) => {
     const [a, b, c] = [expected[index], received[index], again[index]];
     if (a === undefined || b === undefined || c === undefined) throw new Error(`Expected both to give '${name}'`);

@@ -9,6 +9,7 @@ import { JobReleased } from '../../../shared/src/queue.ts';
 import { type BullmqQueueOptions, openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
 import { defer } from '../../support/deferred.ts';
 import { openOwnRedis, redisUrl } from '../../support/redis.ts';
+import { openSlammingServer } from '../../support/slamming-server.ts';
 import { describeQueue, jobOf, jobsOf, type OpenedQueue } from './queue-conformance.ts';
 
 async function openQueue(options: Partial<BullmqQueueOptions> = {}): Promise<OpenedQueue & { readonly name: string }> {
@@ -186,29 +187,20 @@ describe('opening the BullMQ queue', () => {
   });
 
   it('keeps trying for a worker, with one line, until the server is there', async () => {
-    const first = await openOwnRedis();
-    await first.close();
+    const nobody = await openSlammingServer(3);
     const { lines, logger } = recordingLogger();
-    const told = defer();
-    const telling: Logger = {
-      log(...line) {
-        logger.log(...line);
-        told.resolve();
-      },
-    };
     const opening = openBullmqQueue({
-      url: `redis://127.0.0.1:${first.port}`,
-      logger: telling,
-      connectWithRetry: { signal: new AbortController().signal },
+      url: `redis://:secret@127.0.0.1:${nobody.port}`,
+      logger,
+      connectWithRetry: { signal: new AbortController().signal, firstDelayMs: 5 },
     });
-    await told.promise;
-    const server = await openOwnRedis({ port: first.port });
+    await nobody.tried;
+    expect(lines).toEqual([expect.stringMatching(/but received no answer .*; trying again/)]);
+    await nobody.close();
+    const server = await openOwnRedis({ port: nobody.port, password: 'secret' });
     try {
       await (await opening).close();
-      expect(lines).toEqual([
-        expect.stringContaining('no answer (ECONNREFUSED); trying again'),
-        expect.stringContaining('connected'),
-      ]);
+      expect(lines.at(-1)).toBe(`connected to Redis at redis://:***@127.0.0.1:${nobody.port}`);
     } finally {
       await server.close();
     }
@@ -240,6 +232,9 @@ describe('a BullMQ consumer whose Redis restarts', () => {
     await done.promise;
     done = defer();
     await first.close();
+    const nobody = await openSlammingServer(6, first.port);
+    await nobody.tried;
+    await nobody.close();
     const second = await openOwnRedis({ port: first.port });
     try {
       await queue.add([jobOf(1)]);

@@ -1,0 +1,38 @@
+// The batch axis of tensors: checking, cutting and joining rows. For the engines and the five ways.
+import { sizeOfShape, type TensorData } from '../../shared/src/tensor.ts';
+
+/** Refuses a batch of another shape: the runtime would say so only deep inside a layer. */
+export function requireRows(input: TensorData, inputShape: readonly number[]): void {
+  const fits =
+    input.shape.length === inputShape.length + 1 && inputShape.every((axis, i) => axis === input.shape[i + 1]);
+  if (fits) return;
+  throw new Error(
+    `Expected an input of shape [rows, ${inputShape.join(', ')}] but received [${input.shape.join(', ')}]`,
+  );
+}
+
+/** Joins tensors along the batch axis. */
+export function joinRows(parts: readonly TensorData[]): TensorData {
+  const first = parts[0];
+  if (first === undefined) throw new Error('Expected at least one tensor to join but received none');
+  if (parts.length === 1) return first;
+  const data = new Float32Array(parts.reduce((size, part) => size + part.data.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    data.set(part.data, offset);
+    offset += part.data.length;
+  }
+  const rows = parts.reduce((count, part) => count + (part.shape[0] ?? 0), 0);
+  return { dtype: 'float32', shape: [rows, ...first.shape.slice(1)], data };
+}
+
+/** Rows from `start` on, as a view; with fewer than `count` left they are padded with zeros, which copies. */
+export function cutRows(tensor: TensorData, start: number, count: number): TensorData {
+  const [rows = 0, ...shape] = tensor.shape;
+  const size = sizeOfShape(shape);
+  const view = tensor.data.subarray(start * size, (start + count) * size);
+  if (rows - start >= count) return { dtype: 'float32', shape: [count, ...shape], data: view };
+  const data = new Float32Array(count * size);
+  data.set(view);
+  return { dtype: 'float32', shape: [count, ...shape], data };
+}

@@ -1,0 +1,5 @@
+// The arrow sink keeps the contract of all sinks.
+import { arrowSink } from '../../../../services/worker/src/sinks/arrow.ts';
+import { describeSink } from './sink-conformance.ts';
+
+describeSink(arrowSink);
