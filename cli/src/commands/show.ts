@@ -30,15 +30,15 @@ export const show = defineCommand({
     const run = await openRun(storage);
     const rows = await firstRows(storage, run, options);
     if (options.json) {
-      for (const row of rows) process.stdout.write(`${JSON.stringify(row)}\n`);
+      for (const row of rows) process.stdout.write(`${JSON.stringify(Object.fromEntries(row))}\n`);
     } else if (rows.length === 0) {
       process.stdout.write(options.failed ? 'No failed rows.\n' : 'No rows yet.\n');
     } else {
-      const header = Object.keys(rows[0] ?? {});
+      const header = [...(rows[0]?.keys() ?? [])];
       process.stdout.write(
         `${formatTable(
           header,
-          rows.map(row => header.map(name => String(row[name] ?? ''))),
+          rows.map(row => header.map(name => String(row.get(name) ?? ''))),
         )}\n`,
       );
     }
@@ -46,7 +46,8 @@ export const show = defineCommand({
   },
 });
 
-type ShownRow = Readonly<Record<string, string | number | null>>;
+/** By column, in the order of the schema: an object would put a layer called '12' first. */
+type ShownRow = ReadonlyMap<string, string | number | null>;
 
 async function firstRows(
   storage: Storage,
@@ -62,7 +63,7 @@ async function firstRows(
     for await (const batch of readPart(join(storage.root, file.path), file.format)) {
       for (let index = 0; index < batch.numRows; index++) {
         const row = shownRow(batch, index);
-        if (!options.failed || row.status === 'failed') rows.push(row);
+        if (!options.failed || row.get('status') === 'failed') rows.push(row);
         if (rows.length === options.rows) return rows;
       }
     }
@@ -72,8 +73,8 @@ async function firstRows(
 
 function shownRow(batch: RecordBatch, index: number): ShownRow {
   const hidden = ['uri', 'sha256', 'error_message'];
-  return Object.fromEntries(
-    batch.schema.fields.flatMap((field, column) => {
+  return new Map(
+    batch.schema.fields.flatMap((field, column): [string, string | number | null][] => {
       const vector = batch.getChildAt(column);
       if (vector === null || hidden.includes(field.name)) return [];
       const feature = featureOfField(field);
