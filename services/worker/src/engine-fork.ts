@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { EngineClientOptions } from './engine-client.ts';
+import { passOutputOn } from './engine-output.ts';
 import type { EngineMessage, ParentMessage } from './worker-messages.ts';
 
 export interface EngineProcess {
@@ -27,9 +28,9 @@ export function forkEngine(options: EngineClientOptions, events: EngineEvents): 
   const child = fork(fileURLToPath(options.script), [...(options.args ?? [])], {
     env: { ...options.env },
     execArgv: [...(options.execArgv ?? []), ...heap],
-    // Its standard output joins standard error: native libraries print there, and ours belongs to `--json`.
-    stdio: ['ignore', process.stderr.fd, process.stderr.fd, 'ipc'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
+  passOutputOn([child.stdout, child.stderr]);
   const kill = (): void => void child.kill('SIGKILL');
   // The channel closes with this process too, but a child inside native code would notice only after its batch.
   process.once('exit', kill);
