@@ -1,4 +1,4 @@
-// The contract of a command: one file in commands/ and one line in the table of main.ts.
+// The contract of a command: one file in commands/ and one line in commands.ts.
 import type { z } from 'zod';
 import type { Lifecycle } from '../../shared/src/lifecycle.ts';
 import type { OptionShape } from '../../shared/src/options.ts';

@@ -80,7 +80,7 @@ describe('Ctrl-C', () => {
   });
 
   it('twice leaves at once and still loses nothing', async () => {
-    const running = start(extractArguments('twice', 100));
+    const running = start(extractArguments('twice', ROWS));
     const engine = await engineOf(running);
     await untilShardBegins('twice');
     running.kill('SIGINT');
@@ -88,7 +88,7 @@ describe('Ctrl-C', () => {
     running.kill('SIGINT');
     const result = await running.ended;
     expect(result.code).toBe(130);
-    expect(result.stderr).toContain('Stopped with 0 of 2 shards done; nothing is lost');
+    expect(result.stderr).toContain('Stopped with 0 of 1 shards done; nothing is lost');
     expect(isRunning(engine)).toBe(false);
     expect(await filesIn('twice', 'receipts')).toEqual([]);
     await expectResumed('twice');

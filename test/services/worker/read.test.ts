@@ -1,0 +1,57 @@
+// Reading a shard: batches of the request's size, in order, a few ahead of whoever takes them.
+import { describe, expect, it } from 'vitest';
+import { type DecodedBatch, readShard } from '../../../services/worker/src/read.ts';
+import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
+import { refusalOf } from '../../support/refusal.ts';
+import { createSmallRun, type SmallRun } from '../../support/small-run.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+/** The null engine's way, without images: 10 rows in shards of 4, batches of 3. */
+async function smallRun(): Promise<SmallRun> {
+  return createSmallRun(await temporaryFolder(), { rows: 10, shardSize: 4 });
+}
+
+function read(small: SmallRun, shard: number, signal = new AbortController().signal): AsyncGenerator<DecodedBatch> {
+  return readShard({ run: small.run, shard, manifest: openManifestReader(small.storage), pool: undefined, signal });
+}
+
+async function idsOf(batches: AsyncIterable<DecodedBatch>): Promise<readonly (readonly string[])[]> {
+  const ids: (readonly string[])[] = [];
+  for await (const { rows } of batches) ids.push(rows.map(({ sample }) => sample.sampleId));
+  return ids;
+}
+
+describe('readShard', () => {
+  it('gives the rows of its shard in batches, in order, the last one shorter', async () => {
+    const small = await smallRun();
+    const ids = small.samples.map(({ sampleId }) => sampleId);
+    expect(await idsOf(read(small, 0))).toEqual([ids.slice(0, 3), ids.slice(3, 4)]);
+    expect(await idsOf(read(small, 2))).toEqual([ids.slice(8, 10)]);
+  });
+
+  it('gives rows without an image where there is no decode pool', async () => {
+    const { value: first } = (await read(await smallRun(), 0).next()) as IteratorYieldResult<DecodedBatch>;
+    expect(first.input.shape).toEqual([3, 0]);
+    expect(first.rows[0]).toMatchObject({ sha256: null, size: null, failure: undefined });
+  });
+
+  it('throws when its signal is aborted', async () => {
+    const signal = AbortSignal.abort(new Error('taken back'));
+    await expect(idsOf(read(await smallRun(), 0, signal))).rejects.toThrow('taken back');
+  });
+
+  it('throws what is wrong with the manifest', async () => {
+    const small = await smallRun();
+    await small.storage.remove('manifest/000000.arrow');
+    await refusalOf(() => idsOf(read(small, 0)), 'run-unreadable');
+  });
+
+  it('may be left before its end, or before its beginning', async () => {
+    const small = await smallRun();
+    const batches = read(small, 0);
+    await batches.next();
+    await batches.return(undefined);
+    expect((await batches.next()).done).toBe(true);
+    expect((await read(small, 0).return(undefined)).done).toBe(true);
+  });
+});
