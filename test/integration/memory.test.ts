@@ -1,0 +1,70 @@
+// Memory is bounded: by nothing that grows with the number of images or with the size of a layer.
+
+import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+import { once } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { run, start } from '../support/layertap.ts';
+import { sampleMemory } from '../support/processes.ts';
+import { readJson } from '../support/read-rows.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+/** The null engine reads no image: the paths of the list need not exist. */
+async function writeList(path: string, rows: number): Promise<void> {
+  const file = createWriteStream(path);
+  for (let row = 0; row < rows; row++) {
+    if (!file.write(`photos/${String(row % 977).padStart(4, '0')}/${String(row).padStart(9, '0')}.jpg\n`)) {
+      await once(file, 'drain');
+    }
+  }
+  file.end();
+  await once(file, 'finish');
+}
+
+/** The 95th percentile: one sample in the middle of a garbage collection says nothing. */
+function high(samples: readonly number[]): number {
+  return [...samples].sort((a, b) => a - b)[Math.floor(samples.length * 0.95)] ?? Number.NaN;
+}
+
+function thirds(samples: readonly number[]): readonly [first: number, last: number] {
+  const third = Math.floor(samples.length / 3);
+  return [high(samples.slice(0, third)), high(samples.slice(-third))];
+}
+
+describe.skipIf(process.platform !== 'linux')('memory', () => {
+  it('stays flat over a manifest of hundreds of thousands of images', async () => {
+    const folder = await temporaryFolder();
+    const rows = Number(process.env.E2E_ROWS ?? 300_000);
+    await writeList(join(folder, 'list.txt'), rows);
+    const out = join(folder, 'out');
+    const recipe = ['--size', '8x8', '--scale', '1'];
+    const request = ['--model', 'null:8', '--layer', 'features', ...recipe, '--shard-size', '10000', '--batch', '256'];
+    const running = start(['extract', join(folder, 'list.txt'), ...request, '--out', out]);
+    const memory = await sampleMemory(running.pid, running.ended);
+    expect((await running.ended).code).toBe(0);
+    expect(await readJson(out, 'summary.json')).toMatchObject({ rows, ok: rows });
+
+    const [engineFirst, engineLast] = thirds(memory.engine);
+    console.log(thirds(memory.parent), high(memory.parent), thirds(memory.engine), high(memory.engine), memory.parent.length, memory.engine.length);
+    expect(high(memory.parent)).toBeLessThan(400);
+    expect(high(memory.engine)).toBeLessThan(500);
+    expect(engineLast - engineFirst).toBeLessThan(120);
+  });
+
+  it('stays flat over a part of thousands of rows of 1 MB', async () => {
+    const folder = await temporaryFolder();
+    await writeList(join(folder, 'list.txt'), 5000);
+    const out = join(folder, 'out');
+    const request = ['--model', 'null:262144', '--layer', 'features', '--size', '8x8', '--scale', '1'];
+    const size = ['--shard-size', '10000', '--limit', '3000'];
+    const running = start(['extract', join(folder, 'list.txt'), ...request, ...size, '--out', out]);
+    const memory = await sampleMemory(running.pid, running.ended);
+    expect((await running.ended).code).toBe(0);
+    expect(await readJson(out, 'summary.json')).toMatchObject({ rows: 3000, shards: 1, files: 1 });
+    console.log(thirds(memory.engine), high(memory.engine), high(memory.parent), memory.engine.length);
+    expect(Math.max(...memory.engine)).toBeLessThan(1000);
+
+    const verified = await run(['verify', out]);
+    expect(verified.stdout).toContain('clean: 3000 images');
+  });
+});
