@@ -63,7 +63,12 @@ async function examineTensorFlow(): Promise<Finding> {
   const piece = 'TensorFlow';
   const status = tensorFlowStatus();
   if (!status.available) {
-    return { piece, ok: 'warn', detail: status.reason, fix: '`npx layertap setup`; until then layers models run on wasm' };
+    return {
+      piece,
+      ok: 'warn',
+      detail: status.reason,
+      fix: '`npx layertap setup`; until then layers models run on wasm',
+    };
   }
   const origin = status.origin === 'wheel' ? 'from the Python wheel' : "tfjs-node's own prebuilt";
   const detail = `${status.version} (${origin}), ${status.path}`;

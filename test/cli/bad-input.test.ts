@@ -5,8 +5,8 @@ import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DEMO_MODEL, useDemoSet } from '../support/demo-set.ts';
 import { type RunResult, run } from '../support/layertap.ts';
-import { openOwnRedis } from '../support/redis.ts';
 import { readJson, readRows } from '../support/read-rows.ts';
+import { openOwnRedis } from '../support/redis.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
 
 /** Whoever has no rights of his own; used where the tests run as root, who may do anything. */

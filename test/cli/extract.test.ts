@@ -205,7 +205,11 @@ describe('flags of extract', () => {
   it('--recipe and recipe flags are stored in the run, and change the values', async () => {
     const base = ['--layer', 'features', '--engine', 'wasm', '--limit', '3'];
     await Promise.all([extract('plain', ...base), extract('flags', ...base, '--channels', 'bgr', '--mean', '-1')]);
-    const record = await readJson<{ request: { recipe: unknown; recipeOrigin: string } }>(demo.root, 'flags', 'run.json');
+    const record = await readJson<{ request: { recipe: unknown; recipeOrigin: string } }>(
+      demo.root,
+      'flags',
+      'run.json',
+    );
     expect(record.request.recipeOrigin).toBe('flags');
     expect(record.request.recipe).toMatchObject({ width: 64, channels: 'bgr', mean: [-1] });
     const [plain, other] = [await featuresOf('plain', 'features'), await featuresOf('flags', 'features')];

@@ -1,8 +1,8 @@
 // Memory is bounded: by nothing that grows with the number of images or with the size of a layer.
 
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
-import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { run, start } from '../support/layertap.ts';
 import { sampleMemory } from '../support/processes.ts';
@@ -32,9 +32,9 @@ function thirds(samples: readonly number[]): readonly [first: number, last: numb
 }
 
 describe.skipIf(process.platform !== 'linux')('memory', () => {
-  it('stays flat over a manifest of hundreds of thousands of images', async () => {
+  it('stays flat over a manifest of a million images', async () => {
     const folder = await temporaryFolder();
-    const rows = Number(process.env.E2E_ROWS ?? 300_000);
+    const rows = 1_000_000;
     await writeList(join(folder, 'list.txt'), rows);
     const out = join(folder, 'out');
     const recipe = ['--size', '8x8', '--scale', '1'];
@@ -44,11 +44,13 @@ describe.skipIf(process.platform !== 'linux')('memory', () => {
     expect((await running.ended).code).toBe(0);
     expect(await readJson(out, 'summary.json')).toMatchObject({ rows, ok: rows });
 
+    const [parentFirst, parentLast] = thirds(memory.parent);
     const [engineFirst, engineLast] = thirds(memory.engine);
-    console.log(thirds(memory.parent), high(memory.parent), thirds(memory.engine), high(memory.engine), memory.parent.length, memory.engine.length);
-    expect(high(memory.parent)).toBeLessThan(400);
-    expect(high(memory.engine)).toBeLessThan(500);
-    expect(engineLast - engineFirst).toBeLessThan(120);
+    // Node alone takes about 60 MB, and this run was seen at 170 and 200.
+    expect(high(memory.parent)).toBeLessThan(350);
+    expect(high(memory.engine)).toBeLessThan(400);
+    expect(parentLast - parentFirst).toBeLessThan(80);
+    expect(engineLast - engineFirst).toBeLessThan(80);
   });
 
   it('stays flat over a part of thousands of rows of 1 MB', async () => {
@@ -61,8 +63,9 @@ describe.skipIf(process.platform !== 'linux')('memory', () => {
     const memory = await sampleMemory(running.pid, running.ended);
     expect((await running.ended).code).toBe(0);
     expect(await readJson(out, 'summary.json')).toMatchObject({ rows: 3000, shards: 1, files: 1 });
-    console.log(thirds(memory.engine), high(memory.engine), high(memory.parent), memory.engine.length);
+    // 3 GB went through it; it was seen at 350 MB.
     expect(Math.max(...memory.engine)).toBeLessThan(1000);
+    expect(high(memory.parent)).toBeLessThan(350);
 
     const verified = await run(['verify', out]);
     expect(verified.stdout).toContain('clean: 3000 images');

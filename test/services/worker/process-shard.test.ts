@@ -88,8 +88,10 @@ async function writeImage(index: number): Promise<string> {
   const [r, g, b] = colourOf(index);
   const image = sharp({ create: { width: 20 + index, height: 10, channels: 3, background: { r, g, b } } });
   const path = join(images, `${String(index).padStart(2, '0')}.${index % 2 === 0 ? 'png' : 'jpg'}`);
-  const bytes = await (index % 2 === 0 ? image.png() : image.jpeg({ quality: 100, chromaSubsampling: '4:4:4' }))
-    .toBuffer();
+  const bytes = await (index % 2 === 0
+    ? image.png()
+    : image.jpeg({ quality: 100, chromaSubsampling: '4:4:4' })
+  ).toBuffer();
   if (BROKEN[index] === 'empty-file') await writeFile(path, '');
   else if (BROKEN[index] === 'unsupported-format') await writeFile(path, 'this is a letter, not an image');
   else if (BROKEN[index] === 'corrupt-image') await writeFile(path, bytes.subarray(0, bytes.length / 2));

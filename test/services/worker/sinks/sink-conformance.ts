@@ -204,7 +204,7 @@ export function describeSink(format: SinkFormat): void {
           if (calls++ >= good) throw new Error('the disk is full');
         });
         const writing = (async (): Promise<void> => {
-          for (let time = 0; time < 4; time++) await sink.write(batch);
+          for (let time = 0; time < 16; time++) await sink.write(batch);
           await sink.close();
         })();
         await expect(writing).rejects.toThrow('the disk is full');

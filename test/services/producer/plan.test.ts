@@ -1,0 +1,132 @@
+// The plan of a run: what is decided, what is written before the first job, what is refused before anything is.
+
+import { readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type PlannedRun, planRun } from '../../../services/producer/src/plan.ts';
+import { extractOptions } from '../../../shared/src/extract-options.ts';
+import { fingerprintOf } from '../../../shared/src/fingerprint.ts';
+import { parseOptions } from '../../../shared/src/options.ts';
+import { openRun } from '../../../shared/src/run.ts';
+import { DEMO_MODEL } from '../../support/demo-set.ts';
+import { refusalOf } from '../../support/refusal.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+interface Place {
+  readonly source: string;
+  readonly out: string;
+}
+
+async function placeOf(rows: number): Promise<Place> {
+  const folder = await temporaryFolder();
+  const source = join(folder, 'list.txt');
+  await writeFile(source, Array.from({ length: rows }, (_, row) => `${row}.jpg`).join('\n'));
+  return { source, out: join(folder, 'out') };
+}
+
+function plan({ source, out }: Place, ...flags: readonly string[]): Promise<PlannedRun> {
+  const model = flags.includes('--model') ? [] : ['--model', 'null:8', '--size', '4x4', '--scale', '1'];
+  const layer = flags.includes('--layer') ? [] : ['--layer', 'features'];
+  const argv = [...model, ...layer, '--out', out, ...flags];
+  const { values } = parseOptions(extractOptions, { argv, env: {}, command: 'layertap extract' });
+  return planRun({ ...values, source });
+}
+
+describe('planRun', () => {
+  it('writes run.json with request, fingerprint, columns and manifest, and nothing but it and the manifest', async () => {
+    const place = await placeOf(10);
+    const { run, storage, continued } = await plan(place, '--shard-size', '4', '--limit', '9');
+    expect(continued).toBe(false);
+    expect(await openRun(storage)).toEqual(run);
+    expect(run).toMatchObject({
+      source: place.source,
+      limit: 9,
+      request: { model: 'null:8', layers: ['features'], engine: 'null', recipeOrigin: 'flags', pool: 'none' },
+      columns: [{ name: 'features', dtype: 'float32', shape: [8] }],
+      carried: [],
+      manifest: { rows: 9 },
+      shardSize: 4,
+      shards: 3,
+    });
+    expect(run.fingerprint).toBe(fingerprintOf(run.request));
+    expect((await readdir(place.out)).sort()).toEqual(['manifest', 'run.json']);
+  });
+
+  it('continues the same work, whatever else was asked for, and decides nothing anew', async () => {
+    const place = await placeOf(10);
+    const first = await plan(place, '--shard-size', '4');
+    const again = await plan(place, '--shard-size', '2', '--batch', '3');
+    expect(again.continued).toBe(true);
+    expect(again.run).toEqual(first.run);
+  });
+
+  it.each([
+    ['null:8', 100_000, 2048, 49],
+    // 128 MiB of 1 MiB rows, in whole batches of 32.
+    ['null:262144', 5000, 128, 40],
+    // A row of 512 MiB: still one batch.
+    ['null:134217728', 100, 32, 4],
+    // Few images are spread over several workers.
+    ['null:8', 512, 64, 8],
+    ['null:8', 3, 32, 1],
+  ])('cuts %s × %d images into shards of %d', async (model, rows, shardSize, shards) => {
+    const { run } = await plan(await placeOf(rows), '--model', model, '--size', '4x4', '--scale', '1');
+    expect([run.shardSize, run.shards]).toEqual([shardSize, shards]);
+  });
+
+  it('adds the predictions after the layers, once', async () => {
+    const place = await placeOf(2);
+    const flags = ['--model', DEMO_MODEL, '--engine', 'wasm', '--layer', 'predictions', '--layer', 'conv4'];
+    const { run, notes } = await plan(place, ...flags, '--with-predictions', '--pool', 'mean');
+    expect(run.columns.map(({ name, shape }) => [name, shape])).toEqual([
+      ['predictions', [10]],
+      ['conv4', [96]],
+    ]);
+    expect(notes.join('\n')).toMatch(/engine wasm: .*\nrecipe from sidecar: \{/);
+  });
+
+  it('asks for the engine to be prepared only when the request is sound', async () => {
+    const place = await placeOf(2);
+    const prepared: string[] = [];
+    const ask = (layer: string): Promise<PlannedRun> => {
+      const argv = ['--model', DEMO_MODEL, '--layer', layer, '--out', place.out, '--engine', 'wasm'];
+      const { values } = parseOptions(extractOptions, { argv, env: {}, command: 'layertap extract' });
+      return planRun({
+        ...values,
+        source: place.source,
+        prepareEngine: async model => void prepared.push(model.format),
+      });
+    };
+    await refusalOf(() => ask('nope'), 'unknown-layer');
+    expect(prepared).toEqual([]);
+    await ask('features');
+    expect(prepared).toEqual(['tfjs-layers']);
+  });
+
+  it('refuses an unknown layer, an unknown source and a foreign file before it writes anything', async () => {
+    const place = await placeOf(2);
+    await refusalOf(() => plan(place, '--layer', 'nope'), 'unknown-layer');
+    await refusalOf(() => plan({ ...place, source: `${place.source}.zip` }), 'source-unreadable');
+    await expect(readdir(place.out)).rejects.toMatchObject({ code: 'ENOENT' });
+    const foreign = join(place.out, '..');
+    const { message } = await refusalOf(() => plan({ ...place, out: foreign }), 'run-mismatch');
+    expect(message).toContain("it holds 'list.txt'");
+    expect(await readdir(foreign)).toEqual(['list.txt']);
+  });
+
+  it('refuses a directory of other work, and says each difference', async () => {
+    const place = await placeOf(3);
+    await plan(place);
+    const { message } = await refusalOf(() => plan(place, '--pool', 'max', '--limit', '2'), 'run-mismatch');
+    expect(message).toContain('pool was "none" and is now "max"; limit was none and is now 2');
+  });
+
+  it('writes the manifest anew where a producer was killed before run.json', async () => {
+    const place = await placeOf(3);
+    await plan(place);
+    await rm(join(place.out, 'run.json'));
+    const { run, continued } = await plan(place, '--limit', '2');
+    expect(continued).toBe(false);
+    expect(run.manifest.rows).toBe(2);
+  });
+});
