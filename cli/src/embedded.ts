@@ -52,6 +52,7 @@ async function workThrough(options: EmbeddedOptions, missing: readonly number[])
   let idle: () => void = () => undefined;
   const ended = new Promise<void>(resolve => {
     idle = resolve;
+    if (lifecycle.stopping.aborted) resolve();
     lifecycle.stopping.addEventListener('abort', () => resolve(), { once: true });
   });
   const worker = await openWorker({
@@ -65,7 +66,10 @@ async function workThrough(options: EmbeddedOptions, missing: readonly number[])
   });
   lifecycle.leaving.addEventListener('abort', () => void worker.close({ force: true }), { once: true });
   await ended;
-  if (lifecycle.stopping.aborted) logger.log('info', '\nFinishing the shard in hand; Ctrl-C again leaves at once.');
+  if (lifecycle.stopping.aborted) {
+    progress.interrupt();
+    logger.log('info', 'Finishing the shard in hand; Ctrl-C again leaves at once.');
+  }
   await worker.close({ force: lifecycle.leaving.aborted });
   await queue.close();
   progress.end();

@@ -12,9 +12,16 @@ export interface PlanCommandInput {
   readonly command: string;
   readonly options: ExtractOptions & { readonly json: boolean };
   readonly positionals: readonly string[];
+  /** Aborted by the first Ctrl-C. */
+  readonly signal: AbortSignal;
 }
 
-export async function planFromCommand({ command, options, positionals }: PlanCommandInput): Promise<PlannedRun> {
+export async function planFromCommand({
+  command,
+  options,
+  positionals,
+  signal,
+}: PlanCommandInput): Promise<PlannedRun> {
   const [source, ...extra] = positionals;
   if (source === undefined || extra.length > 0) {
     const received = source === undefined ? 'none' : positionals.map(text => `'${text}'`).join(', ');
@@ -30,6 +37,7 @@ export async function planFromCommand({ command, options, positionals }: PlanCom
   const planned = await planRun({
     ...options,
     source,
+    signal,
     onProgress: samples => logger.log('info', `${samples} images found so far`),
     prepareEngine: async model => {
       if (model.format !== 'tfjs-layers' || !['auto', 'tensorflow'].includes(options.engine)) return;

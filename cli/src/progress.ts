@@ -3,7 +3,9 @@ import type { ShardProgress } from '../../services/worker/src/worker-messages.ts
 
 export interface Progress {
   add(progress: Pick<ShardProgress, 'shard' | 'attempt' | 'rows' | 'failed'>): void;
-  /** Ends the bar's line, so that other text can follow. */
+  /** Ends the bar's line, so that other text can follow; the bar goes on below it. */
+  interrupt(): void;
+  /** Shows how far it came, and ends the bar's line. */
   end(): void;
 }
 
@@ -75,6 +77,9 @@ export function showProgress(options: ProgressOptions): Progress {
       if (now() - last < interval) return;
       last = now();
       show();
+    },
+    interrupt(): void {
+      if (bar) stream.write('\n');
     },
     end(): void {
       show();

@@ -1,6 +1,6 @@
 // Runs that are stopped, killed and gone on with: nothing is lost, nothing is done twice, no process stays.
 
-import { readdir } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DEMO_MODEL, useDemoSet } from '../support/demo-set.ts';
@@ -92,6 +92,26 @@ describe('Ctrl-C', () => {
     expect(isRunning(engine)).toBe(false);
     expect(await filesIn('twice', 'receipts')).toEqual([]);
     await expectResumed('twice');
+  });
+
+  it('while the images are still being listed ends it there, and the same command begins anew', async () => {
+    const paths = join(demo.root, 'many.txt');
+    const count = 400_000;
+    await writeFile(paths, Array.from({ length: count }, (_, row) => `photos/${row}.jpg`).join('\n'));
+    const recipe = ['--size', '8x8', '--scale', '1'];
+    const args = ['extract', paths, '--model', 'null:2', '--layer', 'features', ...recipe];
+    const out = join(demo.root, 'listing');
+    const running = start([...args, '--out', out]);
+    await waitUntil('a manifest file is there', async () => (await readdir(join(out, 'manifest')).catch(() => []))[0]);
+    running.kill('SIGINT');
+    const stopped = await running.ended;
+    expect(stopped.stderr).toContain('Stopped by SIGINT');
+    expect(stopped.code).toBe(130);
+    expect(await readdir(out)).toEqual(['manifest']);
+    // 65,536 rows a file: a whole manifest would be seven.
+    expect((await readdir(join(out, 'manifest'))).length).toBeLessThan(7);
+    const again = await run([...args, '--limit', '100', '--out', out]);
+    expect(again.stdout).toContain('rows      100: 100 ok');
   });
 
   it('before the first shard leaves nothing that stands in the way', async () => {

@@ -1,27 +1,40 @@
 // Producer and workers over a real Redis, as commands and as services: every row once, whatever Redis goes through.
 
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { DEMO_MODEL, useDemoSet } from '../support/demo-set.ts';
 import { jsonLines, type Running, run, start, startService } from '../support/layertap.ts';
 import { engineProcessesOf, isRunning } from '../support/processes.ts';
 import { readJson, rowDigests } from '../support/read-rows.ts';
 import { openOwnRedis, redisUrl } from '../support/redis.ts';
+import { openSlammingServer } from '../support/slamming-server.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const ROWS = 120;
 const REQUEST = ['--model', DEMO_MODEL, '--layer', 'features', '--engine', 'wasm', '--batch', '4', '--shard-size', '8'];
 const SHARDS = ROWS / 8;
 const demo = useDemoSet();
-let queues = 0;
+const queues: string[] = [];
+
+/** The server may be one that lives on. */
+afterAll(async () => {
+  const connection = new Redis(redisUrl(), { maxRetriesPerRequest: null });
+  for (const name of queues) {
+    const queue = new Queue(name, { connection });
+    await queue.obliterate({ force: true });
+    await queue.close();
+  }
+  connection.disconnect();
+});
 
 /** Other test files share the Redis: each test has a queue of its own. */
 function queueName(): string {
-  queues += 1;
-  return `e2e-${process.pid}-${Date.now()}-${queues}`;
+  const name = `e2e-${process.pid}-${Date.now()}-${queues.length}`;
+  queues.push(name);
+  return name;
 }
 
 async function closeServer(server: { close(): Promise<void> }): Promise<void> {
@@ -113,7 +126,6 @@ describe('commands over Redis', () => {
     const connection = new Redis(redisUrl(), { maxRetriesPerRequest: null });
     const raw = new Queue(name, { connection });
     onTestFinished(async () => {
-      await raw.obliterate({ force: true });
       await raw.close();
       connection.disconnect();
     });
@@ -150,6 +162,51 @@ describe('commands over Redis', () => {
     await second.says(/is done: 120 ok/);
     await expectWhole(out);
     await stop(second);
+  });
+});
+
+describe('a producer that waits', () => {
+  it('ends with the reasons where shards cannot be done', async () => {
+    const queue = ['--redis', redisUrl(), '--queue', queueName()];
+    const folder = join(demo.root, 'other-model');
+    await cp(dirname(DEMO_MODEL), folder, { recursive: true });
+    const request = ['--model', folder, '--layer', 'features', '--engine', 'wasm', '--shard-size', '8'];
+    const out = join(demo.root, 'unable');
+    const producer = start(['enqueue', demo.images, ...request, '--out', out, ...queue, '--wait']);
+    await producer.says(/6 of 6 shards queued/);
+    const weights = await readFile(join(folder, 'weights.bin'));
+    weights.writeFloatLE(0.5, 1000);
+    await writeFile(join(folder, 'weights.bin'), weights);
+    const worker = start(['work', ...queue]);
+    const { code, stderr } = await producer.ended;
+    expect(stderr).toMatch(/Some shards could not be done: shard \d after 1 attempts: Expected the model '/);
+    expect(stderr).toContain('layertap resume');
+    expect(code).toBe(1);
+    const status = await run(['status', out, ...queue]);
+    expect(status.stdout).toContain('queue: 0 waiting, 0 active, 0 delayed, 6 failed');
+    expect(status.stdout).toContain('to have sha256');
+    await stop(worker);
+  });
+
+  it('says that the run goes on without it when it is stopped', async () => {
+    const queue = ['--redis', redisUrl(), '--queue', queueName()];
+    const out = join(demo.root, 'left-alone');
+    const producer = start(['enqueue', demo.images, ...REQUEST, '--out', out, ...queue, '--wait']);
+    await producer.says(/shards queued/);
+    producer.kill('SIGINT');
+    const { code, stderr } = await producer.ended;
+    expect(stderr).toContain('the workers go on with it');
+    expect(stderr).toContain(`layertap status ${out}`);
+    expect(code).toBe(130);
+  });
+
+  it('is not needed to see how far a run is, nor is Redis', async () => {
+    const out = join(demo.root, 'left-alone');
+    const { code, stdout } = await run(['status', out], { env: { REDIS_URL: 'redis://:secret@127.0.0.1:1' } });
+    expect(stdout).toMatch(
+      /^unfinished: 0 of 45 images, 0 of 6 shards\nqueue: Expected a Redis server at redis:\/\/:\*\*\*@/,
+    );
+    expect(code).toBe(0);
   });
 });
 
@@ -223,16 +280,17 @@ describe('a Redis of its own', () => {
   });
 
   it('that is not there yet is waited for by a worker, which says so once', async () => {
-    const gone = await openOwnRedis();
-    await gone.close();
-    const worker = start(['work', '--redis', `redis://:secret@127.0.0.1:${gone.port}`]);
-    await worker.says(/trying again/);
-    await ownRedis({ port: gone.port, password: 'secret' });
+    const closed = await openSlammingServer(2);
+    const worker = start(['work', '--redis', `redis://:secret@127.0.0.1:${closed.port}`]);
+    await closed.tried;
+    expect(worker.output()).toContain('trying again');
+    await closed.close();
+    await ownRedis({ port: closed.port, password: 'secret' });
     await worker.says(/worker \S+ is ready/);
     await stop(worker);
     const lines = worker.output().split('\n');
     expect(lines.filter(line => line.includes('trying again'))).toHaveLength(1);
-    expect(worker.output()).toContain(`redis://:***@127.0.0.1:${gone.port}`);
+    expect(worker.output()).toContain(`redis://:***@127.0.0.1:${closed.port}`);
     expect(worker.output()).not.toContain('secret');
   });
 

@@ -7,6 +7,7 @@ import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
 import { defineCommand } from '../command.ts';
 import { planFromCommand } from '../plan-command.ts';
 import { formatReport } from '../report.ts';
+import { stoppedWaiting } from '../stopped-waiting.ts';
 
 export const enqueue = defineCommand({
   name: 'enqueue',
@@ -23,11 +24,18 @@ export const enqueue = defineCommand({
     // First the queue: a run that cannot be queued should not be planned for an hour.
     const queue = await openBullmqQueue({ url: options.redis, name: options.queue, logger });
     lifecycle.defer(() => queue.close());
-    const { run, storage } = await planFromCommand({ command: 'enqueue', options, positionals });
+    const { run, storage } = await planFromCommand({
+      command: 'enqueue',
+      options,
+      positionals,
+      signal: lifecycle.stopping,
+    });
     const summary = await produce({ queue, run, storage, wait: options.wait, signal: lifecycle.stopping, logger });
     if (summary !== undefined) {
       process.stdout.write(`${formatReport({ run, summary, out: storage.root, json: options.json })}\n`);
-    } else if (!options.wait) {
+    } else if (options.wait) {
+      throw stoppedWaiting(storage.root);
+    } else {
       logger.log(
         'info',
         `Start workers with: layertap work --redis URL    Follow it with: layertap status ${storage.root}`,

@@ -11,7 +11,12 @@ export const extract = defineCommand({
   positionals: 'SOURCE',
   options: { ...extractOptions, ...workerOptions, ...outputOptions },
   async run({ options, positionals, lifecycle }): Promise<number> {
-    const { run, storage } = await planFromCommand({ command: 'extract', options, positionals });
+    const { run, storage } = await planFromCommand({
+      command: 'extract',
+      options,
+      positionals,
+      signal: lifecycle.stopping,
+    });
     const summary = await runEmbedded({ ...options, run, storage, lifecycle });
     process.stdout.write(`${formatReport({ run, summary, out: storage.root, json: options.json })}\n`);
     return 0;

@@ -14,6 +14,7 @@ import { type CommandInput, defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
 import { onlyPositional } from '../positional.ts';
 import { formatReport } from '../report.ts';
+import { stoppedWaiting } from '../stopped-waiting.ts';
 
 const options = {
   redis: z
@@ -42,6 +43,8 @@ export const resume = defineCommand({
         : await requeue(input.options.redis, input, run);
     if (summary !== undefined) {
       process.stdout.write(`${formatReport({ run, summary, out: storage.root, json: input.options.json })}\n`);
+    } else if (input.options.wait) {
+      throw stoppedWaiting(storage.root);
     }
     return 0;
   },

@@ -1,6 +1,7 @@
 // layertap status: how far a run is, from its receipts alone (and from the queue where --redis is given).
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { Refusal } from '../../../shared/src/errors.ts';
 import { outputOptions, queueOptions } from '../../../shared/src/extract-options.ts';
 import { summarizeRun } from '../../../shared/src/finish-run.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
@@ -40,7 +41,8 @@ export const status = defineCommand({
     const lines = [
       `${state}: ${summary.rows} of ${run.manifest.rows} images, ${summary.shards} of ${run.shards} shards`,
     ];
-    if (queued !== undefined) {
+    if (queued !== undefined && 'unreachable' in queued) lines.push(`queue: ${queued.unreachable}`);
+    else if (queued !== undefined) {
       lines.push(
         `queue: ${queued.waiting} waiting, ${queued.active} active, ${queued.delayed} delayed, ${queued.failed} failed`,
       );
@@ -53,7 +55,13 @@ export const status = defineCommand({
 });
 
 async function queueState(url: string, name: string, runId: string, defer: (close: () => Promise<void>) => void) {
-  const queue = await openBullmqQueue({ url, name });
-  defer(() => queue.close());
-  return { ...(await queue.counts()), failures: await queue.failed(runId, 5) };
+  try {
+    const queue = await openBullmqQueue({ url, name });
+    defer(() => queue.close());
+    return { ...(await queue.counts()), failures: await queue.failed(runId, 5) };
+  } catch (error) {
+    // The receipts tell how far the run is, with or without a queue.
+    if (error instanceof Refusal && error.code === 'queue-unreachable') return { unreachable: error.message };
+    throw error;
+  }
 }

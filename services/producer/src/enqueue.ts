@@ -25,9 +25,12 @@ export async function enqueueRun(
   const maxWaiting = options.maxWaiting ?? 10_000;
   const shards = await missingShards(storage, run);
   for (let start = 0; start < shards.length; start += CHUNK) {
-    while ((await queue.counts()).waiting >= maxWaiting)
-      await delay(BACKPRESSURE_POLL_MS, undefined, { signal: options.signal });
     options.signal?.throwIfAborted();
+    while ((await queue.counts()).waiting >= maxWaiting) {
+      // An abort speaks with its own reason, not as the timer's.
+      await delay(BACKPRESSURE_POLL_MS, undefined, { signal: options.signal }).catch(() => undefined);
+      options.signal?.throwIfAborted();
+    }
     const jobs = shards.slice(start, start + CHUNK).map(
       (shard): ShardJob => ({
         version: JOB_VERSION,

@@ -16,7 +16,7 @@ await lifecycle.run(async () => {
     connectWithRetry: { signal: lifecycle.stopping },
   });
   lifecycle.defer(() => queue.close());
-  const { run, storage, notes } = await planRun(config);
+  const { run, storage, notes } = await planRun({ ...config, signal: lifecycle.stopping });
   for (const note of notes) logger.log('info', note);
   const summary = await produce({ queue, run, storage, wait: config.wait, signal: lifecycle.stopping, logger });
   if (summary !== undefined)

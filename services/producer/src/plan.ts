@@ -13,7 +13,7 @@ import type { ExtractRequest } from '../../../shared/src/request.ts';
 import { ROW_COLUMNS } from '../../../shared/src/row-schema.ts';
 import { createRun, describeDifferences, findRun, type RunRecord } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
-import { openFileStorage } from '../../../shared/src/storages/file.ts';
+import { isTemporary, openFileStorage } from '../../../shared/src/storages/file.ts';
 import { bytesPerRow, type FeatureSpec } from '../../../shared/src/tensor.ts';
 import { commonVersions } from '../../../shared/src/versions.ts';
 import { chooseRecipe } from './choose-recipe.ts';
@@ -33,6 +33,8 @@ export interface PlanOptions extends ExtractOptions {
   /** SOURCE as given by the user. */
   readonly source: string;
   readonly onProgress?: (samples: number) => void;
+  /** Ends the walk through the source with its reason; what was written so far does not stand in anybody's way. */
+  readonly signal?: AbortSignal;
   /** Called before the engine is chosen: the moment to fetch what the model's best engine lacks. */
   readonly prepareEngine?: (model: ModelFile) => Promise<void>;
 }
@@ -59,8 +61,10 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
     source,
     limit: options.limit,
     duplicates: options.duplicates,
-    ...progressOf(options),
+    ...(options.signal && { signal: options.signal }),
+    ...(options.onProgress && { onProgress: options.onProgress }),
   });
+  options.signal?.throwIfAborted();
   const shardSize = options.shardSize ?? shardSizeFor(columns, manifest.rows, request.batch);
   const run: RunRecord = {
     version: 1,
@@ -143,7 +147,7 @@ async function checkDirectory(
   }
   for await (const path of storage.list('.')) {
     // What a producer that was killed before run.json left behind is written anew.
-    if (path.startsWith('./manifest/')) continue;
+    if (path.startsWith('./manifest/') || isTemporary(path)) continue;
     throw new Refusal('run-mismatch', `Expected '${storage.root}' to be empty but it holds '${path.slice(2)}'`, {
       hint: 'Choose another --out: a run has its directory for itself.',
     });
@@ -174,8 +178,4 @@ function shardSizeFor(columns: readonly FeatureSpec[], rows: number, batch: numb
 /** Globs keep their pattern; everything becomes absolute, so that workers elsewhere mean the same place. */
 function absoluteSource(source: string): string {
   return isAbsolute(source) ? source : resolve(source);
-}
-
-function progressOf(options: PlanOptions): { readonly onProgress?: (samples: number) => void } {
-  return options.onProgress === undefined ? {} : { onProgress: options.onProgress };
 }

@@ -16,6 +16,7 @@ export interface WriteManifestOptions {
   readonly duplicates: 'refuse' | 'number';
   /** Called now and then with the samples so far. */
   readonly onProgress?: (samples: number) => void;
+  readonly signal?: AbortSignal;
 }
 
 export async function writeManifest(options: WriteManifestOptions): Promise<ManifestSummary> {
@@ -38,6 +39,7 @@ async function writeSamples(
   try {
     let row = 0;
     for await (const sample of samples) {
+      options.signal?.throwIfAborted();
       await finder.add(sample.sampleId, row++);
       await writer.add(sample);
       if (row % 100_000 === 0) options.onProgress?.(row);

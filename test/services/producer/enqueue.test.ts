@@ -53,8 +53,8 @@ describe('enqueueRun', () => {
     const queue = openMemoryQueue();
     const stopping = new AbortController();
     const enqueued = enqueueRun(queue, small.run, small.storage, { maxWaiting: 0, signal: stopping.signal });
-    stopping.abort();
-    await expect(enqueued).rejects.toThrow();
+    stopping.abort(new Error('told to stop'));
+    await expect(enqueued).rejects.toThrow('told to stop');
     expect(await queue.counts()).toMatchObject({ waiting: 0 });
   });
 });

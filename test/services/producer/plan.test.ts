@@ -125,6 +125,7 @@ describe('planRun', () => {
     const place = await placeOf(3);
     await plan(place);
     await rm(join(place.out, 'run.json'));
+    await writeFile(join(place.out, '.layertap-0123.tmp'), 'half a record');
     const { run, continued } = await plan(place, '--limit', '2');
     expect(continued).toBe(false);
     expect(run.manifest.rows).toBe(2);
