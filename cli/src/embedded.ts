@@ -60,6 +60,7 @@ async function workThrough(options: EmbeddedOptions, missing: readonly number[])
     processes: Math.min(options.processes, missing.length),
     ...engineProcessStart({ ...options, name: 'embedded' }, environment),
     logger,
+    alone: true,
     onProgress: update => progress.add(update),
     onIdle: () => idle(),
     onFailed: (job, error) => logger.log('error', `shard ${job.shard} failed: ${error.message}`),

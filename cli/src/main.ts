@@ -32,6 +32,11 @@ async function runCommand(argv: readonly string[]): Promise<number> {
     env: environment,
     command: `layertap ${name}`,
   });
+  if (command.positionals === '' && positionals.length > 0) {
+    throw new Refusal('bad-option', `Expected no argument but received '${positionals[0]}'`, {
+      hint: `See \`layertap ${name} --help\`.`,
+    });
+  }
   return command.run({ options: values, positionals, lifecycle });
 }
 

@@ -5,17 +5,26 @@ import type { SampleFailure } from '../../shared/src/errors.ts';
 export interface ImageLimits {
   /** @default 512 MiB */
   readonly maxBytes: number;
-  /** Decoded pixels, width × height. @default 268402689 (16383 squared, sharp's own bound) */
+  /** Decoded pixels, width × height. @default 178956970 (beyond it Pillow refuses an image as a decompression bomb) */
   readonly maxPixels: number;
+  /** Pixels of the longer side. @default 65535 (JPEG's own bound; the tables of a resize grow with the side, not the area) */
+  readonly maxSide: number;
   /** @default 30_000 */
   readonly timeoutMs: number;
 }
 
 export const DEFAULT_IMAGE_LIMITS: ImageLimits = {
   maxBytes: 512 * 1024 * 1024,
-  maxPixels: 268_402_689,
+  maxPixels: 178_956_970,
+  maxSide: 65_535,
   timeoutMs: 30_000,
 };
+
+/** Bounds the decoded pixels of all images in work at a time; without one they are unbounded. */
+export interface PixelBudget {
+  /** Waits until so many pixels may be decoded; the function returned gives them back, once. */
+  take(pixels: number): Promise<() => void>;
+}
 
 /** One image as the model wants it. */
 export interface PreparedImage {

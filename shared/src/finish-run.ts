@@ -1,10 +1,12 @@
 // The end of a run: when every shard has its receipt, garbage goes and the summary and the guides for readers appear.
 
+import { manifestFolder } from './manifest.ts';
 import { outputQueries, outputReadme } from './output-guide.ts';
 import { noSeconds, STAGES, type StageSeconds } from './receipt.ts';
 import type { RunRecord } from './run.ts';
 import { encodeJson, missingShards, readReceipts, SUMMARY_FILE } from './run.ts';
 import type { Storage } from './storage.ts';
+import { isTemporary } from './storages/file.ts';
 
 export interface RunSummary {
   readonly rows: number;
@@ -12,8 +14,9 @@ export interface RunSummary {
   readonly failed: number;
   /** Failed rows per error code. */
   readonly failures: Readonly<Record<string, number>>;
-  /** Rows over the time from the first shard's begin to the last one's end. */
+  /** Rows over `wallSeconds`. */
   readonly imagesPerSecond: number;
+  /** Time in which at least one shard was being worked on: pauses between a stop and a resume do not count. */
   readonly wallSeconds: number;
   /** Summed over all shards; stages overlap and run on several threads, so they exceed the wall clock. */
   readonly seconds: StageSeconds;
@@ -49,8 +52,7 @@ export async function summarizeRun(storage: Storage, run: RunRecord): Promise<Ru
   const seconds = noSeconds();
   const workers = new Set<string>();
   const versions = new Map<string, Set<string>>();
-  let begin = Number.POSITIVE_INFINITY;
-  let end = 0;
+  const intervals: Interval[] = [];
   for await (const receipt of readReceipts(storage, run)) {
     totals.rows += receipt.rows;
     totals.ok += receipt.ok;
@@ -65,10 +67,9 @@ export async function summarizeRun(storage: Storage, run: RunRecord): Promise<Ru
       versions.set(name, (versions.get(name) ?? new Set()).add(version));
     }
     const finished = Date.parse(receipt.finishedAt) / 1000;
-    begin = Math.min(begin, finished - receipt.totalSeconds);
-    end = Math.max(end, finished);
+    intervals.push([finished - receipt.totalSeconds, finished]);
   }
-  const wallSeconds = Math.max(0, end - begin);
+  const wallSeconds = coveredSeconds(intervals);
   return {
     ...totals,
     failures,
@@ -83,12 +84,32 @@ export async function summarizeRun(storage: Storage, run: RunRecord): Promise<Ru
   };
 }
 
-/** Parts that no receipt names, left by workers that lost a race or died. Returns their paths. */
+/**
+ * Files that belong to nothing: parts that no receipt names and temporaries, left by workers that lost a race or died,
+ * and manifests of producers that were not first. Returns their paths.
+ */
 export async function removeGarbage(storage: Storage, run: RunRecord): Promise<readonly string[]> {
   const named = new Set<string>();
   for await (const receipt of readReceipts(storage, run)) for (const file of receipt.files) named.add(file.path);
   const garbage: string[] = [];
   for await (const path of storage.list('parts')) if (!named.has(path)) garbage.push(path);
+  for await (const path of storage.list('receipts')) if (isTemporary(path)) garbage.push(path);
+  for await (const path of storage.list('manifest'))
+    if (!path.startsWith(`${manifestFolder(run.runId)}/`)) garbage.push(path);
   for (const path of garbage) await storage.remove(path);
   return garbage;
+}
+
+/** Begin and end, in seconds. */
+type Interval = readonly [begin: number, end: number];
+
+/** Length of the union of the intervals. */
+function coveredSeconds(intervals: readonly Interval[]): number {
+  let covered = 0;
+  let reached = Number.NEGATIVE_INFINITY;
+  for (const [begin, end] of [...intervals].sort((a, b) => a[0] - b[0])) {
+    covered += Math.max(0, end - Math.max(begin, reached));
+    reached = Math.max(reached, end);
+  }
+  return covered;
 }

@@ -9,7 +9,7 @@ export interface ManifestReader {
   read(first: number, count: number): AsyncGenerator<Sample>;
 }
 
-export function openManifestReader(storage: Storage): ManifestReader {
+export function openManifestReader(storage: Storage, runId: string): ManifestReader {
   let cached: { readonly path: string; readonly reader: RecordBatchFileReader } | undefined;
 
   async function openFile(path: string): Promise<RecordBatchFileReader> {
@@ -48,9 +48,9 @@ export function openManifestReader(storage: Storage): ManifestReader {
   return {
     async *read(first, count): AsyncGenerator<Sample> {
       for (let row = first; row < first + count; ) {
-        const reader = await openFile(manifestPath(row));
+        const reader = await openFile(manifestPath(runId, row));
         const inFile = row % MANIFEST_FILE_ROWS;
-        const batch: RecordBatch | null = damageRefused(manifestPath(row), () =>
+        const batch: RecordBatch | null = damageRefused(manifestPath(runId, row), () =>
           reader.readRecordBatch(Math.floor(inFile / MANIFEST_BATCH_ROWS)),
         );
         const start = inFile % MANIFEST_BATCH_ROWS;

@@ -22,7 +22,7 @@ export interface ManifestWriter {
   close(): Promise<ManifestSummary>;
 }
 
-export function openManifestWriter(storage: Storage, carried: readonly CarriedColumn[]): ManifestWriter {
+export function openManifestWriter(storage: Storage, runId: string, carried: readonly CarriedColumn[]): ManifestWriter {
   const schema = manifestSchema(carried);
   const digest = createHash('sha256');
   let rows = 0;
@@ -54,7 +54,7 @@ export function openManifestWriter(storage: Storage, carried: readonly CarriedCo
     if (batches.length === 0) return;
     const bytes = await RecordBatchFileWriter.writeAll(batches).toUint8Array();
     digest.update(createHash('sha256').update(bytes).digest());
-    await storage.replace(manifestPath(rows - 1), bytes);
+    await storage.replace(manifestPath(runId, rows - 1), bytes);
     batches = [];
   }
 

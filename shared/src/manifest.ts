@@ -44,8 +44,13 @@ export function manifestSchema(carried: readonly CarriedColumn[]): Schema {
   ]);
 }
 
+/** Folder of a run's manifest: two producers in one directory never write the same file. */
+export function manifestFolder(runId: string): string {
+  return `manifest/${runId}`;
+}
+
 /** Path of the manifest file that holds a row. */
-export function manifestPath(row: number): string {
+export function manifestPath(runId: string, row: number): string {
   const file = Math.floor(row / MANIFEST_FILE_ROWS);
-  return `manifest/${String(file).padStart(6, '0')}.arrow`;
+  return `${manifestFolder(runId)}/${String(file).padStart(6, '0')}.arrow`;
 }

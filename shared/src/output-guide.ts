@@ -117,7 +117,7 @@ WITH features AS (
   SELECT sample_id, v FROM features ORDER BY sample_id LIMIT 1
 )
 SELECT f.sample_id, array_cosine_similarity(f.v, q.v) AS cosine
-FROM features f, query q ORDER BY cosine DESC LIMIT 10;
+FROM features f, query q ORDER BY cosine DESC, f.sample_id LIMIT 10;
 `;
 }
 

@@ -27,7 +27,10 @@ export const Recipe = z.strictObject({
     .default('bilinear')
     .describe("Resize kernel, equal to Pillow's; the image is squashed"),
   channels: z.enum(CHANNEL_ORDERS).default('rgb').describe('Channel order of the input; gray is Pillow\'s "L"'),
-  scale: z.number().describe('Factor on the 0–255 pixel; no default, since a wrong one raises no error anywhere'),
+  scale: z
+    .number()
+    .refine(scale => scale !== 0, 'must not be 0')
+    .describe('Factor on the 0–255 pixel; no default, since a wrong one raises no error anywhere'),
   mean: perChannel.default([0]).describe('Subtracted after scaling'),
   std: perChannel
     .refine(values => values.every(value => value !== 0), 'must not be 0')

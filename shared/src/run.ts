@@ -71,7 +71,7 @@ export async function findRun(storage: Storage): Promise<RunRecord | undefined> 
 export async function openRun(storage: Storage): Promise<RunRecord> {
   const run = await findRun(storage);
   if (run !== undefined) return run;
-  throw new Refusal('run-unreadable', `Expected a run in '${storage.root}' but it has no ${RUN_FILE}`, {
+  throw new Refusal('run-missing', `Expected a run in '${storage.root}' but it has no ${RUN_FILE}`, {
     hint: 'Give the --out directory of an earlier `layertap extract` or `layertap enqueue`.',
   });
 }

@@ -35,7 +35,7 @@ export async function verifyRun(
   onShard?: (shard: number) => void,
 ): Promise<Verification> {
   const damages: Damage[] = await verifyRecord(storage, run);
-  const manifest = openManifestReader(storage);
+  const manifest = openManifestReader(storage, run.runId);
   const named = new Set<string>();
   const totals = { rows: 0, ok: 0, failed: 0 };
   for (let shard = 0; shard < run.shards; shard++) {
@@ -69,8 +69,8 @@ async function verifyRecord(storage: Storage, run: RunRecord): Promise<Damage[]>
   }
   const digest = createHash('sha256');
   for (let row = 0; row < run.manifest.rows; row += MANIFEST_FILE_ROWS) {
-    const bytes = await storage.read(manifestPath(row));
-    if (bytes === undefined) damages.push({ shard: undefined, message: `${manifestPath(row)} is missing` });
+    const bytes = await storage.read(manifestPath(run.runId, row));
+    if (bytes === undefined) damages.push({ shard: undefined, message: `${manifestPath(run.runId, row)} is missing` });
     else digest.update(createHash('sha256').update(bytes).digest());
   }
   if (digest.digest('hex') !== run.manifest.digest) {

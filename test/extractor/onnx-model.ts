@@ -41,13 +41,28 @@ export function smallOnnx(options: SmallOnnxOptions = {}): Uint8Array {
     image,
     ...(options.weightsAsInputs === true ? [valueInfo('kernel', [4, 3, 3, 3]), valueInfo('spare', [1])] : []),
   ];
+  return onnxModel({
+    nodes,
+    weights,
+    inputs,
+    outputs: [valueInfo('scores', [null, 5]), valueInfo('unused', [null, 4, 8, 6])],
+  });
+}
+
+export interface OnnxParts {
+  readonly nodes: readonly Uint8Array[];
+  readonly weights?: readonly Uint8Array[];
+  readonly inputs: readonly Uint8Array[];
+  readonly outputs: readonly Uint8Array[];
+}
+
+export function onnxModel({ nodes, weights = [], inputs, outputs }: OnnxParts): Uint8Array {
   const graph = [
     ...nodes.map(bytes => encodeField(1, bytes)),
     encodeField(2, text('small')),
     ...weights.map(bytes => encodeField(5, bytes)),
     ...inputs.map(bytes => encodeField(11, bytes)),
-    encodeField(12, valueInfo('scores', [null, 5])),
-    encodeField(12, valueInfo('unused', [null, 4, 8, 6])),
+    ...outputs.map(bytes => encodeField(12, bytes)),
   ];
   return Buffer.concat([
     varintField(1, 8),
@@ -58,7 +73,8 @@ export function smallOnnx(options: SmallOnnxOptions = {}): Uint8Array {
   ]);
 }
 
-function node(
+/** @param output several are written with a space between */
+export function node(
   opType: string,
   inputs: readonly string[],
   output: string,
@@ -66,25 +82,25 @@ function node(
 ): Uint8Array {
   return Buffer.concat([
     ...inputs.map(input => encodeField(1, text(input))),
-    encodeField(2, text(output)),
+    ...output.split(' ').map(name => encodeField(2, text(name))),
     encodeField(4, text(opType)),
     ...attributes.map(attribute => encodeField(5, attribute)),
   ]);
 }
 
-function intAttribute(name: string, value: number): Uint8Array {
-  return Buffer.concat([encodeField(1, text(name)), varintField(3, value), varintField(20, 2)]);
+export function intAttribute(name: string, value: number): Uint8Array {
+  return Buffer.concat([encodeField(1, text(name)), int64Field(3, value), varintField(20, 2)]);
 }
 
-function intsAttribute(name: string, values: readonly number[]): Uint8Array {
+export function intsAttribute(name: string, values: readonly number[]): Uint8Array {
   return Buffer.concat([encodeField(1, text(name)), ...values.map(value => varintField(8, value)), varintField(20, 7)]);
 }
 
-function floatTensor(name: string, dims: readonly number[], values: Float32Array): Uint8Array {
+export function floatTensor(name: string, dims: readonly number[], values: Float32Array): Uint8Array {
   return tensor(name, dims, 1, new Uint8Array(values.slice().buffer));
 }
 
-function int64Tensor(name: string, values: readonly number[]): Uint8Array {
+export function int64Tensor(name: string, values: readonly number[]): Uint8Array {
   return tensor(name, [values.length], 7, new Uint8Array(BigInt64Array.from(values, BigInt).buffer));
 }
 
@@ -93,10 +109,16 @@ function tensor(name: string, dims: readonly number[], type: number, raw: Uint8A
   return Buffer.concat([...sizes, varintField(2, type), encodeField(8, text(name)), encodeField(9, raw)]);
 }
 
-function valueInfo(name: string, dims: readonly (number | null)[]): Uint8Array {
+export function valueInfo(name: string, dims: readonly (number | null)[]): Uint8Array {
   const axes = dims.map(size => encodeField(1, size === null ? encodeField(2, text('open')) : varintField(1, size)));
   const tensorType = Buffer.concat([varintField(1, 1), encodeField(2, Buffer.concat(axes))]);
   return Buffer.concat([encodeField(1, text(name)), encodeField(2, encodeField(1, tensorType))]);
+}
+
+/** Negative numbers above -129 take ten bytes. */
+function int64Field(number: number, value: number): Uint8Array {
+  if (value >= 0) return varintField(number, value);
+  return Uint8Array.from([number * 8, 256 + value, ...Array<number>(8).fill(255), 1]);
 }
 
 /** For numbers below 128. */

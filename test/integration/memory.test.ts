@@ -9,6 +9,9 @@ import { sampleMemory } from '../support/processes.ts';
 import { readJson } from '../support/read-rows.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
+/** About 10 s each on a quiet machine. */
+const TIMEOUT_MS = 300_000;
+
 /** The null engine reads no image: the paths of the list need not exist. */
 async function writeList(path: string, rows: number): Promise<void> {
   const file = createWriteStream(path);
@@ -31,7 +34,7 @@ function thirds(samples: readonly number[]): readonly [first: number, last: numb
   return [high(samples.slice(0, third)), high(samples.slice(-third))];
 }
 
-describe.skipIf(process.platform !== 'linux')('memory', () => {
+describe.skipIf(process.platform !== 'linux')('memory', { timeout: TIMEOUT_MS }, () => {
   it('stays flat over a manifest of a million images', async () => {
     const folder = await temporaryFolder();
     const rows = 1_000_000;

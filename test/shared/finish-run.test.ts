@@ -54,11 +54,15 @@ describe('finishRun', () => {
     onTestFinished(() => unfinished.abort());
     await unfinished.write(new Uint8Array(9));
     await publishShards(small);
+    await mkdir(join(small.root, 'manifest/run-of-a-loser'));
+    await writeFile(join(small.root, 'manifest/run-of-a-loser/000000.arrow'), 'planned in vain');
+    await writeFile(join(small.root, 'receipts/000/.layertap-0123.tmp'), 'half a receipt');
     await mkdir(join(small.root, 'parts/notes'));
     await writeFile(join(small.root, 'parts/notes/mine.txt'), 'left by hand');
     await finishRun(small.storage, small.run);
     expect(await pathsIn(small.storage, 'parts')).toEqual(await namedParts(small));
     expect(await pathsIn(small.storage, 'receipts')).toHaveLength(3);
+    expect(await pathsIn(small.storage, 'manifest')).toEqual([`manifest/${small.run.runId}/000000.arrow`]);
   });
 
   it('is safe to call twice, and by several workers at once: all write the same', async () => {
@@ -75,7 +79,7 @@ describe('finishRun', () => {
         ...(await namedParts(small)).map(path => `./${path}`),
         ...[0, 1, 2].map(shard => `./${receiptPath(small.run, shard)}`),
         './README.md',
-        './manifest/000000.arrow',
+        `./manifest/${small.run.runId}/000000.arrow`,
         './queries.sql',
         './run.json',
         './summary.json',
@@ -119,6 +123,14 @@ describe('the summary', () => {
         { name: 'avg_pool', shape: [16] },
       ],
     });
+  });
+
+  it('leaves the pause between a stop and a resume out of the rate', async () => {
+    const small = await smallRun();
+    await publishShard(small, 0);
+    await publishShard(small, 2);
+    // Two shards of 2 s each, and 2 s between them in which nobody worked.
+    expect(await summaryOf(small)).toMatchObject({ wallSeconds: 4 });
   });
 
   it('takes the rate from the first begin to the last end', async () => {

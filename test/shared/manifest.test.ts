@@ -13,15 +13,17 @@ import { refusalOf } from '../support/refusal.ts';
 import { CARRIED, pathsIn, sampleOf } from '../support/small-run.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
+const RUN_ID = 'run-test';
+
 async function writeManifest(storage: Storage, rows: number): Promise<ManifestSummary> {
-  const writer = openManifestWriter(storage, CARRIED);
+  const writer = openManifestWriter(storage, RUN_ID, CARRIED);
   for (let row = 0; row < rows; row++) await writer.add(sampleOf(row));
   return writer.close();
 }
 
 async function readRange(storage: Storage, first: number, count: number): Promise<readonly Sample[]> {
   const samples: Sample[] = [];
-  for await (const sample of openManifestReader(storage).read(first, count)) samples.push(sample);
+  for await (const sample of openManifestReader(storage, RUN_ID).read(first, count)) samples.push(sample);
   return samples;
 }
 
@@ -38,7 +40,7 @@ describe('a small manifest', () => {
 
   it('tells a null from an empty text, 0 and false', async () => {
     const storage = openFileStorage(await temporaryFolder());
-    const writer = openManifestWriter(storage, CARRIED);
+    const writer = openManifestWriter(storage, RUN_ID, CARRIED);
     const empty: Sample = { sampleId: 'a', uri: '/a', carried: ['', 0n, 0, false] };
     const nothing: Sample = { sampleId: 'b', uri: '/b', carried: [null, null, null, null] };
     for (const sample of [empty, nothing]) await writer.add(sample);
@@ -48,7 +50,7 @@ describe('a small manifest', () => {
 
   it('keeps a column that is null in every row', async () => {
     const storage = openFileStorage(await temporaryFolder());
-    const writer = openManifestWriter(storage, CARRIED);
+    const writer = openManifestWriter(storage, RUN_ID, CARRIED);
     for (const name of ['a', 'b']) await writer.add({ sampleId: name, uri: name, carried: [null, null, null, null] });
     await writer.close();
     expect((await readRange(storage, 1, 1))[0]?.carried).toEqual([null, null, null, null]);
@@ -66,7 +68,7 @@ describe('a small manifest', () => {
     const { digest } = await writeManifest(first, 5);
     expect((await writeManifest(second, 5)).digest).toBe(digest);
     const file = createHash('sha256')
-      .update(await readFile(join(first.root, manifestPath(0))))
+      .update(await readFile(join(first.root, manifestPath(RUN_ID, 0))))
       .digest();
     expect(digest).toBe(createHash('sha256').update(file).digest('hex'));
     expect((await writeManifest(second, 6)).digest).not.toBe(digest);
@@ -90,7 +92,7 @@ describe('a manifest of 150,000 rows', () => {
   afterAll(() => rm(storage.root, { recursive: true, force: true }));
 
   it('has files of 65,536 rows', async () => {
-    expect(await pathsIn(storage, 'manifest')).toEqual([0, 1, 2].map(file => `manifest/00000${file}.arrow`));
+    expect(await pathsIn(storage, 'manifest')).toEqual([0, 1, 2].map(file => `manifest/run-test/00000${file}.arrow`));
   });
 
   it.each([
@@ -107,7 +109,7 @@ describe('a manifest of 150,000 rows', () => {
 
   it('gives back all rows in order', async () => {
     let row = 0;
-    for await (const { sampleId } of openManifestReader(storage).read(0, 150_000)) {
+    for await (const { sampleId } of openManifestReader(storage, RUN_ID).read(0, 150_000)) {
       if (sampleId !== sampleOf(row).sampleId) throw new Error(`Expected row ${row} but received '${sampleId}'`);
       row++;
     }
@@ -115,7 +117,7 @@ describe('a manifest of 150,000 rows', () => {
   });
 
   it('is read by two ranges in turn, from one reader', async () => {
-    const reader = openManifestReader(storage);
+    const reader = openManifestReader(storage, RUN_ID);
     const [a, b] = [reader.read(10, 5), reader.read(140_000, 5)];
     for (let index = 0; index < 5; index++) {
       expect((await a.next()).value).toEqual(sampleOf(10 + index));
@@ -128,7 +130,7 @@ describe('a damaged manifest is refused, naming the file,', () => {
   async function damagedBy(damage: (path: string) => Promise<unknown>): Promise<string> {
     const storage = openFileStorage(await temporaryFolder());
     await writeManifest(storage, 3000);
-    const path = join(storage.root, manifestPath(0));
+    const path = join(storage.root, manifestPath(RUN_ID, 0));
     await damage(path);
     const refusal = await refusalOf(() => readRange(storage, 0, 3000), 'run-unreadable');
     expect(refusal.message).toContain(path);

@@ -212,7 +212,7 @@ describe('damage to the run itself', () => {
 
   it('is found when the manifest was changed, and each row that no longer fits', async () => {
     const small = await doneRun();
-    const writer = openManifestWriter(small.storage, small.run.carried);
+    const writer = openManifestWriter(small.storage, small.run.runId, small.run.carried);
     for (const sample of small.samples) {
       await writer.add(sample === small.samples[6] ? { ...sample, sampleId: 'another' } : sample);
     }
@@ -225,7 +225,7 @@ describe('damage to the run itself', () => {
 
   it('is found when one byte of the manifest was flipped that no row id shows', async () => {
     const small = await doneRun();
-    const path = join(small.root, manifestPath(0));
+    const path = join(small.root, manifestPath(small.run.runId, 0));
     const bytes = await readFile(path);
     const at = bytes.indexOf('/photos/');
     bytes[at + 1] = 'q'.charCodeAt(0);
@@ -236,9 +236,9 @@ describe('damage to the run itself', () => {
 
   it('is found when a manifest file is missing', async () => {
     const small = await doneRun();
-    await rm(join(small.root, manifestPath(0)));
+    await rm(join(small.root, manifestPath(small.run.runId, 0)));
     const damages = await damagesOf(small);
-    expect(damages[0]).toBe(`${manifestPath(0)} is missing`);
+    expect(damages[0]).toBe(`${manifestPath(small.run.runId, 0)} is missing`);
     expect(damages.length).toBeGreaterThan(1);
   });
 

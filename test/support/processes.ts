@@ -35,14 +35,15 @@ export async function sampleMemory(pid: number, ended: Promise<unknown>): Promis
   const stopped = ended.finally(() => stop.abort()).catch(() => undefined);
   const parent: number[] = [];
   const engine: number[] = [];
+  let child: number | undefined;
   try {
-    for await (const _ of ticks(20, undefined, { signal: stop.signal })) {
+    for await (const _ of ticks(50, undefined, { signal: stop.signal })) {
       const own = residentMegabytes(pid);
       if (own !== undefined) parent.push(own);
-      for (const child of engineProcessesOf(pid)) {
-        const megabytes = residentMegabytes(child);
-        if (megabytes !== undefined) engine.push(megabytes);
-      }
+      // Looked for until it is there: reading all of /proc each time would slow down what is measured.
+      child ??= engineProcessesOf(pid)[0];
+      const megabytes = child === undefined ? undefined : residentMegabytes(child);
+      if (megabytes !== undefined) engine.push(megabytes);
     }
   } catch (error) {
     if (!stop.signal.aborted) throw error;

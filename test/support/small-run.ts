@@ -113,7 +113,7 @@ export async function createSmallRun(root: string, options: SmallRunOptions = {}
   const storage = openFileStorage(root);
   const planned = runOf(options);
   const samples = Array.from({ length: planned.manifest.rows }, (_, row) => sampleOf(row));
-  const writer = openManifestWriter(storage, planned.carried);
+  const writer = openManifestWriter(storage, planned.runId, planned.carried);
   for (const sample of samples) await writer.add(sample);
   const run = { ...planned, manifest: await writer.close() };
   await createRun(storage, run);

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { openModel } from '../../../extractor/src/model.ts';
 import { produce } from '../../../services/producer/src/produce.ts';
+import { prepareTensorFlow } from '../../../setup/src/tensorflow-library.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { outputOptions, queueOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import type { RunSummary } from '../../../shared/src/finish-run.ts';
@@ -37,6 +38,7 @@ export const resume = defineCommand({
     const run = await openRun(storage);
     checkFingerprint(storage, run);
     await checkModel(run);
+    if (run.request.engine === 'tensorflow' && input.options.redis === undefined) await prepareTensorFlow();
     const summary =
       input.options.redis === undefined
         ? await runEmbedded({ ...input.options, run, storage, lifecycle: input.lifecycle })
@@ -69,7 +71,7 @@ async function checkModel(run: RunRecord): Promise<void> {
   const model = await openModel(path);
   if (model.sha256 === modelSha256) return;
   throw new Refusal(
-    'run-mismatch',
+    'model-mismatch',
     `Expected '${path}' to have sha256 ${modelSha256.slice(0, 12)}… as when the run began but it has ${model.sha256.slice(0, 12)}…`,
     {
       hint: 'Put the old model back, or extract into another directory.',

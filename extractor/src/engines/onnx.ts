@@ -3,9 +3,10 @@ import type { InferenceSession } from 'onnxruntime-node';
 import { nearestNames, Refusal } from '../../../shared/src/errors.ts';
 import { type FeatureSpec, sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import type { Engine, EngineOptions, Extractor, LoadOptions } from '../engine.ts';
+import { type ChannelAxis, channelAxes } from '../models/onnx-channels.ts';
 import { type OnnxFile, readOnnxFile, withOutputs } from '../models/onnx-file.ts';
 import { type OnnxImageInput, requireImageInput } from '../models/onnx-input.ts';
-import { channelsFirstTensors, toChannelsFirst, toChannelsLast } from '../models/onnx-layout.ts';
+import { toChannelsFirst, toChannelsLast } from '../models/onnx-layout.ts';
 import { cutRows, joinRows, requireRows } from '../rows.ts';
 import { floatsOf } from './onnx-values.ts';
 
@@ -38,7 +39,7 @@ async function loadOnnxExtractor(runtime: Runtime, options: LoadOptions, engine:
     session,
     input,
     layers: options.layers,
-    channelsFirst: channelsFirstTensors(file.graph),
+    axes: channelAxes(file.graph),
   };
   let closed = false;
 
@@ -72,7 +73,7 @@ interface Runner {
   readonly session: InferenceSession | undefined;
   readonly input: OnnxImageInput;
   readonly layers: readonly string[];
-  readonly channelsFirst: ReadonlySet<string>;
+  readonly axes: ReadonlyMap<string, ChannelAxis>;
 }
 
 /** Any number of rows, also through a model whose file fixes how many it takes. */
@@ -98,14 +99,14 @@ async function runOnce(runner: Runner, batch: TensorData): Promise<readonly Tens
     if (name === input.name) return { ...batch, data: batch.data.slice() };
     const result = results?.[name];
     if (result === undefined) throw new Error(`Expected a value for layer '${name}'`);
-    return channelsLast(floatsOf(result), result.dims, runner.channelsFirst.has(name));
+    return channelsLast(floatsOf(result), result.dims, runner.axes.get(name));
   });
 }
 
-/** Features have their channels last, as in the other engines, so that pooling takes the same axes. */
-function channelsLast(data: Float32Array, dims: readonly number[], isChannelsFirst: boolean): TensorData {
+/** Features have their channels last, as in the other engines: pooling takes the same axes. What is not known stays. */
+function channelsLast(data: Float32Array, dims: readonly number[], axis: ChannelAxis | undefined): TensorData {
   const [rows = 1, channels = 1, ...space] = dims;
-  if (!isChannelsFirst || space.length === 0)
+  if (axis !== 'first' || space.length === 0)
     return { dtype: 'float32', shape: dims.length > 1 ? dims : [rows, 1], data };
   return {
     dtype: 'float32',

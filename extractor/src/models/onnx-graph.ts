@@ -20,6 +20,8 @@ export interface OnnxNode {
   readonly outputs: readonly string[];
   /** Number of values that the node itself holds: some exporters write weights as Constant nodes. */
   readonly constants: number;
+  /** Its attributes of whole numbers, such as `axis` and `perm`, by name. */
+  readonly integers: ReadonlyMap<string, readonly number[]>;
 }
 
 export interface OnnxWeight {
@@ -76,6 +78,7 @@ function readNode(field: WireField): OnnxNode {
   const outputs: string[] = [];
   let opType = '';
   let constants = 0;
+  const integers = new Map<string, readonly number[]>();
   for (const part of readFields(field.bytes)) {
     if (part.number === 1) inputs.push(textOf(part));
     else if (part.number === 2) outputs.push(textOf(part));
@@ -83,6 +86,7 @@ function readNode(field: WireField): OnnxNode {
     else if (part.number === 5) {
       inputs.push(...outerInputs(part.bytes));
       constants += constantsOf(part.bytes);
+      integers.set(...integersOf(part.bytes));
     }
   }
   // An empty name stands for an optional tensor that isn't there.
@@ -92,6 +96,7 @@ function readNode(field: WireField): OnnxNode {
     inputs: inputs.filter(name => name !== ''),
     outputs: outputs.filter(name => name !== ''),
     constants,
+    integers,
   };
 }
 
@@ -99,6 +104,25 @@ function readNode(field: WireField): OnnxNode {
 function constantsOf(attribute: Uint8Array): number {
   const tensor = [...readFields(attribute)].find(field => field.number === 5);
   return tensor === undefined ? 0 : readWeight(tensor).parameters;
+}
+
+/** Name and values of an attribute; it has no values where it is of another type. */
+function integersOf(attribute: Uint8Array): [string, readonly number[]] {
+  let name = '';
+  const values: number[] = [];
+  for (const field of readFields(attribute)) {
+    if (field.number === 1) name = textOf(field);
+    else if (field.number === 3) values.push(signed(field));
+    else if (field.number === 8) values.push(...varintsOf(field));
+  }
+  return [name, values];
+}
+
+/** A negative number is written as its complement to 2^64, which the reader of varints cannot hold exactly. */
+function signed({ value, whole }: WireField): number {
+  if (value < 2 ** 63) return value;
+  const [, ...digits] = whole;
+  return -1 - digits.slice(0, 9).reduce((sum, digit, place) => sum + (127 - (digit % 128)) * 128 ** place, 0);
 }
 
 /** What the inner graphs of an attribute (the branches of an If, the body of a Loop) take; their own tensors do no harm. */

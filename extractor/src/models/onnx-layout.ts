@@ -1,22 +1,8 @@
-// Where the channels of an ONNX tensor are: the format itself doesn't say, its operators do. For the reader and the engine.
-import type { OnnxGraph, OnnxShape } from './onnx-graph.ts';
+// The two layouts of images, and the turn from one to the other. For the reader and the engine.
+import type { OnnxShape } from './onnx-graph.ts';
 
 /** How the image input lies: [batch, channels, height, width] or [batch, height, width, channels]. */
 export type InputLayout = 'nchw' | 'nhwc';
-
-/** Operators whose output has its channels in axis 1, by definition. */
-const CHANNELS_FIRST = new Set(
-  'Conv ConvTranspose ConvInteger QLinearConv MaxPool AveragePool LpPool GlobalAveragePool GlobalMaxPool GlobalLpPool BatchNormalization InstanceNormalization LRN DepthToSpace SpaceToDepth'.split(
-    ' ',
-  ),
-);
-
-/** Operators that leave every axis where it is: their output lies as their inputs do. */
-const SAME_LAYOUT = new Set(
-  'Abs Add And Cast Ceil Celu Clip Concat DequantizeLinear Div Dropout Elu Erf Exp Floor Gelu HardSigmoid HardSwish Identity LeakyRelu Log Max Mean Min Mish Mul Neg Pad Pow PRelu QuantizeLinear Reciprocal Relu Resize Round Selu Sigmoid Sign Slice Softplus Softsign Sqrt Sub Sum Tanh ThresholdedRelu Upsample'.split(
-    ' ',
-  ),
-);
 
 /** By the axis that has the size of a channel count; undefined where none has, or for another rank. */
 export function inputLayout(shape: OnnxShape | undefined): InputLayout | undefined {
@@ -24,18 +10,6 @@ export function inputLayout(shape: OnnxShape | undefined): InputLayout | undefin
   const isChannels = (axis: number | null | undefined): boolean => axis === 1 || axis === 3;
   if (isChannels(shape[1])) return 'nchw';
   return isChannels(shape[3]) ? 'nhwc' : undefined;
-}
-
-/** Names of the tensors whose channels are in axis 1: features are given channels last, so these are turned. */
-export function channelsFirstTensors(graph: OnnxGraph): ReadonlySet<string> {
-  const first = new Set(graph.inputs.filter(input => inputLayout(input.shape) === 'nchw').map(input => input.name));
-  // Nodes stand in an order in which they can run.
-  for (const { opType, inputs, outputs } of graph.nodes) {
-    const turned = CHANNELS_FIRST.has(opType) || (SAME_LAYOUT.has(opType) && inputs.some(input => first.has(input)));
-    const [output] = outputs;
-    if (turned && output !== undefined) first.add(output);
-  }
-  return first;
 }
 
 /** Moves the channels to the end: [rows, channels, …space] → [rows, …space, channels]. */

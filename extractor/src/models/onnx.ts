@@ -1,11 +1,12 @@
 // Reader of ONNX files: every node is a layer, named by the tensor it gives. No native code until shapes are asked for.
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import type { Layer, LayerGraph } from '../layer-graph.ts';
+import type { LayerGraph } from '../layer-graph.ts';
 import type { ModelFile, ModelReader } from '../model.ts';
+import { channelAxes } from './onnx-channels.ts';
 import { type OnnxFile, readOnnxFile } from './onnx-file.ts';
 import type { OnnxGraph, OnnxNode, OnnxShape } from './onnx-graph.ts';
-import { channelsFirstTensors } from './onnx-layout.ts';
+import type { OnnxLayer } from './onnx-pooling.ts';
 
 export const onnxReader: ModelReader = { format: 'onnx', recognises, open: openOnnx };
 
@@ -35,14 +36,14 @@ async function shapesFor(
 }
 
 function describeGraph(graph: OnnxGraph): LayerGraph {
-  const channelsFirst = channelsFirstTensors(graph);
+  const axes = channelAxes(graph);
   const layerOf = new Map(graph.nodes.flatMap(node => node.outputs.map(output => [output, node.outputs[0]] as const)));
   const constants = graph.nodes.filter(isConstant).map(node => [node.outputs[0] ?? '', node.constants] as const);
   const unowned = new Map([...graph.weights.map(weight => [weight.name, weight.parameters] as const), ...constants]);
   const constantNames = new Set(constants.map(([name]) => name));
-  const shapeOf = (name: string): OnnxShape => channelsLast(graph.known.get(name)?.shape, channelsFirst.has(name));
+  const shapeOf = (name: string): OnnxShape => channelsLast(graph.known.get(name)?.shape, axes.get(name) === 'first');
   const inputs = graph.inputs.map(
-    ({ name }, index): Layer => ({
+    ({ name }, index): OnnxLayer => ({
       index,
       name,
       className: 'Input',
@@ -53,7 +54,7 @@ function describeGraph(graph: OnnxGraph): LayerGraph {
   );
   const inputNames = new Set(inputs.map(input => input.name));
   const running = graph.nodes.filter(node => !isConstant(node));
-  const nodes = running.map(({ opType, inputs: taken, outputs }, index): Layer => {
+  const nodes = running.map(({ opType, inputs: taken, outputs }, index): OnnxLayer => {
     const name = outputs[0] ?? '';
     let parameters = 0;
     for (const input of taken) {
@@ -68,6 +69,7 @@ function describeGraph(graph: OnnxGraph): LayerGraph {
       outputShape: shapeOf(name),
       parameters,
       inbound: [...new Set(inbound)].filter(maker => !constantNames.has(maker)),
+      ...(!axes.has(name) && { channelAxis: 'unknown' }),
     };
   });
   const [image] = graph.inputs;

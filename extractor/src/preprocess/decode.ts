@@ -8,6 +8,18 @@ import { clipWide, cmykToRgb } from './colour.ts';
 import type { ImageFormat } from './format.ts';
 import type { Pixels } from './pixels.ts';
 
+/** What the header of an image claims. */
+export interface ImageHeader {
+  readonly width: number;
+  readonly height: number;
+  /** libvips' name of the colour space. */
+  readonly space: string;
+}
+
+export type HeaderResult =
+  | { readonly ok: true; readonly header: ImageHeader }
+  | { readonly ok: false; readonly failure: SampleFailure };
+
 export type DecodeResult =
   | { readonly ok: true; readonly pixels: Pixels }
   | { readonly ok: false; readonly failure: SampleFailure };
@@ -17,25 +29,40 @@ sharp.concurrency(1);
 // libvips would keep whole decoded images for a second operation on them that never comes.
 sharp.cache(false);
 
+/** Reads the header only, so an image that claims to be huge is refused before it has cost anything. */
+export async function readHeader(bytes: Uint8Array, format: ImageFormat, limits: ImageLimits): Promise<HeaderResult> {
+  try {
+    const options = { failOn: failureLevel(format), limitInputPixels: false } as const;
+    const { width, height, space } = await sharp(bytes, options).metadata();
+    if (Math.max(width, height) > limits.maxSide) {
+      return tooLarge(`${width}x${height} has a side of more than ${limits.maxSide} pixels`);
+    }
+    if (width * height > limits.maxPixels) {
+      return tooLarge(`${width}x${height} is more than ${limits.maxPixels} pixels`);
+    }
+    return { ok: true, header: { width, height, space } };
+  } catch (error) {
+    return { ok: false, failure: toFailure(error) };
+  }
+}
+
 /** The pixels of the first frame: 3 channels, or 1 where the file has no colour; alpha is dropped. */
 export async function decodeImage(
   bytes: Uint8Array,
   format: ImageFormat,
+  { space }: ImageHeader,
   exif: Recipe['exif'],
   limits: ImageLimits,
 ): Promise<DecodeResult> {
   const started = performance.now();
   const timeoutSeconds = Math.max(1, Math.ceil(limits.timeoutMs / 1000));
   try {
-    const failOn = failureLevel(format);
-    // Reads the header only, so an image that claims to be huge has cost nothing yet.
-    const header = await sharp(bytes, { failOn, limitInputPixels: false }).metadata();
-    if (header.width * header.height > limits.maxPixels) return tooLarge(header.width, header.height, limits);
     // Pillow turns a TIFF as its tag says whatever one asks for, and no other format.
     const autoOrient = exif === 'apply' || format === 'tiff';
-    const options = { failOn, ignoreIcc: true, autoOrient, limitInputPixels: limits.maxPixels } as const;
+    const limitInputPixels = limits.maxPixels;
+    const options = { failOn: failureLevel(format), ignoreIcc: true, autoOrient, limitInputPixels } as const;
     const image = sharp(bytes, options).timeout({ seconds: timeoutSeconds });
-    return { ok: true, pixels: await readPixels(image, isGrayAlphaPng(bytes, format) ? 'rgb16' : header.space) };
+    return { ok: true, pixels: await readPixels(image, isGrayAlphaPng(bytes, format) ? 'rgb16' : space) };
   } catch (error) {
     // A decoder that libvips interrupts may give any reason, such as a bad seek for AVIF: the clock knows better.
     if (performance.now() - started >= timeoutSeconds * 1000) return timedOut(timeoutSeconds);
@@ -85,8 +112,7 @@ function toPixels({ data, info }: { data: Buffer; info: OutputInfo }): Pixels {
   return { data, width, height, channels };
 }
 
-function tooLarge(width: number, height: number, limits: ImageLimits): DecodeResult {
-  const message = `${width}x${height} is more than ${limits.maxPixels} pixels`;
+function tooLarge(message: string): HeaderResult {
   return { ok: false, failure: { code: 'image-too-large', message } };
 }
 

@@ -1,9 +1,9 @@
 // Image bytes to the values a model takes, by the recipe: decode, resize, scale. For workers, methods and the CLI.
 import type { SampleErrorCode } from '../../../shared/src/errors.ts';
 import type { Recipe } from '../../../shared/src/recipe.ts';
-import { DEFAULT_IMAGE_LIMITS, type ImageLimits, type PrepareResult } from '../preprocess.ts';
+import { DEFAULT_IMAGE_LIMITS, type ImageLimits, type PixelBudget, type PrepareResult } from '../preprocess.ts';
 import { dropAlpha, rgbToGray } from './colour.ts';
-import { decodeImage } from './decode.ts';
+import { decodeImage, readHeader } from './decode.ts';
 import { sniffFormat } from './format.ts';
 import type { Pixels } from './pixels.ts';
 import { resizePixels } from './resize.ts';
@@ -23,6 +23,7 @@ export async function prepareImage(
   bytes: Uint8Array,
   recipe: Recipe,
   limits: ImageLimits = DEFAULT_IMAGE_LIMITS,
+  budget?: PixelBudget,
 ): Promise<PrepareResult> {
   if (bytes.length === 0) return failure('empty-file', 'the file has 0 bytes');
   if (bytes.length > limits.maxBytes) {
@@ -32,8 +33,15 @@ export async function prepareImage(
   if (format === null) return failure('unsupported-format', 'the bytes are no JPEG, PNG, WebP, GIF, TIFF or AVIF');
   const damage = findDamage(bytes, format);
   if (damage !== null) return failure('corrupt-image', damage);
-  const decoded = await decodeImage(bytes, format, recipe.exif, limits);
-  return decoded.ok ? preparePixels(decoded.pixels, recipe) : decoded;
+  const read = await readHeader(bytes, format, limits);
+  if (!read.ok) return read;
+  const giveBack = await budget?.take(read.header.width * read.header.height);
+  try {
+    const decoded = await decodeImage(bytes, format, read.header, recipe.exif, limits);
+    return decoded.ok ? preparePixels(decoded.pixels, recipe) : decoded;
+  } finally {
+    giveBack?.();
+  }
 }
 
 /** The same from pixels on. */

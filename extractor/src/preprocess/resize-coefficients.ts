@@ -26,9 +26,10 @@ const KERNELS: Readonly<Record<ConvolutionKernel, { support: number; at: (x: num
   lanczos: { support: 3, at: x => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
 };
 
-/** A run asks for one output size, but its photos come in many input sizes: 64 tables of a few kB each. */
-const CACHE_SIZE = 64;
+/** For each thread. A run asks for one output size, but its photos come in many input sizes: tables of 20 to 200 kB. */
+export const MAX_CACHED_BYTES = 16 * 1024 * 1024;
 const cache = new Map<string, AxisCoefficients>();
+let cachedBytes = 0;
 
 /** The weights for resizing an axis of `inSize` to `outSize` pixels; computed once for each triple, then cached. */
 export function axisCoefficients(inSize: number, outSize: number, kernel: ConvolutionKernel): AxisCoefficients {
@@ -36,15 +37,20 @@ export function axisCoefficients(inSize: number, outSize: number, kernel: Convol
   const cached = cache.get(key);
   const coefficients = cached ?? computeCoefficients(inSize, outSize, kernel);
   // A Map keeps insertion order: deleting and setting again makes this the youngest entry.
-  if (cached !== undefined) cache.delete(key);
+  cache.delete(key);
   cache.set(key, coefficients);
-  if (cache.size > CACHE_SIZE) {
-    for (const oldest of cache.keys()) {
-      cache.delete(oldest);
-      break;
-    }
+  if (cached === undefined) cachedBytes += byteLength(coefficients);
+  // The oldest go first; a table that is larger than the bound goes as well.
+  for (const [oldest, table] of cache) {
+    if (cachedBytes <= MAX_CACHED_BYTES) break;
+    cache.delete(oldest);
+    cachedBytes -= byteLength(table);
   }
   return coefficients;
+}
+
+function byteLength({ starts, counts, weights }: AxisCoefficients): number {
+  return starts.byteLength + counts.byteLength + weights.byteLength;
 }
 
 /**
@@ -57,7 +63,7 @@ function computeCoefficients(inSize: number, outSize: number, kernel: Convolutio
   const scale = inSize / outSize;
   const stretch = Math.max(scale, 1);
   const reach = support * stretch;
-  const stride = Math.ceil(reach) * 2 + 1;
+  const stride = Math.min(inSize, Math.ceil(reach) * 2 + 1);
   const starts = new Int32Array(outSize);
   const counts = new Int32Array(outSize);
   const weights = new Int32Array(outSize * stride);

@@ -20,16 +20,17 @@ export async function chooseRecipe(options: ExtractOptions, model: ModelFile): P
 
   const merged = Recipe.safeParse({ ...sizeOf(model), ...base, ...flags });
   if (!merged.success) {
-    throw new Refusal(
-      'recipe-missing',
-      `Expected a whole recipe but: ${z.prettifyError(merged.error).replaceAll('\n', ' ')}`,
-      {
-        hint: 'Give --size WxH where the model leaves its input size open.',
-      },
-    );
+    const problem = z.prettifyError(merged.error).replaceAll('\n', ' ');
+    const sized = merged.error.issues.every(({ path }) => path[0] !== 'width' && path[0] !== 'height');
+    throw new Refusal(flagged ? 'bad-option' : 'recipe-missing', `Expected a whole recipe but: ${problem}`, {
+      hint:
+        sized || 'width' in flags
+          ? 'See the recipe options in `layertap extract --help`.'
+          : 'Give --size WxH: the model leaves its input size open.',
+    });
   }
   const recipe = merged.data;
-  checkAgainstModel(recipe, model);
+  checkAgainstModel(recipe, model, flagged);
   return { recipe, origin: flagged ? 'flags' : file !== undefined ? 'file' : 'sidecar' };
 }
 
@@ -57,13 +58,14 @@ function missingRecipe(model: ModelFile, flagged: boolean): Refusal {
   });
 }
 
-function checkAgainstModel(recipe: Recipe, model: ModelFile): void {
+function checkAgainstModel(recipe: Recipe, model: ModelFile, flagged: boolean): void {
+  const code = flagged ? 'bad-option' : 'recipe-mismatch';
   const channels = channelCount(recipe);
   const given = [recipe.height, recipe.width, channels];
   const wanted = model.graph.inputShape;
   if (wanted.some((axis, index) => axis !== null && axis !== given[index])) {
     throw new Refusal(
-      'recipe-mismatch',
+      code,
       `Expected a recipe for input [${wanted.map(axis => axis ?? 'any').join(', ')}] (height, width, channels) but received [${given.join(', ')}]`,
       { hint: 'Change --size or --channels (gray has one channel, rgb and bgr have three).' },
     );
@@ -71,7 +73,7 @@ function checkAgainstModel(recipe: Recipe, model: ModelFile): void {
   for (const name of ['mean', 'std'] as const) {
     const count = recipe[name].length;
     if (count !== 1 && count !== channels) {
-      throw new Refusal('recipe-mismatch', `Expected 1 or ${channels} numbers for --${name} but received ${count}`);
+      throw new Refusal(code, `Expected 1 or ${channels} numbers for --${name} but received ${count}`);
     }
   }
 }

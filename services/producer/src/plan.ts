@@ -8,6 +8,7 @@ import { selectLayers } from '../../../extractor/src/select.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import type { ExtractOptions } from '../../../shared/src/extract-options.ts';
 import { fingerprintOf } from '../../../shared/src/fingerprint.ts';
+import { manifestFolder } from '../../../shared/src/manifest.ts';
 import { channelCount } from '../../../shared/src/recipe.ts';
 import type { ExtractRequest } from '../../../shared/src/request.ts';
 import { ROW_COLUMNS } from '../../../shared/src/row-schema.ts';
@@ -52,12 +53,16 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
   const location = absoluteSource(options.source);
   const storage = openFileStorage(out);
   const standing = await checkDirectory(storage, request, { source: location, limit: options.limit });
-  if (standing !== undefined) return { run: standing, storage, continued: true, notes };
+  if (standing !== undefined) {
+    return { run: standing, storage, continued: true, notes: [...notes, ...continuedNotes(options, standing)] };
+  }
 
   const source = await openSource(location);
   checkColumnNames(columns, source);
+  const runId = `run-${randomBytes(6).toString('hex')}`;
   const manifest = await writeManifest({
     storage,
+    runId,
     source,
     limit: options.limit,
     duplicates: options.duplicates,
@@ -68,7 +73,7 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
   const shardSize = options.shardSize ?? shardSizeFor(columns, manifest.rows, request.batch);
   const run: RunRecord = {
     version: 1,
-    runId: `run-${randomBytes(6).toString('hex')}`,
+    runId,
     createdAt: new Date().toISOString(),
     source: location,
     limit: options.limit,
@@ -82,6 +87,7 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
     versions: { ...commonVersions() },
   };
   if (!(await createRun(storage, run))) {
+    for await (const path of storage.list(manifestFolder(runId))) await storage.remove(path);
     throw new Refusal('run-mismatch', `Another producer began a run in '${out}' at the same moment`, {
       hint: 'Run the same command again: it continues that run when the request is the same.',
     });
@@ -153,6 +159,17 @@ async function checkDirectory(
     });
   }
   return undefined;
+}
+
+/** What a continued run does not take over from the command. */
+function continuedNotes(options: PlanOptions, run: RunRecord): readonly string[] {
+  const { batch } = run.request;
+  const notes = [`its manifest of ${run.manifest.rows} images stands: images that came since are not in it`];
+  if (options.batch !== batch) notes.push(`--batch ${batch} stands, as the run began with it`);
+  if (options.shardSize !== undefined && options.shardSize !== run.shardSize) {
+    notes.push(`--shard-size ${run.shardSize} stands, as the run began with it`);
+  }
+  return notes;
 }
 
 function checkColumnNames(columns: readonly FeatureSpec[], source: Source): void {

@@ -29,19 +29,33 @@ export async function produce(options: ProduceOptions): Promise<RunSummary | und
   return options.wait ? waitForRun(options) : undefined;
 }
 
-async function waitForRun({ queue, run, storage, signal, logger }: ProduceOptions): Promise<RunSummary | undefined> {
-  let shown = -1;
+async function waitForRun(options: ProduceOptions): Promise<RunSummary | undefined> {
+  const { run, storage, signal, logger } = options;
+  let before = -1;
   while (!signal.aborted) {
+    const began = performance.now();
     const done = (await doneShards(storage, run)).length;
+    // Counting the receipts of a million shards takes seconds: most of the time goes into waiting all the same.
+    const pause = Math.max(WAIT_POLL_MS, 10 * (performance.now() - began));
     if (done === run.shards) return finishRun(storage, run);
-    if (done !== shown) logger.log('info', `${done}/${run.shards} shards done`);
-    shown = done;
-    const failed = await queue.failed(run.runId, FAILED_SHOWN);
-    const { waiting, active, delayed } = await queue.counts();
-    if (failed.length > 0 && waiting + active + delayed === 0) throw failedShards(storage, failed);
-    await delay(WAIT_POLL_MS, undefined, { signal }).catch(() => undefined);
+    if (done === before) await checkQueue(options, run.shards - done);
+    else logger.log('info', `${done}/${run.shards} shards done`);
+    before = done;
+    await delay(pause, undefined, { signal }).catch(() => undefined);
   }
   return undefined;
+}
+
+/** Nothing moved for a while: refuses when all that is left has failed, and queues anew what the queue has lost. */
+async function checkQueue({ queue, run, storage, signal, logger }: ProduceOptions, left: number): Promise<void> {
+  const { waiting, active, delayed } = await queue.counts();
+  const failed = await queue.failed(run.runId, left);
+  const empty = waiting + active + delayed === 0;
+  if (failed.length === left || (empty && failed.length > 0))
+    throw failedShards(storage, failed.slice(0, FAILED_SHOWN));
+  if (!empty) return;
+  const queued = await enqueueRun(queue, run, storage, { signal });
+  if (queued > 0) logger.log('warn', `the queue was empty with ${queued} shards left: queued them again`);
 }
 
 function failedShards(storage: Storage, failed: Awaited<ReturnType<JobQueue['failed']>>): Refusal {

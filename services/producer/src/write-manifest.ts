@@ -1,7 +1,7 @@
 // Walks a source into the manifest of a run, at flat memory; finds two samples of one id before the first job.
 import { tmpdir } from 'node:os';
 import { Refusal } from '../../../shared/src/errors.ts';
-import type { CarriedColumn, Sample } from '../../../shared/src/manifest.ts';
+import type { Sample } from '../../../shared/src/manifest.ts';
 import { type ManifestReader, openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { type ManifestSummary, openManifestWriter } from '../../../shared/src/manifest-writer.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
@@ -10,6 +10,7 @@ import type { Source } from './source.ts';
 
 export interface WriteManifestOptions {
   readonly storage: Storage;
+  readonly runId: string;
   readonly source: Source;
   /** Take only the first samples. @default all */
   readonly limit: number | undefined;
@@ -19,58 +20,94 @@ export interface WriteManifestOptions {
   readonly signal?: AbortSignal;
 }
 
-export async function writeManifest(options: WriteManifestOptions): Promise<ManifestSummary> {
-  const { storage, source } = options;
-  const first = await writeSamples(options, limited(source.samples(), options.limit), source.carried);
-  if (first.renames.size === 0) return first.summary;
-  // Each file is read whole before it is replaced, so the manifest can be renumbered in place.
-  const renumbered = renamed(openManifestReader(storage).read(0, first.summary.rows), first.renames);
-  const second = await writeSamples({ ...options, duplicates: 'refuse' }, renumbered, source.carried);
-  return second.summary;
-}
+/** Samples between two calls of `onProgress`. */
+const PROGRESS_ROWS = 100_000;
 
-async function writeSamples(
-  options: WriteManifestOptions,
-  samples: AsyncIterable<Sample>,
-  carried: readonly CarriedColumn[],
-): Promise<{ readonly summary: ManifestSummary; readonly renames: ReadonlyMap<number, string> }> {
-  const writer = openManifestWriter(options.storage, carried);
+export async function writeManifest(options: WriteManifestOptions): Promise<ManifestSummary> {
+  const { storage, runId, source, duplicates } = options;
   const finder = createDuplicateFinder({ spillDirectory: tmpdir() });
   try {
-    let row = 0;
-    for await (const sample of samples) {
-      options.signal?.throwIfAborted();
-      await finder.add(sample.sampleId, row++);
-      await writer.add(sample);
-      if (row % 100_000 === 0) options.onProgress?.(row);
+    const taken = new Set<string>();
+    const samples = limited(source.samples(), options.limit);
+    const summary = await writeSamples(
+      options,
+      async (sample, row) => {
+        await finder.add(sample.sampleId, row);
+        if (duplicates === 'number' && NUMBERED.test(sample.sampleId)) taken.add(sample.sampleId);
+      },
+      samples,
+    );
+    if (duplicates === 'refuse') {
+      await refuseDuplicates(openManifestReader(storage, runId), finder.find());
+      return summary;
     }
-    const summary = await writer.close();
-    return { summary, renames: await resolveDuplicates(options, finder.find()) };
+    const candidates = await rowsOf(finder.find());
+    if (candidates.size === 0) return summary;
+    // Each file is read whole before it is replaced, so the manifest can be numbered in place.
+    const written = openManifestReader(storage, runId).read(0, summary.rows);
+    return await writeSamples(options, async () => undefined, numbered(written, candidates, taken));
   } finally {
     await finder.close();
   }
 }
 
-/** Rows whose hashes are equal are compared by their real ids. */
-async function resolveDuplicates(
+/** Ids that a number could collide with. */
+const NUMBERED = /#\d+$/;
+
+async function writeSamples(
   options: WriteManifestOptions,
-  groups: AsyncIterable<readonly number[]>,
-): Promise<ReadonlyMap<number, string>> {
-  const manifest = openManifestReader(options.storage);
-  const renames = new Map<number, string>();
+  each: (sample: Sample, row: number) => Promise<void>,
+  samples: AsyncIterable<Sample>,
+): Promise<ManifestSummary> {
+  const writer = openManifestWriter(options.storage, options.runId, options.source.carried);
+  let row = 0;
+  for await (const sample of samples) {
+    options.signal?.throwIfAborted();
+    await each(sample, row++);
+    await writer.add(sample);
+    if (row % PROGRESS_ROWS === 0) options.onProgress?.(row);
+  }
+  return writer.close();
+}
+
+/** Rows whose hashes are equal are compared by their real ids; the first true pair is refused. */
+async function refuseDuplicates(manifest: ManifestReader, groups: AsyncIterable<readonly number[]>): Promise<void> {
   for await (const group of groups) {
-    const seen = new Map<string, Sample[]>();
-    for (const row of [...group].sort((a, b) => a - b)) {
+    const seen = new Map<string, Sample>();
+    for (const row of group) {
       const sample = await sampleAt(manifest, row);
-      const same = seen.get(sample.sampleId) ?? [];
-      same.push(sample);
-      seen.set(sample.sampleId, same);
-      if (same.length === 1) continue;
-      if (options.duplicates === 'refuse') throw duplicateSample(same[0] ?? sample, sample);
-      renames.set(row, `${sample.sampleId}#${same.length}`);
+      const before = seen.get(sample.sampleId);
+      if (before !== undefined) throw duplicateSample(before, sample);
+      seen.set(sample.sampleId, sample);
     }
   }
-  return renames;
+}
+
+async function rowsOf(groups: AsyncIterable<readonly number[]>): Promise<ReadonlySet<number>> {
+  const rows = new Set<number>();
+  for await (const group of groups) for (const row of group) rows.add(row);
+  return rows;
+}
+
+/** The second sample of an id becomes `id#2`, the third `id#3`; a name that is taken is passed over. */
+async function* numbered(
+  samples: AsyncIterable<Sample>,
+  candidates: ReadonlySet<number>,
+  taken: ReadonlySet<string>,
+): AsyncGenerator<Sample> {
+  const last = new Map<string, number>();
+  let row = 0;
+  for await (const sample of samples) {
+    if (!candidates.has(row++)) {
+      yield sample;
+      continue;
+    }
+    const { sampleId } = sample;
+    let number = (last.get(sampleId) ?? 0) + 1;
+    while (number > 1 && taken.has(`${sampleId}#${number}`)) number++;
+    last.set(sampleId, number);
+    yield number === 1 ? sample : { ...sample, sampleId: `${sampleId}#${number}` };
+  }
 }
 
 async function sampleAt(manifest: ManifestReader, row: number): Promise<Sample> {
@@ -95,9 +132,4 @@ async function* limited(samples: AsyncIterable<Sample>, limit: number | undefine
     yield sample;
     if (++count === limit) return;
   }
-}
-
-async function* renamed(samples: AsyncIterable<Sample>, renames: ReadonlyMap<number, string>): AsyncGenerator<Sample> {
-  let row = 0;
-  for await (const sample of samples) yield { ...sample, sampleId: renames.get(row++) ?? sample.sampleId };
 }

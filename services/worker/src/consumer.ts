@@ -18,6 +18,8 @@ export interface WorkerOptions extends EngineClientOptions {
   readonly queue: JobQueue;
   /** Engine processes, each with the extractor in its memory. */
   readonly processes: number;
+  /** No other worker could take what this one declines: such a shard fails instead of waiting. @default false */
+  readonly alone?: boolean;
   readonly onProgress?: (progress: ShardProgress) => void;
   /** `receipt` is the engine process' own JSON of the shard. */
   readonly onReceipt?: (job: ShardJob, receipt: unknown) => void;
@@ -119,7 +121,7 @@ async function warmAll(slots: readonly Slot[], job: ShardJob, { logger }: Worker
   }
 }
 
-function toQueueError(job: ShardJob, error: unknown, { logger }: WorkerOptions): unknown {
+function toQueueError(job: ShardJob, error: unknown, { logger, alone = false }: WorkerOptions): unknown {
   if (!(error instanceof EngineFailure)) return error;
   switch (error.kind) {
     case 'retry':
@@ -127,6 +129,7 @@ function toQueueError(job: ShardJob, error: unknown, { logger }: WorkerOptions):
     case 'refused':
       return new JobRefused(error.message);
     case 'declined':
+      if (alone) return new JobRefused(error.message, { cause: error });
       logger.log('warn', `shard ${job.shard} of run ${job.runId} is declined: ${error.message}`);
       return new JobReleased(error.message, DECLINED_DELAY_MS);
   }

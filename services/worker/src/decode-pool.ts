@@ -4,6 +4,7 @@ import '../../../extractor/src/preprocess/decode.ts';
 import { DEFAULT_IMAGE_LIMITS, type ImageLimits, type PrepareResult } from '../../../extractor/src/preprocess.ts';
 import { compiledUrl } from '../../../shared/src/compiled-url.ts';
 import type { Recipe } from '../../../shared/src/recipe.ts';
+import { createPixelShares, type PixelShare, returnShare } from './pixel-budget.ts';
 import { openThreadPool } from './thread-pool.ts';
 
 export interface DecodeTask {
@@ -30,13 +31,31 @@ export interface DecodePoolOptions {
   readonly threads: number;
   /** @default DEFAULT_IMAGE_LIMITS */
   readonly limits?: ImageLimits;
+  /**
+   * Decoded pixels in memory at a time over all threads, at 3 bytes each, or twice that where libvips turns or
+   * deinterlaces an image; one of more than that is decoded alone.
+   * @default 134_217_728
+   */
+  readonly pixelsAtOnce?: number;
 }
 
+/** What each thread is given at its start. */
+export interface DecodeSettings {
+  readonly limits: ImageLimits;
+  readonly share: PixelShare;
+}
+
+/** Eleven photos of 12 megapixels: more than libuv's four threads decode at a time. */
+const PIXELS_AT_ONCE = 128 * 1024 * 1024;
+
 export async function openDecodePool(options: DecodePoolOptions): Promise<DecodePool> {
-  const pool = await openThreadPool<DecodeTask, DecodedSample>({
+  const { limits = DEFAULT_IMAGE_LIMITS, pixelsAtOnce = PIXELS_AT_ONCE } = options;
+  const createShare = createPixelShares(pixelsAtOnce);
+  const pool = await openThreadPool<DecodeTask, DecodedSample, DecodeSettings>({
     script: compiledUrl('./decode-thread.ts', import.meta.url),
     threads: options.threads,
-    settings: options.limits ?? DEFAULT_IMAGE_LIMITS,
+    settings: () => ({ limits, share: createShare() }),
+    onEnd: ({ share }) => returnShare(share),
   });
   return { prepare: task => pool.run(task), close: () => pool.close() };
 }

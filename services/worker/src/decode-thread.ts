@@ -3,12 +3,13 @@ import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { workerData } from 'node:worker_threads';
 import { prepareImage } from '../../../extractor/src/preprocess/prepare-image.ts';
-import type { ImageLimits } from '../../../extractor/src/preprocess.ts';
-import type { DecodedSample, DecodeTask } from './decode-pool.ts';
+import type { DecodedSample, DecodeSettings, DecodeTask } from './decode-pool.ts';
+import { openPixelBudget } from './pixel-budget.ts';
 import { readImageFile } from './read-image-file.ts';
 import { serveTasks } from './thread-server.ts';
 
-const limits = workerData as ImageLimits;
+const { limits, share } = workerData as DecodeSettings;
+const budget = openPixelBudget(share);
 
 serveTasks<DecodeTask, DecodedSample>({
   handle: prepareFile,
@@ -22,7 +23,7 @@ async function prepareFile({ uri, recipe }: DecodeTask): Promise<DecodedSample> 
   const file = await readImageFile(uri, limits.maxBytes);
   const sha256 = file.ok ? createHash('sha256').update(file.bytes).digest('hex') : null;
   const read = performance.now();
-  const result = file.ok ? await prepareImage(file.bytes, recipe, limits) : file;
+  const result = file.ok ? await prepareImage(file.bytes, recipe, limits, budget) : file;
   const decoded = performance.now();
   return { sha256, result, seconds: { read: (read - started) / 1000, decode: (decoded - read) / 1000 } };
 }

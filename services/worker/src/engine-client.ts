@@ -51,6 +51,8 @@ export class EngineFailure extends Error {
 }
 
 const LONGEST_RESTART_DELAY_MS = 30_000;
+/** A process that died so often without one answer is broken here, whatever the shard. */
+const GIVE_UP_DEATHS = 5;
 
 interface Answer<Value> {
   readonly promise: Promise<Value>;
@@ -73,6 +75,9 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
   let engine: EngineProcess | undefined;
   let starting: Promise<EngineProcess> | undefined;
   let deathsInARow = 0;
+  let lastDeath = '';
+  /** Whether any process of this client ever answered for a shard. */
+  let answered = false;
   let ending = false;
 
   function start(): Promise<EngineProcess> {
@@ -106,10 +111,12 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
         return;
       case 'done':
         deathsInARow = 0;
+        answered = true;
         takeShard(message.key)?.resolve(message.receipt);
         return;
       case 'failed':
         deathsInARow = 0;
+        answered = true;
         takeShard(message.key)?.reject(new EngineFailure(message.kind, message.message));
         return;
       case 'log':
@@ -127,6 +134,7 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
     engine = undefined;
     starting = undefined;
     deathsInARow += 1;
+    lastDeath = how;
     const error = new Error(`engine process ${how}${whileWorkingOn([...shards.values()])}`);
     if (!ending) logger.log('warn', error.message);
     for (const answer of [...warmings.splice(0), ...shards.values()]) answer.reject(error);
@@ -134,6 +142,10 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
   }
 
   async function processShard(job: ShardJob, { attempt, signal, onProgress }: ProcessOptions): Promise<unknown> {
+    if (!answered && deathsInARow >= GIVE_UP_DEATHS) {
+      const message = `the engine process does not come up on this machine: it ${lastDeath}, ${deathsInARow} times in a row`;
+      throw new EngineFailure('declined', message);
+    }
     const key = jobIdOf(job);
     // Taken again after its lock was lost, while the process still winds up the try before.
     while (shards.has(key)) await shards.get(key)?.promise.catch(() => undefined);

@@ -1,7 +1,7 @@
 // The engine process: holds one warmed extractor and works through the shards that its parent sends.
 // Its death is an event for the parent, not an outage: everything it holds can be made again.
 import { hostname } from 'node:os';
-import { describeError, Refusal } from '../../../shared/src/errors.ts';
+import { describeError, Refusal, type RefusalCode } from '../../../shared/src/errors.ts';
 import type { ShardJob } from '../../../shared/src/job.ts';
 import { type ManifestReader, openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { openRun, type RunRecord, readReceipt } from '../../../shared/src/run.ts';
@@ -134,13 +134,22 @@ async function openRunOf(job: ShardJob): Promise<OpenedRun> {
       hint: 'The job is older than the directory: run `layertap resume` on it.',
     });
   }
-  current = { out: job.out, run, storage, manifest: openManifestReader(storage) };
+  current = { out: job.out, run, storage, manifest: openManifestReader(storage, run.runId) };
   return current;
 }
 
+/** What this machine lacks and another may have: an engine, the model's bytes, the folders of the run. */
+const ELSEWHERE: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
+  'engine-unavailable',
+  'model-unreadable',
+  'model-mismatch',
+  'run-missing',
+  'source-unreadable',
+]);
+
 function failureKind(error: unknown): FailureKind {
   if (!(error instanceof Refusal)) return 'retry';
-  if (error.code === 'engine-unavailable') return 'declined';
+  if (ELSEWHERE.has(error.code)) return 'declined';
   return error.code === 'output-unwritable' ? 'retry' : 'refused';
 }
 

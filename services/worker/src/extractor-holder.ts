@@ -47,7 +47,7 @@ async function load(run: RunRecord, threads: number | undefined, loads: number):
   const model = await openModel(request.model);
   if (model.sha256 !== request.modelSha256) {
     throw new Refusal(
-      'run-mismatch',
+      'model-mismatch',
       `Expected the model '${request.model}' to have sha256 ${request.modelSha256.slice(0, 12)}… but it has ${model.sha256.slice(0, 12)}…`,
       {
         hint: 'The model file changed since the run began: put the old one back, or extract into another directory.',

@@ -3,7 +3,7 @@ import type { Extractor } from '../../../extractor/src/engine.ts';
 import { poolFeature } from '../../../extractor/src/pool.ts';
 import { noSeconds, type ShardReceipt, type Stage } from '../../../shared/src/receipt.ts';
 import { rowSchema } from '../../../shared/src/row-schema.ts';
-import { type RunRecord, shardRange } from '../../../shared/src/run.ts';
+import { type RunRecord, readReceipt, shardRange } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import type { TensorData } from '../../../shared/src/tensor.ts';
 import { cpuName } from '../../../shared/src/versions.ts';
@@ -52,6 +52,9 @@ export async function processShard(work: ShardWork): Promise<ShardReceipt> {
     signal.throwIfAborted();
     const expected = shardRange(run, work.shard).rows;
     if (rows !== expected) throw new Error(`Expected ${expected} rows in shard ${work.shard} but received ${rows}`);
+    // Where another worker was first, its run may be finished: no part may appear in it any more.
+    const standing = await readReceipt(storage, run, work.shard);
+    if (standing !== undefined) return standing;
     const files = await timed(seconds, 'publish', () => part.publish());
     const failed = Object.values(failures).reduce((sum, count) => sum + count, 0);
     return await publishReceipt(storage, run, {

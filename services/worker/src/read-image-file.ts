@@ -1,4 +1,4 @@
-// Reads one image file within bounds; whatever is wrong with it becomes a row's failure. For decode-thread.ts.
+// Reads one image file within bounds; whatever is wrong with the file becomes a row's failure. For decode-thread.ts.
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { hasErrorCode, type SampleErrorCode, type SampleFailure } from '../../../shared/src/errors.ts';
@@ -10,7 +10,21 @@ export type FileResult =
 /** Without O_NONBLOCK, opening a fifo that nobody writes to would hold the thread for ever. */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
-/** The bytes of a regular file of at most `maxBytes`. */
+/** What is wrong with this machine, its network or its disk at the moment, and says nothing of the file. */
+const PASSING_ERRORS = [
+  'EIO',
+  'ESTALE',
+  'ETIMEDOUT',
+  'EMFILE',
+  'ENFILE',
+  'ENOMEM',
+  'EAGAIN',
+  // A mount whose server or FUSE process has gone.
+  'EHOSTDOWN',
+  'ENOTCONN',
+] as const;
+
+/** The bytes of a regular file of at most `maxBytes`; throws where another attempt may well find the file in order. */
 export async function readImageFile(path: string, maxBytes: number): Promise<FileResult> {
   let file: FileHandle | undefined;
   try {
@@ -23,6 +37,8 @@ export async function readImageFile(path: string, maxBytes: number): Promise<Fil
   } catch (error) {
     if (hasErrorCode(error, 'ENOENT') || hasErrorCode(error, 'ENOTDIR'))
       return failure('not-found', 'there is no such file');
+    if (PASSING_ERRORS.some(code => hasErrorCode(error, code)))
+      throw new Error(`Could not read '${path}' this time`, { cause: error });
     return failure('unreadable', error instanceof Error && 'code' in error ? `${error.code}` : String(error));
   } finally {
     await file?.close();

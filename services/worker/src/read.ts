@@ -7,6 +7,7 @@ import { type RunRecord, shardRange } from '../../../shared/src/run.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import type { DecodedSample, DecodePool } from './decode-pool.ts';
 import type { Row } from './serialize.ts';
+import { checkSourceFolder } from './source-folder.ts';
 
 export interface DecodedBatch {
   readonly rows: readonly Row[];
@@ -71,19 +72,17 @@ async function* postBatches(options: ReadShardOptions): AsyncGenerator<PostedBat
 }
 
 function post(samples: readonly Sample[], { run, pool }: ReadShardOptions): PostedBatch {
-  const decoded =
-    pool === undefined ? Promise.resolve(undecodedBatch(samples)) : decodeBatch(samples, run.request, pool);
+  const decoded = pool === undefined ? Promise.resolve(undecodedBatch(samples)) : decodeBatch(samples, run, pool);
   decoded.catch(() => undefined);
   return { decoded };
 }
 
-async function decodeBatch(
-  samples: readonly Sample[],
-  request: RunRecord['request'],
-  pool: DecodePool,
-): Promise<DecodedBatch> {
-  const { recipe } = request;
+async function decodeBatch(samples: readonly Sample[], run: RunRecord, pool: DecodePool): Promise<DecodedBatch> {
+  const { recipe } = run.request;
   const decoded = await Promise.all(samples.map(({ uri }) => pool.prepare({ uri, recipe })));
+  const lost = samples.filter((_, slot) => isNotFound(decoded[slot]));
+  // A published row says for ever that the image is gone: a machine that sees none of the source may not say so.
+  for (const { uri } of lost) await checkSourceFolder(run.source, uri);
   const shape = [recipe.height, recipe.width, channelCount(recipe)];
   const size = sizeOfShape(shape);
   const data = new Float32Array(samples.length * size);
@@ -98,6 +97,10 @@ async function decodeBatch(
       decode: decoded.reduce((sum, { seconds }) => sum + seconds.decode, 0),
     },
   };
+}
+
+function isNotFound(decoded: DecodedSample | undefined): boolean {
+  return decoded?.result.ok === false && decoded.result.failure.code === 'not-found';
 }
 
 function rowOf(sample: Sample, decoded: DecodedSample | undefined): Row {

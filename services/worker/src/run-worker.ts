@@ -1,17 +1,13 @@
 // A worker from start to stop: connects (retrying for as long as it takes), consumes, finishes runs, closes in order.
 import { hostname } from 'node:os';
-import { describeError } from '../../../shared/src/errors.ts';
 import type { WorkerOptions } from '../../../shared/src/extract-options.ts';
-import { finishRun } from '../../../shared/src/finish-run.ts';
-import type { ShardJob } from '../../../shared/src/job.ts';
 import type { Lifecycle } from '../../../shared/src/lifecycle.ts';
 import type { Logger } from '../../../shared/src/logger.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
 import { ShardReceipt } from '../../../shared/src/receipt.ts';
-import { openRun } from '../../../shared/src/run.ts';
-import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { openWorker } from './consumer.ts';
 import { engineProcessStart } from './engine-process-options.ts';
+import { createRunFinisher } from './run-finisher.ts';
 
 export interface RunWorkerOptions extends WorkerOptions {
   readonly redis: string;
@@ -33,30 +29,15 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   });
   lifecycle.defer(() => queue.close());
   const name = `${hostname()}-${process.pid}`;
-  /** Runs of which this worker did a shard: the last one to be idle finds them complete. */
-  const touched = new Map<string, ShardJob>();
-
-  async function finishTouched(): Promise<void> {
-    for (const [out, job] of touched) {
-      touched.delete(out);
-      try {
-        const storage = openFileStorage(job.out);
-        const summary = await finishRun(storage, await openRun(storage));
-        if (summary !== undefined)
-          logger.log('info', `run ${job.runId} is done: ${summary.ok} ok, ${summary.failed} failed`, { out });
-      } catch (error) {
-        logger.log('warn', `could not finish run ${job.runId}: ${describeError(error)}`);
-      }
-    }
-  }
-
+  const finisher = createRunFinisher(logger);
+  lifecycle.defer(() => finisher.close());
   const worker = await openWorker({
     queue,
     processes: options.processes,
     ...engineProcessStart({ ...options, name }, options.env),
     logger,
     onReceipt: (job, receipt) => {
-      touched.set(job.out, job);
+      finisher.shardDone(job);
       const { rows, failed, totalSeconds } = ShardReceipt.parse(receipt);
       logger.log('info', `shard ${job.shard} done`, {
         run: job.runId,
@@ -65,7 +46,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
         seconds: Number(totalSeconds.toFixed(2)),
       });
     },
-    onIdle: () => void finishTouched(),
+    onIdle: () => void finisher.finish(),
     onFailed: (job, error) => logger.log('error', `shard ${job.shard} failed: ${error.message}`, { run: job.runId }),
   });
   logger.log('info', `worker ${name} is ready`, { processes: options.processes, queue: options.queue });
@@ -76,5 +57,5 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   });
   logger.log('info', 'finishing the shards in hand');
   await worker.close({ force: lifecycle.leaving.aborted });
-  await finishTouched();
+  await finisher.finish();
 }

@@ -2,12 +2,14 @@
 import { Worker } from 'node:worker_threads';
 import type { ThreadReply, ThreadRequest } from './thread-server.ts';
 
-export interface ThreadPoolOptions {
+export interface ThreadPoolOptions<Settings = unknown> {
   /** A compiled module that calls `serveTasks`. */
   readonly script: URL;
   readonly threads: number;
-  /** Given to every thread as its `workerData`. */
-  readonly settings?: unknown;
+  /** Makes the `workerData` of a thread, one that replaces another included. */
+  readonly settings?: () => Settings;
+  /** Called with a thread's settings when it has ended, however: for what it held. */
+  readonly onEnd?: (settings: Settings) => void;
 }
 
 export interface ThreadPool<Task, Result> {
@@ -18,8 +20,10 @@ export interface ThreadPool<Task, Result> {
 }
 
 /** Resolves when all threads are ready; rejects when one cannot start. */
-export async function openThreadPool<Task, Result>(options: ThreadPoolOptions): Promise<ThreadPool<Task, Result>> {
-  const pool = new Pool<Task, Result>(options);
+export async function openThreadPool<Task, Result, Settings = unknown>(
+  options: ThreadPoolOptions<Settings>,
+): Promise<ThreadPool<Task, Result>> {
+  const pool = new Pool<Task, Result, Settings>(options);
   try {
     await pool.start();
   } catch (error) {
@@ -42,14 +46,14 @@ interface Thread<Result> {
  * A task goes to the queue of one thread at once, the least loaded: the caller's thread may then block for a second
  * in native inference while the threads work off what they hold. A dead thread fails its own tasks and is replaced.
  */
-class Pool<Task, Result> implements ThreadPool<Task, Result> {
-  readonly #options: ThreadPoolOptions;
+class Pool<Task, Result, Settings> implements ThreadPool<Task, Result> {
+  readonly #options: ThreadPoolOptions<Settings>;
   #threads: Thread<Result>[] = [];
   #nextId = 0;
   #turn = 0;
   #closed = false;
 
-  constructor(options: ThreadPoolOptions) {
+  constructor(options: ThreadPoolOptions<Settings>) {
     this.#options = options;
   }
 
@@ -89,7 +93,8 @@ class Pool<Task, Result> implements ThreadPool<Task, Result> {
   }
 
   #startThread(): Thread<Result> {
-    const worker = new Worker(this.#options.script, { workerData: this.#options.settings });
+    const settings = this.#options.settings?.();
+    const worker = new Worker(this.#options.script, { workerData: settings });
     const waiting: Thread<Result>['waiting'] = new Map();
     let cause: unknown;
     worker.on('error', error => {
@@ -107,6 +112,7 @@ class Pool<Task, Result> implements ThreadPool<Task, Result> {
     const ended = new Promise<void>(resolve => {
       worker.once('exit', status => {
         this.#threads = this.#threads.filter(thread => thread.worker !== worker);
+        if (settings !== undefined) this.#options.onEnd?.(settings);
         rejectAll(waiting, new Error(`A thread ended with status ${status} before its tasks`, { cause }));
         resolve();
       });

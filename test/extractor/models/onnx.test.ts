@@ -22,7 +22,15 @@ describe('the layers of an ONNX file', () => {
       { index: 2, name: 'relu', className: 'Relu', outputShape: [], parameters: 0, inbound: ['conv'] },
       { index: 3, name: 'unused', className: 'Mul', outputShape: [8, 6, 4], parameters: 1, inbound: ['relu'] },
       { index: 4, name: 'pool', className: 'GlobalAveragePool', outputShape: [], parameters: 0, inbound: ['relu'] },
-      { index: 5, name: 'flat', className: 'Reshape', outputShape: [], parameters: 0, inbound: ['pool'] },
+      {
+        index: 5,
+        name: 'flat',
+        className: 'Reshape',
+        outputShape: [],
+        parameters: 0,
+        inbound: ['pool'],
+        channelAxis: 'unknown',
+      },
       { index: 6, name: 'logits', className: 'MatMul', outputShape: [], parameters: 20, inbound: ['flat'] },
       { index: 7, name: 'scores', className: 'Softmax', outputShape: [5], parameters: 0, inbound: ['logits'] },
     ]);

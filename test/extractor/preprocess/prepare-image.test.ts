@@ -3,7 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { prepareImage, prepareRaw } from '../../../extractor/src/preprocess/prepare-image.ts';
-import { DEFAULT_IMAGE_LIMITS, type PreparedImage, type PrepareResult } from '../../../extractor/src/preprocess.ts';
+import {
+  DEFAULT_IMAGE_LIMITS,
+  type PixelBudget,
+  type PreparedImage,
+  type PrepareResult,
+} from '../../../extractor/src/preprocess.ts';
 import { SAMPLE_ERROR_CODES } from '../../../shared/src/errors.ts';
 import { Recipe, type RecipeInput } from '../../../shared/src/recipe.ts';
 import { haveImages, IMAGES, listImages, makePng, whyNoImages } from './images.ts';
@@ -170,8 +175,33 @@ describe('prepareImage on images that claim to be huge', () => {
     const bomb = makePng({ width: 50_000, height: 50_000, colour: 'gray', samples: [] });
     expect(await prepareImage(bomb, any)).toEqual({
       ok: false,
-      failure: { code: 'image-too-large', message: '50000x50000 is more than 268402689 pixels' },
+      failure: { code: 'image-too-large', message: '50000x50000 is more than 178956970 pixels' },
     });
+  });
+
+  it('refuses beyond the size at which Pillow sees a decompression bomb, and not below', async () => {
+    const claim = (width: number, height: number): Promise<PrepareResult> =>
+      prepareImage(makePng({ width, height, colour: 'gray', samples: [] }), any);
+    expect(await codeOf(claim(17_895_697, 10))).toBe('image-too-large');
+    expect(await codeOf(claim(17_000, 10_527))).toBe('image-too-large');
+    // Its header passes: what it lacks is the pixels.
+    expect(await codeOf(claim(17_000, 10_526))).toBe('corrupt-image');
+  });
+
+  it('refuses a side of more than 65535 pixels, however few they are together', async () => {
+    for (const [width, height] of [
+      [9_000_000, 1],
+      [1, 65_536],
+    ] as const) {
+      const line = makePng({ width, height, colour: 'gray', samples: [] });
+      expect(await prepareImage(line, any)).toEqual({
+        ok: false,
+        failure: { code: 'image-too-large', message: `${width}x${height} has a side of more than 65535 pixels` },
+      });
+    }
+    const longest = makePng({ width: 65_535, height: 1, colour: 'gray', samples: new Array<number>(65_535).fill(7) });
+    const image = preparedImage(await prepareImage(longest, recipe({ width: 8, height: 1, resize: 'lanczos' })));
+    expect(new Set(image.values)).toEqual(new Set([7]));
   });
 
   it('refuses a GIF of 65535x65535', async () => {
@@ -192,6 +222,25 @@ describe('prepareImage on images that claim to be huge', () => {
     expect(await codeOf(prepareImage(twoPixels, any, { ...DEFAULT_IMAGE_LIMITS, maxPixels: 1 }))).toBe(
       'image-too-large',
     );
+  });
+});
+
+describe('prepareImage within a budget of pixels', () => {
+  it('takes the pixels that the header claims before it decodes, and gives them back whatever comes of it', async () => {
+    const events: string[] = [];
+    const budget: PixelBudget = {
+      take: async pixels => {
+        events.push(`take ${pixels}`);
+        return () => events.push('give back');
+      },
+    };
+    const any = recipe({ width: 8, height: 8 });
+    const short = makePng({ width: 4, height: 400, colour: 'gray', samples: [1, 2, 3, 4] });
+    const bomb = makePng({ width: 50_000, height: 50_000, colour: 'gray', samples: [] });
+    expect(await codeOf(prepareImage(twoPixels, any, DEFAULT_IMAGE_LIMITS, budget))).toBe('ok');
+    expect(await codeOf(prepareImage(short, any, DEFAULT_IMAGE_LIMITS, budget))).toBe('corrupt-image');
+    expect(await codeOf(prepareImage(bomb, any, DEFAULT_IMAGE_LIMITS, budget))).toBe('image-too-large');
+    expect(events).toEqual(['take 2', 'give back', 'take 1600', 'give back']);
   });
 });
 

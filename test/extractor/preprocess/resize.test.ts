@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Pixels } from '../../../extractor/src/preprocess/pixels.ts';
 import { resizePixels } from '../../../extractor/src/preprocess/resize.ts';
+import { axisCoefficients, MAX_CACHED_BYTES } from '../../../extractor/src/preprocess/resize-coefficients.ts';
 import type { ResizeKernel } from '../../../shared/src/recipe.ts';
 
 interface Golden {
@@ -47,8 +48,34 @@ describe('resizePixels', () => {
     const image = synthetic(50, 60, 3);
     const first = resizePixels(image, 20, 20, 'bicubic').data;
     expect(resizePixels(image, 20, 20, 'bicubic').data).toEqual(first);
-    for (let size = 1; size < 150; size++) resizePixels(synthetic(size, size, 1), 10, 10, 'bicubic');
+    // About 1 MB each: together more than the cache holds.
+    for (let i = 0; i < 20; i++) resizePixels(synthetic(65_000 + i, 1, 1), 10, 1, 'bicubic');
     expect(resizePixels(image, 20, 20, 'bicubic').data).toEqual(first);
+  });
+});
+
+describe('axisCoefficients', () => {
+  it('gives the table that it has, and keeps no more of them than its bound', () => {
+    const sizes = Array.from({ length: 40 }, (_, i) => 60_000 + i);
+    const tables = sizes.map(size => axisCoefficients(size, 224, 'lanczos'));
+    let kept = 0;
+    // From the youngest on: asking for one that has gone would push out others.
+    for (const [i, table] of [...tables.entries()].reverse()) {
+      if (axisCoefficients(sizes[i] ?? 0, 224, 'lanczos') !== table) break;
+      kept += table.weights.byteLength + table.starts.byteLength + table.counts.byteLength;
+    }
+    expect(kept).toBeGreaterThan(MAX_CACHED_BYTES / 2);
+    expect(kept).toBeLessThanOrEqual(MAX_CACHED_BYTES);
+  });
+
+  it('keeps no table that is larger than its bound', () => {
+    const table = axisCoefficients(800_000, 224, 'lanczos');
+    expect(table.weights.byteLength).toBeGreaterThan(MAX_CACHED_BYTES);
+    expect(axisCoefficients(800_000, 224, 'lanczos') === table).toBe(false);
+  });
+
+  it('makes a table no wider than the input, however far the kernel reaches', () => {
+    expect(axisCoefficients(1000, 1, 'lanczos').weights).toHaveLength(1000);
   });
 });
 

@@ -71,16 +71,17 @@ describe('chooseRecipe', () => {
 
   it('refuses a recipe without a size where the model leaves it open', async () => {
     const model = await openModel('null:8');
-    const { message, hint } = await refusalOf(() => choose(model, '--scale', '1'), 'recipe-missing');
+    const { message, hint } = await refusalOf(() => choose(model, '--scale', '1'), 'bad-option');
     expect(message).toContain('width');
     expect(hint).toContain('--size');
   });
 
   it.each([
-    [['--size', '32x64'], 'recipe-mismatch', 'input [64, 64, 3] (height, width, channels) but received [64, 32, 3]'],
-    [['--channels', 'gray'], 'recipe-mismatch', 'received [64, 64, 1]'],
-    [['--mean', '1,2'], 'recipe-mismatch', 'Expected 1 or 3 numbers for --mean but received 2'],
-    [['--std', '1,0,1'], 'recipe-missing', 'must not be 0'],
+    [['--size', '32x64'], 'bad-option', 'input [64, 64, 3] (height, width, channels) but received [64, 32, 3]'],
+    [['--channels', 'gray'], 'bad-option', 'received [64, 64, 1]'],
+    [['--mean', '1,2'], 'bad-option', 'Expected 1 or 3 numbers for --mean but received 2'],
+    [['--std', '1,0,1'], 'bad-option', 'must not be 0'],
+    [['--scale', '0'], 'bad-option', 'must not be 0'],
   ] as const)('refuses %j', async (flags, code, words) => {
     const model = await openModel(DEMO_MODEL);
     const { message } = await refusalOf(() => choose(model, ...flags), code);

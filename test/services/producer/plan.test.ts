@@ -8,6 +8,8 @@ import { extractOptions } from '../../../shared/src/extract-options.ts';
 import { fingerprintOf } from '../../../shared/src/fingerprint.ts';
 import { parseOptions } from '../../../shared/src/options.ts';
 import { openRun } from '../../../shared/src/run.ts';
+import { openFileStorage } from '../../../shared/src/storages/file.ts';
+import { verifyRun } from '../../../shared/src/verify-run.ts';
 import { DEMO_MODEL } from '../../support/demo-set.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
@@ -119,6 +121,28 @@ describe('planRun', () => {
     await plan(place);
     const { message } = await refusalOf(() => plan(place, '--pool', 'max', '--limit', '2'), 'run-mismatch');
     expect(message).toContain('pool was "none" and is now "max"; limit was none and is now 2');
+  });
+
+  it('says what a continued run does not take over', async () => {
+    const place = await placeOf(3);
+    await plan(place);
+    const { continued, notes } = await plan(place, '--batch', '7', '--shard-size', '1');
+    expect(continued).toBe(true);
+    expect(notes.join('; ')).toMatch(/manifest of 3 images stands.*--batch 32 stands.*--shard-size 32 stands/);
+  });
+
+  it('lets one of two producers win that begin in one directory at once, and its manifest stays its own', async () => {
+    const [place, other] = [await placeOf(3), await placeOf(5)];
+    const planned = await Promise.allSettled([plan(place), plan({ ...other, out: place.out })]);
+    const winner = planned.flatMap(result => (result.status === 'fulfilled' ? result.value.run : []));
+    expect(winner).toHaveLength(1);
+    const run = winner[0];
+    if (run === undefined) throw new Error('one producer wins');
+    const { damages } = await verifyRun(openFileStorage(place.out), run);
+    // Nothing is done yet; the record and the manifest are whole.
+    expect(damages.every(({ message }) => message.includes('has no receipt'))).toBe(true);
+    const loser = planned.flatMap(result => (result.status === 'rejected' ? result.reason : []));
+    expect(loser[0]).toMatchObject({ code: 'run-mismatch' });
   });
 
   it('writes the manifest anew where a producer was killed before run.json', async () => {

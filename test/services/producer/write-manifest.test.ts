@@ -22,16 +22,22 @@ function sourceOf(samples: Iterable<Sample>, carried: readonly CarriedColumn[] =
 }
 
 function withIds(...ids: readonly string[]): readonly Sample[] {
+  return withIdsOf(ids);
+}
+
+function withIdsOf(ids: readonly string[]): readonly Sample[] {
   return ids.map((sampleId, row) => ({ sampleId, uri: `/photos/${row}.jpg`, carried: carriedOf(row) }));
 }
 
+const RUN_ID = 'run-test';
+
 async function read(storage: Storage, rows: number): Promise<readonly Sample[]> {
   const samples: Sample[] = [];
-  for await (const sample of openManifestReader(storage).read(0, rows)) samples.push(sample);
+  for await (const sample of openManifestReader(storage, RUN_ID).read(0, rows)) samples.push(sample);
   return samples;
 }
 
-const settings = { limit: undefined, duplicates: 'refuse' } as const;
+const settings = { runId: RUN_ID, limit: undefined, duplicates: 'refuse' } as const;
 
 describe('writeManifest', () => {
   it('writes every sample in order, with its carried columns', async () => {
@@ -46,7 +52,7 @@ describe('writeManifest', () => {
     });
     expect(summary.rows).toBe(2500);
     expect(await read(storage, 2500)).toEqual(samples);
-    expect(await pathsIn(storage, 'manifest')).toEqual(['manifest/000000.arrow']);
+    expect(await pathsIn(storage, 'manifest')).toEqual(['manifest/run-test/000000.arrow']);
     expect(seen).toEqual([]);
   });
 
@@ -75,18 +81,34 @@ describe('writeManifest', () => {
   it('numbers them where that is asked for, and changes nothing else', async () => {
     const storage = openFileStorage(await temporaryFolder());
     const samples = withIds('a', 'b', 'a', 'a', 'c', 'b');
-    const summary = await writeManifest({ storage, source: sourceOf(samples), limit: undefined, duplicates: 'number' });
+    const summary = await writeManifest({
+      storage,
+      source: sourceOf(samples),
+      limit: undefined,
+      duplicates: 'number',
+      runId: RUN_ID,
+    });
     const ids = ['a', 'b', 'a#2', 'a#3', 'c', 'b#2'];
     expect(await read(storage, summary.rows)).toEqual(
       samples.map((sample, row) => ({ ...sample, sampleId: ids[row] })),
     );
   });
 
-  it('refuses where numbering would make an id that another sample has', async () => {
+  it('passes over a number that another sample has for its own', async () => {
     const storage = openFileStorage(await temporaryFolder());
-    const source = sourceOf(withIds('a', 'a', 'a#2'));
-    const numbered = writeManifest({ storage, source, limit: undefined, duplicates: 'number' });
-    const { message } = await refusalOf(() => numbered, 'duplicate-sample');
-    expect(message).toContain("'a#2'");
+    const source = sourceOf(withIds('a', 'a', 'a#2', 'a'));
+    const summary = await writeManifest({ storage, source, limit: undefined, duplicates: 'number', runId: RUN_ID });
+    const ids = (await read(storage, summary.rows)).map(({ sampleId }) => sampleId);
+    expect(ids).toEqual(['a', 'a#3', 'a#2', 'a#4']);
+  });
+
+  it('numbers duplicates that lie files apart in one walk through the manifest', async () => {
+    const storage = openFileStorage(await temporaryFolder());
+    const half = Array.from({ length: 70_000 }, (_, row) => `photo ${row}`);
+    const source = sourceOf(withIdsOf([...half, ...half]));
+    const summary = await writeManifest({ storage, source, limit: undefined, duplicates: 'number', runId: RUN_ID });
+    const ids = new Set((await read(storage, summary.rows)).map(({ sampleId }) => sampleId));
+    expect(ids.size).toBe(140_000);
+    expect(ids.has('photo 69999#2')).toBe(true);
   });
 });

@@ -186,6 +186,13 @@ describe('a worker', () => {
     expect(lines.map(({ message }) => message)).toContain('shard 8 of run run is declined: declined for a reason');
   });
 
+  it('fails a declined shard at once where no other worker could take it', async () => {
+    await queue.add([jobOf(8, 'declined')]);
+    const failures: unknown[] = [];
+    await drain({ alone: true, onFailed: (job, error) => failures.push([job.shard, error.message]) });
+    expect(failures).toEqual([[8, 'declined for a reason']]);
+  });
+
   it('fails a refused shard without retries', async () => {
     await queue.add([jobOf(0, 'refused')]);
     const failures: unknown[] = [];

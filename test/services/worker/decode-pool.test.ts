@@ -21,7 +21,8 @@ let pool: DecodePool;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'layertap-decode-'));
-  pool = await openDecodePool({ threads: 2, limits: { maxBytes: 4096, maxPixels: 1000, timeoutMs: 30_000 } });
+  const limits = { maxBytes: 4096, maxPixels: 1000, maxSide: 500, timeoutMs: 30_000 };
+  pool = await openDecodePool({ threads: 2, limits });
 });
 
 afterAll(async () => {
@@ -93,6 +94,21 @@ describe('openDecodePool', () => {
     expect(await outcome(await writtenFile('long.png', new Uint8Array(5000)))).toEqual(['file-too-large', null]);
     const wide = makePng({ width: 2000, height: 1, colour: 'gray', samples: new Array<number>(2000).fill(1) });
     expect(await outcome(await writtenFile('wide.png', wide))).toEqual(['image-too-large', sha256Of(wide)]);
+    const long = makePng({ width: 1, height: 600, colour: 'gray', samples: new Array<number>(600).fill(1) });
+    expect(await outcome(await writtenFile('long-side.png', long))).toEqual(['image-too-large', sha256Of(long)]);
+  });
+
+  it('gets through images that are each larger than what may be decoded at once, broken ones among them', async () => {
+    const tight = await openDecodePool({ threads: 2, pixelsAtOnce: 3 });
+    try {
+      const whole = await writtenFile('whole.png', png);
+      const broken = await writtenFile('broken.png', makePng({ width: 2, height: 9, colour: 'gray', samples: [1, 2] }));
+      const uris = Array.from({ length: 20 }, (_, i) => (i % 4 === 0 ? broken : whole));
+      const decoded = await Promise.all(uris.map(uri => tight.prepare({ uri, recipe })));
+      expect(decoded.map(({ result }) => result.ok)).toEqual(uris.map(uri => uri === whole));
+    } finally {
+      await tight.close();
+    }
   });
 });
 

@@ -109,6 +109,26 @@ describe('the engine client', () => {
     await expect(client.warm(jobOf(0))).rejects.toThrow('engine process ended with exit code 1');
   });
 
+  it('declines shards once its process has died five times in a row without one answer', async () => {
+    const client = open({ restartDelayMs: 1 });
+    for (let death = 0; death < 5; death++) {
+      await expect(work(client, jobOf(death, 'exit 3'))).rejects.toThrow('exit code 3');
+    }
+    await expect(work(client, jobOf(5))).rejects.toMatchObject({
+      kind: 'declined',
+      message: expect.stringContaining('ended with exit code 3, 5 times in a row'),
+    });
+  });
+
+  it('goes on starting its process where that has answered before', async () => {
+    const client = open({ restartDelayMs: 1 });
+    await work(client, jobOf(0));
+    for (let death = 0; death < 5; death++) {
+      await expect(work(client, jobOf(death, 'exit 3'))).rejects.toThrow('exit code 3');
+    }
+    expect(await work(client, jobOf(5))).toMatchObject({ shard: 5 });
+  });
+
   it.each([{ force: true }, {}])('waits before it starts a process again that died twice in a row: %j', async close => {
     const client = open({ restartDelayMs: 1_000_000 });
     await expect(work(client, jobOf(0, 'exit 1'))).rejects.toThrow('exit code 1');

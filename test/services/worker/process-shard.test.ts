@@ -105,19 +105,21 @@ interface ImageRun {
   readonly run: RunRecord;
 }
 
+const RUN_ID = 'run-images';
+
 /** A run over the 15 images in shards of 12 and 3, batches of 4. */
 async function imageRun(fields: Parameters<typeof requestOf>[1] = {}): Promise<ImageRun> {
   const storage = openFileStorage(await temporaryFolder());
   const pooled = fields.pool !== undefined && fields.pool !== 'none';
   const columns = [MEANS, { ...PIXELS, shape: pooled ? [3] : [...PIXELS.shape] }];
   const request = requestOf(columns, { recipe: RECIPE, batch: 4, format: 'both', ...fields });
-  const writer = openManifestWriter(storage, [{ name: 'label', type: 'utf8' }]);
+  const writer = openManifestWriter(storage, RUN_ID, [{ name: 'label', type: 'utf8' }]);
   for (const [row, uri] of paths.entries()) {
     await writer.add({ sampleId: `image ${row}`, uri, carried: [row % 2 === 0 ? 'even' : null] });
   }
   const run: RunRecord = {
     version: 1,
-    runId: 'run-images',
+    runId: RUN_ID,
     createdAt: '2026-01-02T03:04:05.000Z',
     source: images,
     request,
@@ -134,7 +136,7 @@ async function imageRun(fields: Parameters<typeof requestOf>[1] = {}): Promise<I
 }
 
 function decoded({ storage, run }: ImageRun, shard: number, signal: AbortSignal): AsyncGenerator<DecodedBatch> {
-  return readShard({ run, shard, manifest: openManifestReader(storage), pool, signal });
+  return readShard({ run, shard, manifest: openManifestReader(storage, RUN_ID), pool, signal });
 }
 
 function work(imageRun: ImageRun, shard: number, fields: Partial<ShardWork> = {}): Promise<ShardReceipt> {
@@ -351,7 +353,7 @@ describe('a shard that is given up leaves neither part nor receipt nor unfinishe
     const closed = await openDecodePool({ threads: 1 });
     await closed.close();
     const signal = new AbortController().signal;
-    const manifest = openManifestReader(images.storage);
+    const manifest = openManifestReader(images.storage, RUN_ID);
     const batches = readShard({ run: images.run, shard: 0, manifest, pool: closed, signal });
     await expect(work(images, 0, { batches })).rejects.toThrow('closed');
     await expectNothing(images);

@@ -1,6 +1,10 @@
 // Reading a shard: batches of the request's size, in order, a few ahead of whoever takes them.
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { DecodePool } from '../../../services/worker/src/decode-pool.ts';
 import { type DecodedBatch, readShard } from '../../../services/worker/src/read.ts';
+import { manifestPath } from '../../../shared/src/manifest.ts';
 import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { createSmallRun, type SmallRun } from '../../support/small-run.ts';
@@ -12,7 +16,13 @@ async function smallRun(): Promise<SmallRun> {
 }
 
 function read(small: SmallRun, shard: number, signal = new AbortController().signal): AsyncGenerator<DecodedBatch> {
-  return readShard({ run: small.run, shard, manifest: openManifestReader(small.storage), pool: undefined, signal });
+  return readShard({
+    run: small.run,
+    shard,
+    manifest: openManifestReader(small.storage, small.run.runId),
+    pool: undefined,
+    signal,
+  });
 }
 
 async function idsOf(batches: AsyncIterable<DecodedBatch>): Promise<readonly (readonly string[])[]> {
@@ -42,7 +52,7 @@ describe('readShard', () => {
 
   it('throws what is wrong with the manifest', async () => {
     const small = await smallRun();
-    await small.storage.remove('manifest/000000.arrow');
+    await small.storage.remove(manifestPath(small.run.runId, 0));
     await refusalOf(() => idsOf(read(small, 0)), 'run-unreadable');
   });
 
@@ -54,4 +64,35 @@ describe('readShard', () => {
     expect((await batches.next()).done).toBe(true);
     expect((await read(small, 0).return(undefined)).done).toBe(true);
   });
+
+  it('makes rows of images that are gone, and refuses where the whole source is', async () => {
+    const small = await smallRun();
+    const source = await temporaryFolder();
+    const samples = small.samples.map(({ sampleId }) => ({ sampleId, uri: join(source, sampleId), carried: [] }));
+    const batches = (): AsyncGenerator<DecodedBatch> =>
+      readShard({
+        run: { ...small.run, source },
+        shard: 1,
+        manifest: {
+          async *read(first, rows) {
+            yield* samples.slice(first, first + rows);
+          },
+        },
+        pool: SEES_NOTHING,
+        signal: new AbortController().signal,
+      });
+    const { message } = await refusalOf(() => idsOf(batches()), 'source-unreadable');
+    expect(message).toContain(`'${source}'`);
+    await writeFile(join(source, 'one that is there.jpg'), '');
+    expect((await idsOf(batches())).flat()).toHaveLength(4);
+  });
 });
+
+const SEES_NOTHING: DecodePool = {
+  prepare: async () => ({
+    sha256: null,
+    result: { ok: false, failure: { code: 'not-found', message: 'there is no such file' } },
+    seconds: { read: 0, decode: 0 },
+  }),
+  close: async () => undefined,
+};

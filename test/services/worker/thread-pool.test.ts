@@ -51,6 +51,23 @@ describe('openThreadPool', () => {
     });
   }
 
+  it('gives every thread settings of its own, and tells with them of each that has ended', async () => {
+    let made = 0;
+    const ended: number[] = [];
+    const pool = await openThreadPool<unknown, unknown, number>({
+      script,
+      threads: 2,
+      settings: () => made++,
+      onEnd: settings => ended.push(settings),
+    });
+    opened.push(pool);
+    await expect(pool.run('exit')).rejects.toThrow('before its tasks');
+    expect([made, ended]).toEqual([2, [0]]);
+    await pool.run({ echo: 'replaced' });
+    await pool.close();
+    expect([made, ended.sort()]).toEqual([3, [0, 1, 2]]);
+  });
+
   it('names the error that killed the thread as the cause', async () => {
     const pool = await openPool(1);
     const error = await pool.run('uncaught').catch((thrown: unknown) => thrown);
@@ -58,7 +75,7 @@ describe('openThreadPool', () => {
   });
 
   it('fails to open when a thread cannot start', async () => {
-    await expect(openThreadPool({ script, threads: 2, settings: 'no-start' })).rejects.toThrow('at its start');
+    await expect(openThreadPool({ script, threads: 2, settings: () => 'no-start' })).rejects.toThrow('at its start');
   });
 
   it('rejects what it still holds when it is closed, and every task after that', async () => {

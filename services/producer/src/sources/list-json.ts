@@ -81,7 +81,7 @@ function encodeValue({ name, kind }: JsonColumn, value: unknown, path: string, l
   if (kind === 'json') return JSON.stringify(value);
   if (kind === 'utf8' && typeof value === 'string') return value;
   if (kind === 'bool' && typeof value === 'boolean') return value;
-  if (kind === 'float64' && typeof value === 'number') return value;
+  if (kind === 'float64' && typeof value === 'number' && !isRounded(value)) return value;
   if (kind === 'int64' && Number.isSafeInteger(value)) return BigInt(value as number);
   if (kind === 'id' && (typeof value === 'string' || Number.isSafeInteger(value))) return String(value);
   throw refuseList({
@@ -89,8 +89,16 @@ function encodeValue({ name, kind }: JsonColumn, value: unknown, path: string, l
     place: `line ${line}`,
     expected: `${describeKind(kind)} for \`${name}\``,
     received: JSON.stringify(value).slice(0, 200),
-    hint: `The first ${INFERENCE_RECORDS} records decide a column's type: write every value in one type.`,
+    hint:
+      typeof value === 'number' && isRounded(value)
+        ? 'Write whole numbers beyond 2^53 as text: JSON readers round them.'
+        : `The first ${INFERENCE_RECORDS} records decide a column's type: write every value in one type.`,
   });
+}
+
+/** JSON.parse has rounded it already: an id of 19 digits would come out as its neighbour's. */
+function isRounded(value: number): boolean {
+  return Number.isInteger(value) && !Number.isSafeInteger(value) && Math.abs(value) < 2 ** 64;
 }
 
 function describeKind(kind: JsonKind): string {

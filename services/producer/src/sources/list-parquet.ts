@@ -87,7 +87,13 @@ function isNested(type: DataType): boolean {
 }
 
 function toJson(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? Number(inner) : inner));
+  return JSON.stringify(value, (_, inner: unknown) => (typeof inner === 'bigint' ? safeNumber(inner) : inner));
+}
+
+/** JSON has no integers beyond 2^53: as text they keep every digit. */
+function safeNumber(value: bigint): number | string {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : String(value);
 }
 
 function refuseFile(path: string, cause: unknown): Error {
