@@ -13,6 +13,8 @@ export interface Layer {
   readonly parameters: number;
   /** Names of the layers whose outputs it takes. */
   readonly inbound: readonly string[];
+  /** The model doesn't say where the channels are, so features lie as it gives them. @default the last axis */
+  readonly channelAxis?: 'unknown';
 }
 
 export interface LayerGraph {

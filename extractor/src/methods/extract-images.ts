@@ -7,6 +7,7 @@ import { type Extractor, openEngine } from '../engine.ts';
 import { chooseEngine } from '../engine-choice.ts';
 import { openModel } from '../model.ts';
 import { pooledShape, poolFeature } from '../pool.ts';
+import { requirePoolable } from '../poolable.ts';
 import { selectLayers } from '../select.ts';
 import { createCollector, type FeatureResult, type ImageFailure } from './feature-result.ts';
 import type { InputSample, PreparedSample } from './image-input.ts';
@@ -20,6 +21,7 @@ export interface OpenExtractorOptions {
   /** Shape of the first sample where it is a tensor; else the recipe gives it. */
   readonly sampleShape: readonly number[] | undefined;
   readonly recipe: () => Promise<Recipe>;
+  readonly pool: Pooling;
 }
 
 export async function openExtractor(options: OpenExtractorOptions): Promise<Extractor> {
@@ -33,7 +35,7 @@ export async function openExtractor(options: OpenExtractorOptions): Promise<Extr
   const { engine } = await chooseEngine(options.engine, model);
   const inputShape = options.sampleShape ?? shapeOfRecipe(await options.recipe());
   // Refuses a shape that the model can't take before an engine is loaded.
-  await model.shapesFor(inputShape, layers);
+  requirePoolable(model.graph, layers, await model.shapesFor(inputShape, layers), options.pool);
   const opened = await openEngine(engine, { threads: options.threads });
   return opened.load({ model: model.path, layers, inputShape });
 }

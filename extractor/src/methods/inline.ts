@@ -76,7 +76,7 @@ export function features(
 
   async function call(given: ImageInput | readonly ImageInput[]): Promise<MaybeNull | Record<string, MaybeNull>> {
     const samples = listOf(given).flatMap((image, index) => samplesOf(image, index, { recipe, limits }));
-    opening ??= openExtractor({ model, layers, engine, threads, sampleShape: samples[0]?.shape, recipe });
+    opening ??= openExtractor({ model, layers, engine, threads, sampleShape: samples[0]?.shape, recipe, pool });
     const extractor = await opening.catch(error => {
       opening = undefined; // What is missing may be there at the next call.
       throw error;

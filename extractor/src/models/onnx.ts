@@ -1,12 +1,11 @@
 // Reader of ONNX files: every node is a layer, named by the tensor it gives. No native code until shapes are asked for.
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import type { LayerGraph } from '../layer-graph.ts';
+import type { Layer, LayerGraph } from '../layer-graph.ts';
 import type { ModelFile, ModelReader } from '../model.ts';
 import { channelAxes } from './onnx-channels.ts';
 import { type OnnxFile, readOnnxFile } from './onnx-file.ts';
 import type { OnnxGraph, OnnxNode, OnnxShape } from './onnx-graph.ts';
-import type { OnnxLayer } from './onnx-pooling.ts';
 
 export const onnxReader: ModelReader = { format: 'onnx', recognises, open: openOnnx };
 
@@ -43,7 +42,7 @@ function describeGraph(graph: OnnxGraph): LayerGraph {
   const constantNames = new Set(constants.map(([name]) => name));
   const shapeOf = (name: string): OnnxShape => channelsLast(graph.known.get(name)?.shape, axes.get(name) === 'first');
   const inputs = graph.inputs.map(
-    ({ name }, index): OnnxLayer => ({
+    ({ name }, index): Layer => ({
       index,
       name,
       className: 'Input',
@@ -54,7 +53,7 @@ function describeGraph(graph: OnnxGraph): LayerGraph {
   );
   const inputNames = new Set(inputs.map(input => input.name));
   const running = graph.nodes.filter(node => !isConstant(node));
-  const nodes = running.map(({ opType, inputs: taken, outputs }, index): OnnxLayer => {
+  const nodes = running.map(({ opType, inputs: taken, outputs }, index): Layer => {
     const name = outputs[0] ?? '';
     let parameters = 0;
     for (const input of taken) {

@@ -4,6 +4,7 @@ import { isAbsolute, resolve } from 'node:path';
 import { chooseEngine } from '../../../extractor/src/engine-choice.ts';
 import { type ModelFile, openModel } from '../../../extractor/src/model.ts';
 import { pooledShape } from '../../../extractor/src/pool.ts';
+import { requirePoolable } from '../../../extractor/src/poolable.ts';
 import { selectLayers } from '../../../extractor/src/select.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import type { ExtractOptions } from '../../../shared/src/extract-options.ts';
@@ -109,6 +110,7 @@ async function decideRequest(
   await options.prepareEngine?.(model);
   const { engine, reason } = await chooseEngine(options.engine, model);
   const shapes = await model.shapesFor([recipe.height, recipe.width, channelCount(recipe)], layers);
+  requirePoolable(model.graph, layers, shapes, options.pool);
   const columns = layers.map((name, index): FeatureSpec => {
     const shape = pooledShape(shapes[index] ?? [], options.pool);
     return { name, dtype: 'float32', shape };

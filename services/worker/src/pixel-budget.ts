@@ -1,6 +1,7 @@
 // Bounds the decoded pixels that all threads of a decode pool hold at a time. For decode-pool.ts and decode-thread.ts.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PixelBudget } from '../../../extractor/src/preprocess.ts';
+import { garbageCollector } from './collect-garbage.ts';
 
 /** One thread's part in the budget: counters in shared memory, so it can be sent to the thread. */
 export interface PixelShare {
@@ -14,6 +15,9 @@ export interface PixelShare {
 /** Whoever waits does so for the decoding of a large image, which takes a hundred times as long. */
 const LOOK_AGAIN_MS = 10;
 
+/** A thread collects its garbage when so many pixels have been given back: until then they are not counted, but there. */
+const COLLECT_AFTER_PIXELS = 16 * 1024 * 1024;
+
 /** A maker of shares in `total` pixels, one for each thread. */
 export function createPixelShares(total: number): () => PixelShare {
   const free = sharedCounter(total);
@@ -26,14 +30,26 @@ export function createPixelShares(total: number): () => PixelShare {
  */
 export function openPixelBudget(share: PixelShare): PixelBudget {
   const { total, free, held } = share;
+  const collect = garbageCollector();
+  let garbage = 0;
   return {
     async take(pixels: number): Promise<() => void> {
       const cost = Math.min(pixels, total);
       while (!subtract(free, cost)) await sleep(LOOK_AGAIN_MS);
       Atomics.add(held, 0, cost);
-      return () => {
+      const giveBack = (): void => {
         Atomics.sub(held, 0, cost);
         Atomics.add(free, 0, cost);
+      };
+      return () => {
+        garbage += cost;
+        if (garbage < COLLECT_AFTER_PIXELS) return giveBack();
+        garbage = 0;
+        // The caller still refers to the pixels; and the memory of what was collected is freed a turn later.
+        setImmediate(() => {
+          collect();
+          setImmediate(giveBack);
+        });
       };
     },
   };

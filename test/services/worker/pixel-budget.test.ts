@@ -40,6 +40,19 @@ describe('openPixelBudget', () => {
   });
 });
 
+describe('openPixelBudget of a thread that has made much garbage', () => {
+  it('collects it before others may decode', async () => {
+    const share = createPixelShares(32_000_000)();
+    const budget = openPixelBudget(share);
+    const giveBack = await budget.take(20_000_000);
+    giveBack();
+    expect(share.held[0]).toBe(20_000_000);
+    (await budget.take(32_000_000))();
+    (await budget.take(1))();
+    expect([share.free[0], share.held[0]]).toEqual([32_000_000, 0]);
+  });
+});
+
 describe('returnShare', () => {
   it('gives the others what a thread held when it ended, and nothing that it had given back', async () => {
     const createShare = createPixelShares(100);

@@ -1,12 +1,7 @@
 // Whether layers can be pooled: pooling keeps the channels, so it must know which axis they are. For the ways that pool.
-import { Refusal } from '../../../shared/src/errors.ts';
-import type { Pooling } from '../../../shared/src/request.ts';
-import type { Layer, LayerGraph } from '../layer-graph.ts';
-
-export interface OnnxLayer extends Layer {
-  /** The graph doesn't say where the channels are, so features lie as the model gives them. @default the last axis */
-  readonly channelAxis?: 'unknown';
-}
+import { Refusal } from '../../shared/src/errors.ts';
+import type { Pooling } from '../../shared/src/request.ts';
+import type { LayerGraph } from './layer-graph.ts';
 
 /**
  * @param shapes one per layer, without the batch axis: a single axis needs no pooling
@@ -19,8 +14,7 @@ export function requirePoolable(
   pooling: Pooling,
 ): void {
   if (pooling === 'none') return;
-  const known: readonly OnnxLayer[] = graph.layers;
-  const unknown = new Set(known.filter(layer => layer.channelAxis === 'unknown').map(layer => layer.name));
+  const unknown = new Set(graph.layers.filter(layer => layer.channelAxis === 'unknown').map(layer => layer.name));
   layers.forEach((name, index) => {
     const shape = shapes[index] ?? [];
     if (shape.length < 2 || !unknown.has(name)) return;
