@@ -29,7 +29,7 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<RunSummary>
   const summary = await finishRun(storage, run);
   if (summary !== undefined) return summary;
   const left = (await missingShards(storage, run)).length;
-  const hint = `Go on with: layertap resume ${storage.root}`;
+  const hint = `Go on with: npx layertap resume ${storage.root}`;
   if (lifecycle.stopping.aborted) {
     throw new Refusal(
       'interrupted',

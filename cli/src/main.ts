@@ -21,7 +21,7 @@ async function runCommand(argv: readonly string[]): Promise<number> {
       'bad-option',
       `Unknown command '${name}'; did you mean ${nearestNames(name, Object.keys(COMMANDS), 2).join(' or ')}?`,
       {
-        hint: 'See `layertap --help`.',
+        hint: 'See `npx layertap --help`.',
       },
     );
   }
@@ -34,7 +34,7 @@ async function runCommand(argv: readonly string[]): Promise<number> {
   });
   if (command.positionals === '' && positionals.length > 0) {
     throw new Refusal('bad-option', `Expected no argument but received '${positionals[0]}'`, {
-      hint: `See \`layertap ${name} --help\`.`,
+      hint: `See \`npx layertap ${name} --help\`.`,
     });
   }
   return command.run({ options: values, positionals, lifecycle });

@@ -1,12 +1,10 @@
 // The first half of `extract` and `enqueue`: plan the run and tell the user what was decided.
 import { type PlannedRun, planRun } from '../../services/producer/src/plan.ts';
+import { RETRY_AFTER_MS } from '../../setup/src/prepare.ts';
 import { prepareTensorFlow } from '../../setup/src/tensorflow-library.ts';
 import { Refusal } from '../../shared/src/errors.ts';
 import type { ExtractOptions } from '../../shared/src/extract-options.ts';
 import { createLogger } from '../../shared/src/logger.ts';
-
-/** A machine that could not have TensorFlow is not asked again at every command. */
-const RETRY_AFTER_MS = 24 * 3600 * 1000;
 
 export interface PlanCommandInput {
   readonly command: string;
@@ -29,7 +27,7 @@ export async function planFromCommand({
       'bad-option',
       `Expected one SOURCE (a folder, a glob in quotes or a list file) but received ${received}`,
       {
-        hint: `See \`layertap ${command} --help\`.`,
+        hint: `See \`npx layertap ${command} --help\`.`,
       },
     );
   }
@@ -48,7 +46,7 @@ export async function planFromCommand({
   const { run, continued } = planned;
   logger.log(
     'info',
-    `${continued ? 'continuing the run' : 'manifest'}: ${run.manifest.rows} images in ${run.shards} shards of ${run.shardSize}`,
+    `${continued ? 'continuing the run' : 'manifest'}: ${run.manifest.rows} images in ${run.shards} ${run.shards === 1 ? 'shard' : 'shards'} of ${run.shardSize}`,
   );
   return planned;
 }

@@ -6,6 +6,6 @@ export function onlyPositional(command: string, name: string, positionals: reado
   if (value !== undefined && extra.length === 0) return value;
   const received = value === undefined ? 'none' : positionals.map(text => `'${text}'`).join(', ');
   throw new Refusal('bad-option', `Expected one ${name} but received ${received}`, {
-    hint: `See \`layertap ${command} --help\`.`,
+    hint: `See \`npx layertap ${command} --help\`.`,
   });
 }

@@ -17,16 +17,18 @@ export function formatReport({ run, summary, out, json }: ReportOptions): string
   const where = relative(process.cwd(), out) || '.';
   const columns = run.columns.map(({ name, shape }) => `${name} [${shape.join(' × ')}]`);
   const failures = Object.entries(summary.failures).map(([code, count]) => `${count} ${code}`);
+  // The guide is written when the run is done.
+  const guide = summary.shards === run.shards ? `      How to read it: ${join(where, 'README.md')}` : '';
   const stages = STAGES.map(stage => `${stage} ${summary.seconds[stage].toFixed(1)}`);
   return [
     '',
     `  written   ${summary.files} ${summary.files === 1 ? 'part' : 'parts'}, ${formatBytes(summary.bytes)}, in ${join(where, 'parts')}`,
     `  columns   ${columns.join(', ')}`,
     `  rows      ${summary.rows}: ${summary.ok} ok, ${summary.failed} failed${failures.length === 0 ? '' : ` (${failures.join(', ')})`}`,
-    `  speed     ${summary.imagesPerSecond.toFixed(1)} images/s on ${summary.engine} (${summary.wallSeconds.toFixed(1)} s from first to last part)`,
+    `  speed     ${summary.imagesPerSecond.toFixed(1)} images/s on ${summary.engine} (${summary.wallSeconds.toFixed(1)} s of work)`,
     `  seconds   ${stages.join(', ')} (stages overlap and decode on several threads)`,
     '',
-    `  Look at it:  npx layertap show ${where}      How to read it: ${join(where, 'README.md')}`,
+    `  Look at it:  npx layertap show ${where}${guide}`,
     '',
   ].join('\n');
 }

@@ -84,6 +84,6 @@ function unknownLayer(graph: LayerGraph, entry: string): Refusal {
     valid = `The nearest names are ${names.map(name => `'${name}'`).join(', ')}`;
   }
   return new Refusal('unknown-layer', `Expected the name of a layer but received '${entry}'`, {
-    hint: `${valid}; \`layertap layers MODEL\` lists all ${graph.layers.length}.`,
+    hint: `${valid}; \`npx layertap layers MODEL\` lists all ${graph.layers.length}.`,
   });
 }

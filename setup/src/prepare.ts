@@ -9,7 +9,7 @@ import { prepareTensorFlow } from './tensorflow-library.ts';
 export type Log = (line: string) => void;
 
 /** A start doesn't try again within this time what failed before: it would wait for the same dead host each time. */
-const RETRY_AFTER_MS = 3_600_000;
+export const RETRY_AFTER_MS = 600_000;
 
 /** Never fails: without TensorFlow the run goes on with the wasm backend. */
 export async function prepareStart(log: Log): Promise<void> {

@@ -3,14 +3,14 @@ import { z } from 'zod';
 import { CHANNEL_ORDERS, EXIF_POLICIES, RESIZE_KERNELS } from './recipe.ts';
 import { ENGINE_NAMES, FORMATS, POOLINGS } from './request.ts';
 
-/** `0.5` or `0.485,0.456,0.406`. */
+/** `0.5` or `0.485,0.456,0.406`; a fraction such as `1/255` too. */
 const numberList = z
   .string()
   .refine(text => text.split(',').every(isNumber), 'a number, or one per channel separated by commas')
-  .transform(text => text.split(',').map(Number));
+  .transform(text => text.split(',').map(numberOf));
 
 /** Not z.coerce: it takes an empty text for 0. */
-const decimal = z.string().refine(isNumber, 'a number').transform(Number);
+const decimal = z.string().refine(isNumber, 'a number or a fraction such as 1/255').transform(numberOf);
 
 const imageSize = z
   .string()
@@ -30,9 +30,10 @@ export const recipeOptions = {
   size: imageSize.optional().meta({ description: 'Size of the input image', value: 'WxH' }),
   resize: z.enum(RESIZE_KERNELS).optional().meta({ description: "Resize kernel, equal to Pillow's" }),
   channels: z.enum(CHANNEL_ORDERS).optional().meta({ description: 'Channel order of the input' }),
-  scale: decimal
-    .optional()
-    .meta({ description: 'Factor on the 0-255 pixel; value = (pixel * scale - mean) / std', value: 'S' }),
+  scale: decimal.optional().meta({
+    description: 'Factor on the 0-255 pixel, such as 1/255; value = (pixel * scale - mean) / std',
+    value: 'S',
+  }),
   mean: numberList
     .optional()
     .meta({ description: 'Subtracted after scaling: one number or one per channel', value: 'M' }),
@@ -97,5 +98,12 @@ export const outputOptions = {
 } as const;
 
 function isNumber(text: string): boolean {
-  return text.trim() !== '' && Number.isFinite(Number(text));
+  return text.trim() !== '' && Number.isFinite(numberOf(text));
+}
+
+/** Exact fractions spare the user sixteen digits: 0.0039 is half a percent off 1/255. */
+function numberOf(text: string): number {
+  const [dividend = '', divisor, ...rest] = text.split('/').map(part => part.trim());
+  if (divisor === undefined) return Number(text);
+  return rest.length > 0 || dividend === '' || divisor === '' ? Number.NaN : Number(dividend) / Number(divisor);
 }

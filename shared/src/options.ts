@@ -179,7 +179,7 @@ function expectation(issue: z.core.$ZodIssue): string {
 
 function usage(message: string, input: ParseInput, cause?: unknown): Refusal {
   return new Refusal('bad-option', message, {
-    hint: `See \`${input.command} --help\`.`,
+    hint: `See \`npx ${input.command} --help\`.`,
     ...(cause === undefined ? {} : { cause }),
   });
 }

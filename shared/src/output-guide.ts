@@ -20,7 +20,7 @@ ${summary.ok} rows are \`ok\`, ${summary.failed} \`failed\` (their \`error_code\
 ${columns.join('\n')}
 
 Model ${code(run.request.model)} on the engine \`${run.request.engine}\`; recipe \`${JSON.stringify(run.request.recipe)}\`.
-\`run.json\` holds the whole request, \`receipts/\` what was done for each part. Check all of it with \`npx layertap verify .\`.
+\`run.json\` holds the whole request, \`receipts/\` what was done for each part. Check all of it from where layertap is installed: \`npx layertap verify DIRECTORY\`.
 
 ## Read it
 

@@ -72,7 +72,7 @@ export async function openRun(storage: Storage): Promise<RunRecord> {
   const run = await findRun(storage);
   if (run !== undefined) return run;
   throw new Refusal('run-missing', `Expected a run in '${storage.root}' but it has no ${RUN_FILE}`, {
-    hint: 'Give the --out directory of an earlier `layertap extract` or `layertap enqueue`.',
+    hint: 'Give the --out directory of an earlier `npx layertap extract` or `npx layertap enqueue`.',
   });
 }
 
@@ -89,7 +89,7 @@ export async function readReceipt(storage: Storage, run: RunRecord, shard: numbe
   const parsed = ShardReceipt.safeParse(parseJson(bytes));
   if (parsed.success) return parsed.data;
   throw new Refusal('run-unreadable', `Expected a receipt in '${storage.root}/${path}' but it is damaged`, {
-    hint: 'Delete that file and run `layertap resume`: the shard is done again.',
+    hint: 'Delete that file and run `npx layertap resume`: the shard is done again.',
     cause: parsed.error,
   });
 }

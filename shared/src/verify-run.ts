@@ -57,7 +57,7 @@ export async function verifyRun(
   }
   for await (const path of storage.list('parts')) {
     if (!named.has(path))
-      damages.push({ shard: undefined, message: `${path} is named by no receipt: \`layertap resume\` removes it` });
+      damages.push({ shard: undefined, message: `${path} is named by no receipt: \`npx layertap resume\` removes it` });
   }
   return { ...totals, damages };
 }

@@ -136,7 +136,7 @@ describe('a model', () => {
   it('without any recipe is refused, and told what to say', async () => {
     const path = await demoModelIn('no-recipe');
     await rm(join(dirname(path), 'model.recipe.json'));
-    await expectRefused(with_(path), 'model', 'Expected a recipe', '--scale 0.00392156862745098');
+    await expectRefused(with_(path), 'model', 'Expected a recipe', '--scale 1/255');
   });
 });
 

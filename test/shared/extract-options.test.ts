@@ -45,8 +45,12 @@ describe('the options of an extraction', () => {
     });
   });
 
+  it('read fractions, since 0.0039 is not 1/255', () => {
+    expect(parse('--scale', '1/255', '--mean', '1/2,-1/4,0')).toMatchObject({ scale: 1 / 255, mean: [0.5, -0.25, 0] });
+  });
+
   it('refuse what is no number, since a wrong value would be a wrong feature', async () => {
-    for (const value of ['', ' ', '1/255', 'NaN', 'Infinity', '1,2']) {
+    for (const value of ['', ' ', '1/0', '1/', '/2', '1/2/3', 'NaN', 'Infinity', '1,2']) {
       expect(await message(`--scale=${value}`)).toContain('Expected a number for --scale');
     }
     for (const value of ['', '1,', '1..2', 'e', '1-2', 'a,b']) {

@@ -1,10 +1,13 @@
 // layertap demo: the main job on images that it makes itself, with the model that comes along.
+import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { makeDemoImages } from '../../../demo/src/images.ts';
 import { extractOptions, outputOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
+import { findRun } from '../../../shared/src/run.ts';
+import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { packageRoot } from '../../../shared/src/versions.ts';
 import { defineCommand } from '../command.ts';
 import { extract } from './extract.ts';
@@ -30,6 +33,7 @@ export const demo = defineCommand({
       'info',
       `demo images: ${made.images} and ${made.broken} broken ones in ${photos}`,
     );
+    await removeFormerRun(`${directory}/features`, photos);
     const model = fileURLToPath(new URL('demo/model/model.json', packageRoot()));
     return extract.run({
       options: {
@@ -47,3 +51,9 @@ export const demo = defineCommand({
     });
   },
 });
+
+/** Each demo shows the whole job: what an earlier one wrote goes, and nothing else. */
+async function removeFormerRun(out: string, photos: string): Promise<void> {
+  const former = await findRun(openFileStorage(out));
+  if (former?.source === photos) await rm(out, { recursive: true });
+}

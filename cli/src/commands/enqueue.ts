@@ -4,6 +4,7 @@ import { produce } from '../../../services/producer/src/produce.ts';
 import { extractOptions, outputOptions, queueOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
+import { redactUrl } from '../../../shared/src/queues/redis-connection.ts';
 import { defineCommand } from '../command.ts';
 import { planFromCommand } from '../plan-command.ts';
 import { formatReport } from '../report.ts';
@@ -38,7 +39,7 @@ export const enqueue = defineCommand({
     } else {
       logger.log(
         'info',
-        `Start workers with: layertap work --redis URL    Follow it with: layertap status ${storage.root}`,
+        `Start workers with: npx layertap work --redis ${redactUrl(options.redis)}    Follow it with: npx layertap status ${storage.root}`,
       );
     }
     return 0;

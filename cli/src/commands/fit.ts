@@ -1,4 +1,4 @@
-// `layertap fit`: trains a tfjs layers model on labelled images and writes the features of some of them as it learns.
+// `npx layertap fit`: trains a tfjs layers model on labelled images and writes the features of some of them as it learns.
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { Refusal } from '../../../shared/src/errors.ts';
@@ -40,7 +40,7 @@ export const fit = defineCommand({
     const [source, ...others] = positionals;
     if (source === undefined || others.length > 0) {
       throw new Refusal('bad-option', `Expected one SOURCE but received ${positionals.length}`, {
-        hint: 'See `layertap fit --help`.',
+        hint: 'See `npx layertap fit --help`.',
       });
     }
     const settings: FitOptions = {

@@ -62,7 +62,7 @@ async function firstRows(
     if (options.failed && receipt.failed === 0) continue;
     for await (const batch of readPart(join(storage.root, file.path), file.format)) {
       for (let index = 0; index < batch.numRows; index++) {
-        const row = shownRow(batch, index);
+        const row = shownRow(batch, index, options.failed);
         if (!options.failed || row.get('status') === 'failed') rows.push(row);
         if (rows.length === options.rows) return rows;
       }
@@ -71,8 +71,10 @@ async function firstRows(
   return rows;
 }
 
-function shownRow(batch: RecordBatch, index: number): ShownRow {
-  const hidden = ['uri', 'sha256', 'error_message'];
+function shownRow(batch: RecordBatch, index: number, failed: boolean): ShownRow {
+  const features = batch.schema.fields.filter(field => featureOfField(field) !== undefined).map(({ name }) => name);
+  // A failed row has nothing to show but its reason.
+  const hidden = failed ? ['uri', 'sha256', 'width', 'height', ...features] : ['uri', 'sha256', 'error_message'];
   return new Map(
     batch.schema.fields.flatMap((field, column): [string, string | number | null][] => {
       const vector = batch.getChildAt(column);

@@ -48,7 +48,7 @@ export const status = defineCommand({
       );
       for (const { shard, reason } of queued.failures) lines.push(`  shard ${shard}: ${reason}`);
     }
-    if (state === 'unfinished') lines.push(`Go on with: layertap resume ${storage.root}`);
+    if (state === 'unfinished') lines.push(`Unless workers are on it, go on with: npx layertap resume ${storage.root}`);
     process.stdout.write(`${lines.join('\n')}\n${formatReport({ run, summary, out: storage.root, json: false })}\n`);
     return 0;
   },

@@ -1,9 +1,9 @@
 // layertap verify: proves that no row of a run is missing, doubled or damaged.
 import { resolve } from 'node:path';
 import { outputOptions } from '../../../shared/src/extract-options.ts';
-import { openRun } from '../../../shared/src/run.ts';
+import { openRun, type RunRecord, receiptPath } from '../../../shared/src/run.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
-import { verifyRun } from '../../../shared/src/verify-run.ts';
+import { type Damage, verifyRun } from '../../../shared/src/verify-run.ts';
 import { defineCommand } from '../command.ts';
 import { onlyPositional } from '../positional.ts';
 
@@ -29,6 +29,7 @@ export const verify = defineCommand({
     } else {
       const lines = damages.slice(0, SHOWN).map(({ message }) => `  ${message}`);
       if (damages.length > SHOWN) lines.push(`  … and ${damages.length - SHOWN} more (--json lists all)`);
+      lines.push(...repairOf(run, damages, storage.root));
       process.stdout.write(
         `${damages.length} ${damages.length === 1 ? 'thing is' : 'things are'} wrong:\n${lines.join('\n')}\n`,
       );
@@ -36,3 +37,11 @@ export const verify = defineCommand({
     return damages.length === 0 ? 0 : 1;
   },
 });
+
+/** A shard without a receipt is done again: that is how a damaged one is repaired. */
+function repairOf(run: RunRecord, damages: readonly Damage[], out: string): readonly string[] {
+  const shards = [...new Set(damages.flatMap(({ shard }) => shard ?? []))].slice(0, SHOWN);
+  if (shards.length === 0) return [];
+  const receipts = shards.map(shard => receiptPath(run, shard)).join(' ');
+  return [`To do these shards again: (cd ${out} && rm -f ${receipts}) && npx layertap resume ${out}`];
+}

@@ -153,7 +153,7 @@ function requireTensors(file: OnnxFile, input: OnnxImageInput, layers: readonly 
     if (names.has(name)) continue;
     const nearest = nearestNames(name, [...names]).map(near => `'${near}'`);
     throw new Refusal('unknown-layer', `Expected the name of a layer but received '${name}'`, {
-      hint: `The nearest names are ${nearest.join(', ')}; \`layertap layers MODEL\` lists all.`,
+      hint: `The nearest names are ${nearest.join(', ')}; \`npx layertap layers MODEL\` lists all.`,
     });
   }
   return layers.filter(name => name !== input.name);

@@ -25,7 +25,7 @@ export async function chooseRecipe(options: ExtractOptions, model: ModelFile): P
     throw new Refusal(flagged ? 'bad-option' : 'recipe-missing', `Expected a whole recipe but: ${problem}`, {
       hint:
         sized || 'width' in flags
-          ? 'See the recipe options in `layertap extract --help`.'
+          ? 'See the recipe options in `npx layertap extract --help`.'
           : 'Give --size WxH: the model leaves its input size open.',
     });
   }
@@ -54,7 +54,7 @@ function missingRecipe(model: ModelFile, flagged: boolean): Refusal {
     ? 'Expected --scale among the recipe flags: whether the model wants 0-255, 0-1 or -1-1 cannot be seen from its file'
     : `Expected a recipe for '${model.path}' but there is no --recipe, no recipe flag and no ${sidecarPathOf(model.path)}`;
   return new Refusal('recipe-missing', problem, {
-    hint: `Say how its training code prepared the pixels, for example${size} --scale 0.00392156862745098 for pixel / 255, or${size} --scale 0.00784313725490196 --mean 1 for pixel / 127.5 - 1.`,
+    hint: `Say how its training code prepared the pixels, for example${size} --scale 1/255 for pixel / 255, or${size} --scale 1/127.5 --mean 1 for pixel / 127.5 - 1.`,
   });
 }
 

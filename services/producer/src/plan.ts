@@ -149,7 +149,7 @@ async function checkDirectory(
       'run-mismatch',
       `Expected '${storage.root}' to be empty or to hold the same run but ${differences.join('; ')}`,
       {
-        hint: 'Choose another --out, or continue the old run with `layertap resume`.',
+        hint: 'Choose another --out, or continue the old run with `npx layertap resume`.',
       },
     );
   }

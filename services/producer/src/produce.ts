@@ -61,6 +61,6 @@ async function checkQueue({ queue, run, storage, signal, logger }: ProduceOption
 function failedShards(storage: Storage, failed: Awaited<ReturnType<JobQueue['failed']>>): Refusal {
   const reasons = failed.map(({ shard, reason, attempts }) => `shard ${shard} after ${attempts} attempts: ${reason}`);
   return new Refusal('run-incomplete', `Some shards could not be done: ${reasons.join('; ')}`, {
-    hint: `Mend the cause, then go on with: layertap resume ${storage.root} --redis URL`,
+    hint: `Mend the cause, then go on with: npx layertap resume ${storage.root} --redis URL`,
   });
 }

@@ -131,7 +131,7 @@ async function openRunOf(job: ShardJob): Promise<OpenedRun> {
   const run = await openRun(storage);
   if (run.runId !== job.runId || run.fingerprint !== job.fingerprint) {
     throw new Refusal('run-mismatch', `Expected run ${job.runId} in '${job.out}' but it holds run ${run.runId}`, {
-      hint: 'The job is older than the directory: run `layertap resume` on it.',
+      hint: 'The job is older than the directory: run `npx layertap resume` on it.',
     });
   }
   current = { out: job.out, run, storage, manifest: openManifestReader(storage, run.runId) };

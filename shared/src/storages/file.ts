@@ -171,8 +171,8 @@ async function guarded<T>(path: string, verb: string, action: () => Promise<T>):
 function storageError(path: string, verb: string, error: unknown): unknown {
   if (error instanceof Refusal) return error;
   const hints: readonly (readonly [code: string, problem: string, hint: string])[] = [
-    ['ENOSPC', 'the disk is full', 'Free some space, then run `layertap resume` on the output directory.'],
-    ['EDQUOT', 'the disk quota is spent', 'Free some space, then run `layertap resume` on the output directory.'],
+    ['ENOSPC', 'the disk is full', 'Free some space, then run `npx layertap resume` on the output directory.'],
+    ['EDQUOT', 'the disk quota is spent', 'Free some space, then run `npx layertap resume` on the output directory.'],
     ['EACCES', 'permission is denied', 'Give this user write access, or choose another --out.'],
     ['EPERM', 'permission is denied', 'Give this user write access, or choose another --out.'],
     ['EROFS', 'the file system is read-only', 'Choose another --out.'],

@@ -59,7 +59,7 @@ describe('chooseRecipe', () => {
     const model = await bareModel();
     const { message, hint } = await refusalOf(() => choose(model), 'recipe-missing');
     expect(message).toContain('model.recipe.json');
-    expect(hint).toContain('--scale 0.00392156862745098');
+    expect(hint).toContain('--scale 1/255');
     expect(hint).not.toContain('--size');
   });
 
