@@ -51,7 +51,7 @@ describe('the options of an extraction', () => {
 
   it('refuse what is no number, since a wrong value would be a wrong feature', async () => {
     for (const value of ['', ' ', '1/0', '1/', '/2', '1/2/3', 'NaN', 'Infinity', '1,2']) {
-      expect(await message(`--scale=${value}`)).toContain('Expected a number for --scale');
+      expect(await message(`--scale=${value}`)).toContain('Expected a number or a fraction such as 1/255 for --scale');
     }
     for (const value of ['', '1,', '1..2', 'e', '1-2', 'a,b']) {
       expect(await message(`--mean=${value}`)).toContain('Expected a number, or one per channel');
