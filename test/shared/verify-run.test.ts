@@ -197,7 +197,7 @@ describe('damage to the run itself', () => {
     const small = await doneRun();
     await copyFile(join(small.root, await partOf(small, 0)), join(small.root, 'parts/000/000000-00000000.parquet'));
     expect(await damagesOf(small)).toEqual([
-      'parts/000/000000-00000000.parquet is named by no receipt: `layertap resume` removes it',
+      'parts/000/000000-00000000.parquet is named by no receipt: `npx layertap resume` removes it',
     ]);
   });
 
