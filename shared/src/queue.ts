@@ -15,6 +15,12 @@ export interface FailedJob {
   readonly attempts: number;
 }
 
+/** A job that was given back for later, with the worker's reason. */
+export interface ReleasedJob {
+  readonly shard: number;
+  readonly reason: string;
+}
+
 export interface JobContext {
   /** 1 for the first attempt. */
   readonly attempt: number;
@@ -67,6 +73,8 @@ export interface JobQueue {
   counts(): Promise<JobCounts>;
   /** The failed jobs of one run, at most `limit`. */
   failed(runId: string, limit: number): Promise<readonly FailedJob[]>;
+  /** Jobs of one run that wait for their time after a worker gave them back, at most `limit`. */
+  released(runId: string, limit: number): Promise<readonly ReleasedJob[]>;
   /** The job that would be taken next, without taking it: a worker warms its extractor for it. */
   peek(): Promise<ShardJob | undefined>;
   /** Removes all jobs of a run that no worker has in hand. */

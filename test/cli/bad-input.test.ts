@@ -353,7 +353,7 @@ describe.concurrent('a bad flag', () => {
   ])('(%s) ends with status 2, the flag and its valid values', async (_name, argv, message) => {
     const { code, stdout, stderr } = await run(argv());
     expect(stderr).toMatch(message);
-    expect(stderr).toMatch(/See `layertap( \w+)? --help`/);
+    expect(stderr).toMatch(/See `npx layertap( \w+)? --help`/);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   });
 

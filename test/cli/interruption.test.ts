@@ -75,7 +75,9 @@ describe('Ctrl-C', () => {
     expect(await filesIn('once', 'receipts')).toEqual(['000000.json']);
 
     const status = await run(['status', join(demo.root, 'once')]);
-    expect(status.stdout).toMatch(/^unfinished: 100 of 200 images, 1 of 2 shards\nUnless workers are on it, go on with: npx layertap resume /);
+    expect(status.stdout).toMatch(
+      /^unfinished: 100 of 200 images, 1 of 2 shards\nUnless workers are on it, go on with: npx layertap resume /,
+    );
     await expectResumed('once');
   });
 

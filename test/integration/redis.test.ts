@@ -166,7 +166,7 @@ describe('commands over Redis', () => {
 });
 
 describe('a producer that waits', () => {
-  it('ends with the reasons where shards cannot be done', async () => {
+  it('tells why workers decline its shards, and ends with the run when the cause is mended', async () => {
     const queue = ['--redis', redisUrl(), '--queue', queueName()];
     const folder = join(demo.root, 'other-model');
     await cp(dirname(DEMO_MODEL), folder, { recursive: true });
@@ -175,16 +175,34 @@ describe('a producer that waits', () => {
     const producer = start(['enqueue', demo.images, ...request, '--out', out, ...queue, '--wait']);
     await producer.says(/6 of 6 shards queued/);
     const weights = await readFile(join(folder, 'weights.bin'));
-    weights.writeFloatLE(0.5, 1000);
+    const other = Buffer.from(weights);
+    other.writeFloatLE(0.5, 1000);
+    await writeFile(join(folder, 'weights.bin'), other);
+    const worker = start(['work', ...queue]);
+    await producer.says(/workers decline shards, such as shard \d: Expected the model '.*to have sha256/);
+    const status = await run(['status', out, ...queue]);
+    expect(status.stdout).toMatch(/shard \d was declined: Expected the model '/);
     await writeFile(join(folder, 'weights.bin'), weights);
+    const { code } = await producer.ended;
+    expect(code).toBe(0);
+    await stop(worker);
+  });
+
+  it('ends with the reasons where shards cannot be done', async () => {
+    const queue = ['--redis', redisUrl(), '--queue', queueName()];
+    const out = join(demo.root, 'forged');
+    const producer = start(['enqueue', demo.images, ...REQUEST, '--out', out, ...queue, '--wait']);
+    await producer.says(/shards queued/);
+    // Another run in the directory: no worker will ever have the one that was queued.
+    const record = join(out, 'run.json');
+    await writeFile(record, (await readFile(record, 'utf8')).replace(/"runId": "run-/, '"runId": "run-of-another-'));
     const worker = start(['work', ...queue]);
     const { code, stderr } = await producer.ended;
-    expect(stderr).toMatch(/Some shards could not be done: shard \d after 1 attempts: Expected the model '/);
+    expect(stderr).toMatch(/Some shards could not be done: shard \d after 1 attempts: Expected run run-/);
     expect(stderr).toContain('layertap resume');
     expect(code).toBe(1);
     const status = await run(['status', out, ...queue]);
     expect(status.stdout).toContain('queue: 0 waiting, 0 active, 0 delayed, 6 failed');
-    expect(status.stdout).toContain('to have sha256');
     await stop(worker);
   });
 

@@ -96,7 +96,7 @@ describe('a refused option', () => {
   it('that nobody knows names the nearest ones', async () => {
     const { message, hint } = await refusedOption([...NEEDED, '--fromat=arrow']);
     expect(message).toMatch(/^Unknown option --fromat; did you mean --format, /);
-    expect(hint).toBe('See `layertap extract --help`.');
+    expect(hint).toBe('See `npx layertap extract --help`.');
   });
 
   it('with a value outside the list names the list', async () => {

@@ -77,7 +77,7 @@ describe('run.json', () => {
   it('is missing from a directory that holds no run', async () => {
     const storage = openFileStorage(join(await temporaryFolder(), 'not made'));
     expect(await findRun(storage)).toBeUndefined();
-    const refusal = await refusalOf(() => openRun(storage), 'run-unreadable');
+    const refusal = await refusalOf(() => openRun(storage), 'run-missing');
     expect(refusal.message).toContain(storage.root);
   });
 

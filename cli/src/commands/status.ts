@@ -46,7 +46,8 @@ export const status = defineCommand({
       lines.push(
         `queue: ${queued.waiting} waiting, ${queued.active} active, ${queued.delayed} delayed, ${queued.failed} failed`,
       );
-      for (const { shard, reason } of queued.failures) lines.push(`  shard ${shard}: ${reason}`);
+      for (const { shard, reason } of queued.failures) lines.push(`  shard ${shard} failed: ${reason}`);
+      for (const { shard, reason } of queued.declined) lines.push(`  shard ${shard} was declined: ${reason}`);
     }
     if (state === 'unfinished') lines.push(`Unless workers are on it, go on with: npx layertap resume ${storage.root}`);
     process.stdout.write(`${lines.join('\n')}\n${formatReport({ run, summary, out: storage.root, json: false })}\n`);
@@ -58,7 +59,11 @@ async function queueState(url: string, name: string, runId: string, defer: (clos
   try {
     const queue = await openBullmqQueue({ url, name });
     defer(() => queue.close());
-    return { ...(await queue.counts()), failures: await queue.failed(runId, 5) };
+    return {
+      ...(await queue.counts()),
+      failures: await queue.failed(runId, 5),
+      declined: await queue.released(runId, 5),
+    };
   } catch (error) {
     // The receipts tell how far the run is, with or without a queue.
     if (error instanceof Refusal && error.code === 'queue-unreachable') return { unreachable: error.message };

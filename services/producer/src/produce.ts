@@ -32,14 +32,20 @@ export async function produce(options: ProduceOptions): Promise<RunSummary | und
 async function waitForRun(options: ProduceOptions): Promise<RunSummary | undefined> {
   const { run, storage, signal, logger } = options;
   let before = -1;
+  let told = '';
   while (!signal.aborted) {
     const began = performance.now();
     const done = (await doneShards(storage, run)).length;
     // Counting the receipts of a million shards takes seconds: most of the time goes into waiting all the same.
     const pause = Math.max(WAIT_POLL_MS, 10 * (performance.now() - began));
     if (done === run.shards) return finishRun(storage, run);
-    if (done === before) await checkQueue(options, run.shards - done);
-    else logger.log('info', `${done}/${run.shards} shards done`);
+    if (done === before) {
+      await checkQueue(options, run.shards - done);
+      const declined = await declinedShards(options);
+      if (declined !== told && declined !== '') logger.log('warn', declined);
+      told = declined;
+    }
+    if (done !== before) logger.log('info', `${done}/${run.shards} shards done`);
     before = done;
     await delay(pause, undefined, { signal }).catch(() => undefined);
   }
@@ -56,6 +62,12 @@ async function checkQueue({ queue, run, storage, signal, logger }: ProduceOption
   if (!empty) return;
   const queued = await enqueueRun(queue, run, storage, { signal });
   if (queued > 0) logger.log('warn', `the queue was empty with ${queued} shards left: queued them again`);
+}
+
+/** Why workers give shards back, so that whoever waits does not wait in the dark; empty where they take them. */
+async function declinedShards({ queue, run }: ProduceOptions): Promise<string> {
+  const [first] = await queue.released(run.runId, 1);
+  return first === undefined ? '' : `workers decline shards, such as shard ${first.shard}: ${first.reason}`;
 }
 
 function failedShards(storage: Storage, failed: Awaited<ReturnType<JobQueue['failed']>>): Refusal {

@@ -7,7 +7,7 @@ import { ShardJob } from '../job.ts';
 import type { Logger } from '../logger.ts';
 import { type ConsumeOptions, type JobConsumer, type JobHandler, JobRefused, JobReleased } from '../queue.ts';
 import { createIdleWatch } from './idle-watch.ts';
-import { readShardJob } from './read-job.ts';
+import { type ReleaseNote, readShardJob } from './read-job.ts';
 
 export interface BullmqConsumerContext {
   readonly name: string;
@@ -56,7 +56,7 @@ export function consumeBullmq(
 
   async function work(job: Job<unknown>, token: string | undefined): Promise<void> {
     // Fetched while the worker was being closed.
-    if (closing) return giveBack(job, token, 0);
+    if (closing) return giveBack(job, token, new JobReleased('the worker is closing'));
     const shardJob = readOrFail(job.data);
     const hand: InHand = { controller: new AbortController(), lockLost: false };
     const id = idOf(job);
@@ -64,8 +64,8 @@ export function consumeBullmq(
     try {
       await handler(shardJob, { attempt: job.attemptsMade + 1, signal: hand.controller.signal });
     } catch (error) {
-      if (forced) return await giveBack(job, token, 0);
-      if (error instanceof JobReleased) return await giveBack(job, token, error.delayMs);
+      if (forced) return await giveBack(job, token, new JobReleased('the worker leaves at once'));
+      if (error instanceof JobReleased) return await giveBack(job, token, error);
       if (!hand.lockLost) throw toBullmqError(error);
     } finally {
       inHand.delete(id);
@@ -78,10 +78,16 @@ export function consumeBullmq(
   }
 
   /** Always throws what tells BullMQ to leave the job where it was put. */
-  async function giveBack(job: Job<unknown>, token: string | undefined, delayMs: number): Promise<never> {
+  async function giveBack(
+    job: Job<unknown>,
+    token: string | undefined,
+    { delayMs, message }: JobReleased,
+  ): Promise<never> {
     try {
-      if (delayMs > 0) await job.moveToDelayed(Date.now() + delayMs, token);
-      else await job.moveToWait(token);
+      if (delayMs > 0) {
+        await job.updateProgress({ released: message } satisfies ReleaseNote);
+        await job.moveToDelayed(Date.now() + delayMs, token);
+      } else await job.moveToWait(token);
     } catch (error) {
       // Its lock is gone: it returns to the queue as a stalled job.
       logger.log('debug', `could not give back job ${job.id}: ${describeError(error)}`);

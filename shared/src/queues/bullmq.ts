@@ -2,9 +2,16 @@
 import { type JobsOptions, type JobType, Queue } from 'bullmq';
 import { jobIdOf, type ShardJob } from '../job.ts';
 import { type Logger, silentLogger } from '../logger.ts';
-import { type FailedJob, type JobConsumer, type JobCounts, type JobQueue, SHARD_ATTEMPTS } from '../queue.ts';
+import {
+  type FailedJob,
+  type JobConsumer,
+  type JobCounts,
+  type JobQueue,
+  type ReleasedJob,
+  SHARD_ATTEMPTS,
+} from '../queue.ts';
 import { consumeBullmq } from './bullmq-consumer.ts';
-import { readShardJob } from './read-job.ts';
+import { ReleaseNote, readShardJob } from './read-job.ts';
 import { type ConnectRetry, connectRedis } from './redis-connection.ts';
 
 export interface BullmqQueueOptions {
@@ -29,6 +36,8 @@ const REMOVE_CHUNK = 100;
 const KEPT_FAILED = { count: 10_000, age: 30 * 24 * 3600 };
 /** Where a job lies that no worker has in hand, in the order in which they are taken. */
 const PENDING: readonly JobType[] = ['waiting', 'prioritized', 'delayed'];
+/** How many delayed jobs are looked through for released ones. */
+const RELEASED_DEPTH = 100;
 /** How far peek looks past jobs that it cannot read. */
 const PEEK_DEPTH = 20;
 
@@ -62,6 +71,7 @@ export async function openBullmqQueue(options: BullmqQueueOptions): Promise<JobQ
       return { waiting: waiting + prioritized, active, delayed, failed };
     },
     failed: (runId, limit) => listFailed(queue, runId, limit),
+    released: (runId, limit) => listReleased(queue, runId, limit),
     peek: () => peekJob(queue),
     async forget(runId): Promise<void> {
       await removeJobs(
@@ -122,6 +132,17 @@ async function listFailed(queue: Queue, runId: string, limit: number): Promise<r
       ? [] // Queued again since the ids were read.
       : [{ shard: shardOf(job.id), reason: job.failedReason ?? 'unknown', attempts: job.attemptsMade }],
   );
+}
+
+/** Among the delayed jobs that come next: those of a retry have no note, or an old one that is told once more. */
+async function listReleased(queue: Queue, runId: string, limit: number): Promise<readonly ReleasedJob[]> {
+  const jobs = await queue.getJobs(['delayed'], 0, RELEASED_DEPTH - 1, true);
+  return jobs
+    .flatMap(job => {
+      const note = ReleaseNote.safeParse(job.progress);
+      return note.success && isOfRun(job.id ?? '', runId) ? { shard: shardOf(job.id), reason: note.data.released } : [];
+    })
+    .slice(0, limit);
 }
 
 async function peekJob(queue: Queue): Promise<ShardJob | undefined> {

@@ -10,6 +10,7 @@ import {
   type JobQueue,
   JobRefused,
   JobReleased,
+  type ReleasedJob,
   SHARD_ATTEMPTS,
 } from '../queue.ts';
 
@@ -21,6 +22,8 @@ interface Entry {
   readonly job: ShardJob;
   /** Attempts that have ended in an error. */
   attempts: number;
+  /** Why it was given back last. */
+  released?: string;
 }
 
 /** An entry is in exactly one: `waiting` in order, `delayed` by timer, `active` in a consumer's hand, `failed` for good. */
@@ -68,6 +71,13 @@ export function openMemoryQueue(): JobQueue {
         .filter(({ entry }) => entry.job.runId === runId)
         .slice(0, limit)
         .map(({ entry, reason }) => ({ shard: entry.job.shard, reason, attempts: entry.attempts }));
+    },
+    async released(runId, limit): Promise<readonly ReleasedJob[]> {
+      return [...state.delayed.keys()]
+        .flatMap(({ job, released }) =>
+          job.runId === runId && released !== undefined ? { shard: job.shard, reason: released } : [],
+        )
+        .slice(0, limit);
     },
     async peek(): Promise<ShardJob | undefined> {
       const [next = [...state.delayed.keys()][0]] = state.waiting;
@@ -123,8 +133,10 @@ function createConsumer(state: State, handler: JobHandler, options: ConsumeOptio
     } catch (error) {
       state.active.delete(entry);
       if (forced) putBack(state, entry, 0);
-      else if (error instanceof JobReleased) putBack(state, entry, error.delayMs);
-      else settleFailure(state, entry, error, options.onFailed);
+      else if (error instanceof JobReleased) {
+        entry.released = error.message;
+        putBack(state, entry, error.delayMs);
+      } else settleFailure(state, entry, error, options.onFailed);
     }
   }
 
@@ -145,6 +157,7 @@ function createConsumer(state: State, handler: JobHandler, options: ConsumeOptio
 
 function settleFailure(state: State, entry: Entry, error: unknown, onFailed: ConsumeOptions['onFailed']): void {
   entry.attempts += 1;
+  delete entry.released;
   if (!(error instanceof JobRefused) && entry.attempts < SHARD_ATTEMPTS) {
     putBack(state, entry, FIRST_RETRY_DELAY_MS * 4 ** (entry.attempts - 1));
     return;

@@ -17,6 +17,10 @@ export function readShardJob(data: unknown): ShardJob {
   });
 }
 
+/** Why a job was given back, kept as its progress. */
+export const ReleaseNote = z.object({ released: z.string() });
+export type ReleaseNote = z.output<typeof ReleaseNote>;
+
 function versionOf(data: unknown): number | undefined {
   if (typeof data !== 'object' || data === null || !('version' in data)) return undefined;
   return typeof data.version === 'number' ? data.version : undefined;

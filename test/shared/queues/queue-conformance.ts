@@ -190,6 +190,23 @@ export function describeQueue(name: string, open: () => Promise<OpenedQueue>): v
       expect(await queue.counts()).toEqual({ waiting: 0, active: 0, delayed: 0, failed: 0 });
     });
 
+    it('tells which jobs were given back for later, and why, until they are taken', async () => {
+      await queue.add([jobOf(0), jobOf(0, 'other')]);
+      const back = defer();
+      let taken = 0;
+      const consumer = await queue.consume(
+        async () => {
+          if (++taken === 2) back.resolve();
+          throw new JobReleased('no such engine here', 60_000);
+        },
+        { concurrency: 1 },
+      );
+      await back.promise;
+      await expect.poll(() => queue.released('run', 5)).toEqual([{ shard: 0, reason: 'no such engine here' }]);
+      expect(await queue.failed('run', 5)).toEqual([]);
+      await consumer.close();
+    });
+
     it('ignores a job that waits already', async () => {
       await queue.add([jobOf(0), jobOf(0)]);
       await queue.add([jobOf(0), jobOf(1)]);
