@@ -29,10 +29,11 @@ function high(samples: readonly number[]): number {
   return [...samples].sort((a, b) => a - b)[Math.floor(samples.length * 0.95)] ?? Number.NaN;
 }
 
-function thirds(samples: readonly number[]): readonly [first: number, last: number] {
-  const third = Math.floor(samples.length / 3);
-  return [high(samples.slice(0, third)), high(samples.slice(-third))];
-}
+/**
+ * The heap of parent and engine process in this test. Growth of the resident size over a run is mostly V8 taking its time
+ * to collect; what is held for each image would fill this heap and end the process, whatever the collector does.
+ */
+const HEAP_MB = 80;
 
 describe.skipIf(process.platform !== 'linux')('memory', { timeout: TIMEOUT_MS }, () => {
   it('stays flat over a manifest of a million images', async () => {
@@ -42,18 +43,15 @@ describe.skipIf(process.platform !== 'linux')('memory', { timeout: TIMEOUT_MS },
     const out = join(folder, 'out');
     const recipe = ['--size', '8x8', '--scale', '1'];
     const request = ['--model', 'null:8', '--layer', 'features', ...recipe, '--shard-size', '10000', '--batch', '256'];
-    const running = start(['extract', join(folder, 'list.txt'), ...request, '--out', out]);
+    const env = { NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` };
+    const running = start(['extract', join(folder, 'list.txt'), ...request, '--out', out], { env });
     const memory = await sampleMemory(running.pid, running.ended);
     expect((await running.ended).code).toBe(0);
     expect(await readJson(out, 'summary.json')).toMatchObject({ rows, ok: rows });
 
-    const [parentFirst, parentLast] = thirds(memory.parent);
-    const [engineFirst, engineLast] = thirds(memory.engine);
     // Node alone takes about 60 MB, and this run was seen at 170 and 200.
     expect(high(memory.parent)).toBeLessThan(350);
     expect(high(memory.engine)).toBeLessThan(400);
-    expect(parentLast - parentFirst).toBeLessThan(80);
-    expect(engineLast - engineFirst).toBeLessThan(80);
   });
 
   it('stays flat over a part of thousands of rows of 1 MB', async () => {
