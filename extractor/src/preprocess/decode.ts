@@ -1,7 +1,7 @@
 // Decodes image bytes to 8-bit pixels equal to Pillow's open().convert('RGB'), for prepare-image.ts. Owns sharp.
 import { performance } from 'node:perf_hooks';
 import sharp, { type OutputInfo, type Sharp } from 'sharp';
-import { describeError, type SampleErrorCode, type SampleFailure } from '../../../shared/src/errors.ts';
+import type { SampleFailure } from '../../../shared/src/errors.ts';
 import type { Recipe } from '../../../shared/src/recipe.ts';
 import type { ImageLimits } from '../preprocess.ts';
 import { clipWide, cmykToRgb } from './colour.ts';
@@ -41,8 +41,8 @@ export async function readHeader(bytes: Uint8Array, format: ImageFormat, limits:
       return tooLarge(`${width}x${height} is more than ${limits.maxPixels} pixels`);
     }
     return { ok: true, header: { width, height, space } };
-  } catch (error) {
-    return { ok: false, failure: toFailure(error) };
+  } catch {
+    return corrupt(`the header of the ${format} file cannot be read`);
   }
 }
 
@@ -63,10 +63,10 @@ export async function decodeImage(
     const options = { failOn: failureLevel(format), ignoreIcc: true, autoOrient, limitInputPixels } as const;
     const image = sharp(bytes, options).timeout({ seconds: timeoutSeconds });
     return { ok: true, pixels: await readPixels(image, isGrayAlphaPng(bytes, format) ? 'rgb16' : space) };
-  } catch (error) {
+  } catch {
     // A decoder that libvips interrupts may give any reason, such as a bad seek for AVIF: the clock knows better.
     if (performance.now() - started >= timeoutSeconds * 1000) return timedOut(timeoutSeconds);
-    return { ok: false, failure: toFailure(error) };
+    return corrupt(`the pixels of the ${format} file are damaged or end early`);
   }
 }
 
@@ -120,9 +120,10 @@ function timedOut(seconds: number): DecodeResult {
   return { ok: false, failure: { code: 'decode-timeout', message: `not decoded within ${seconds} s` } };
 }
 
-/** sharp rejects with plain Errors whose first line is the reason; the rest repeats it for every warning. */
-function toFailure(error: unknown): SampleFailure {
-  const message = describeError(error).split('\n')[0] ?? '';
-  const code: SampleErrorCode = message.includes('exceeds pixel limit') ? 'image-too-large' : 'corrupt-image';
-  return { code, message };
+/**
+ * Our own words: libvips collects its messages in one place for the whole process, so what a decoder says of this image
+ * may be about another one that failed at the same moment, and would differ from run to run.
+ */
+function corrupt(message: string): { readonly ok: false; readonly failure: SampleFailure } {
+  return { ok: false, failure: { code: 'corrupt-image', message } };
 }
