@@ -10,6 +10,7 @@ import type { RunSummary } from '../../../shared/src/finish-run.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
 import { checkFingerprint, openRun, type RunRecord } from '../../../shared/src/run.ts';
+import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { type CommandInput, defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
@@ -42,7 +43,7 @@ export const resume = defineCommand({
     const summary =
       input.options.redis === undefined
         ? await runEmbedded({ ...input.options, run, storage, lifecycle: input.lifecycle })
-        : await requeue(input.options.redis, input, run);
+        : await requeue(input.options.redis, input, run, storage);
     if (summary !== undefined) {
       process.stdout.write(`${formatReport({ run, summary, out: storage.root, json: input.options.json })}\n`);
     } else if (input.options.wait) {
@@ -56,9 +57,9 @@ async function requeue(
   url: string,
   input: CommandInput<typeof options>,
   run: RunRecord,
+  storage: Storage,
 ): Promise<RunSummary | undefined> {
   const { lifecycle } = input;
-  const storage = openFileStorage(resolve(onlyPositional('resume', 'OUT', input.positionals)));
   const logger = createLogger({ json: input.options.json });
   const queue = await openBullmqQueue({ url, name: input.options.queue, logger });
   lifecycle.defer(() => queue.close());

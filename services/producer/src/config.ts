@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { extractOptions, queueOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger, LOG_LEVELS, type Logger } from '../../../shared/src/logger.ts';
-import { describeOptions, parseOptions } from '../../../shared/src/options.ts';
+import { parseOptions } from '../../../shared/src/options.ts';
 
 export const producerServiceOptions = {
   source: z.string().meta({ description: 'Folder, glob or list file of the images', value: 'SOURCE' }),
@@ -19,6 +19,3 @@ export function readProducerConfig(env: Readonly<Record<string, string | undefin
   const { values } = parseOptions(producerServiceOptions, { argv: [], env, command: 'layertap enqueue' });
   return { ...values, logger: createLogger({ level: values.logLevel, json: true }) };
 }
-
-/** For the documentation: every variable of the producer. */
-export const producerVariables = describeOptions(producerServiceOptions);

@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { queueOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger, LOG_LEVELS, type Logger } from '../../../shared/src/logger.ts';
-import { describeOptions, parseOptions } from '../../../shared/src/options.ts';
+import { parseOptions } from '../../../shared/src/options.ts';
 
 export const workerServiceOptions = {
   ...queueOptions,
@@ -22,6 +22,3 @@ export function readWorkerConfig(env: Readonly<Record<string, string | undefined
   const { values } = parseOptions(workerServiceOptions, { argv: [], env, command: 'layertap work' });
   return { ...values, env, logger: createLogger({ level: values.logLevel, json: true }) };
 }
-
-/** For the documentation: every variable of the worker. */
-export const workerVariables = describeOptions(workerServiceOptions);
