@@ -5,7 +5,7 @@ export type { EngineName, Pooling } from '../../shared/src/request.ts';
 export type { FeatureSpec, TensorData } from '../../shared/src/tensor.ts';
 export { type Engine, type EngineOptions, type Extractor, type LoadOptions, openEngine } from './engine.ts';
 export { chooseEngine, type EngineChoice } from './engine-choice.ts';
-export type { Layer, LayerGraph } from './layer-graph.ts';
+export type { Layer, LayerTable } from './layer-table.ts';
 export { findLayers, type LayerMatcher, runLayers } from './methods/direct-access.ts';
 export type { FeatureResult, ImageFailure } from './methods/feature-result.ts';
 export { type FeatureCallbackOptions, type FeatureSnapshot, featureCallback } from './methods/fit-callback.ts';

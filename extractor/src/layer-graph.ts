@@ -1,26 +1,86 @@
-// The one in-memory form of a model's layers: names, classes, shapes, parameters and edges. No weights, no runtime.
+// A Keras model in memory, whatever file it came from: layers, configs, weights and edges. Readers in models/ make it,
+// `rebuild/` turns it into a tf.LayersModel, a compiler into other formats. Nested models are inlined: their layers
+// stand here under a path, so that any of them can be taken.
 
-export interface Layer {
-  /** Position in the model, from 0. */
-  readonly index: number;
-  /** The name users select by and the column is called. */
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+export interface JsonObject {
+  readonly [name: string]: Json;
+}
+
+/** One output of one call. */
+export interface TensorRef {
+  /** Position in `LayerGraph.calls`. */
+  readonly call: number;
+  /** Position among the call's outputs. */
+  readonly output: number;
+}
+
+/** A layer with its settings; it may be called several times (shared) and then has its weights once. */
+export interface GraphLayer {
+  /** Path through nested models: `backbone/conv5`. Unique. */
   readonly name: string;
-  /** Class as the model's own format calls it, such as Conv2D. */
+  /** Keras' class name, such as Conv2D; for an operation written as a layer the operation, such as `keras.ops.Add`. */
   readonly className: string;
-  /** Shape of the (first) output without the batch axis; null for an axis that the model leaves open. */
-  readonly outputShape: readonly (number | null)[];
-  /** Number of parameters (weights), trainable or not. */
-  readonly parameters: number;
-  /** Names of the layers whose outputs it takes. */
-  readonly inbound: readonly string[];
-  /** The model doesn't say where the channels are, so features lie as it gives them. @default the last axis */
-  readonly channelAxis?: 'unknown';
+  /** In the one dialect of keras-config.ts: Keras 3's field names, plain values instead of serialised objects. */
+  readonly config: JsonObject;
+  /** Which Keras wrote it: a few defaults and activations of one name mean another thing in the other. */
+  readonly dialect: KerasDialect;
+}
+
+/** Major version of Keras: 2 (also tf_keras, and TensorFlow.js) or 3. */
+export type KerasDialect = 2 | 3;
+
+/** An argument of a call: the i-th tensor of `LayerCall.inputs`, a constant, or a list or record of both. */
+export type CallValue = InputSlot | Json | readonly CallValue[] | { readonly [name: string]: CallValue };
+export interface InputSlot {
+  readonly $input: number;
+}
+
+/** One application of a layer to tensors. */
+export interface LayerCall {
+  /** Position in `LayerGraph.layers`. */
+  readonly layer: number;
+  /** All tensors that it takes, in the order in which they stand in `args` and `kwargs`. */
+  readonly inputs: readonly TensorRef[];
+  /** As Keras calls the layer: a plain layer has one argument, `{ $input: 0 }` or a list of them for merging layers. */
+  readonly args: readonly CallValue[];
+  readonly kwargs: { readonly [name: string]: CallValue };
+  /** Number of tensors that it gives. */
+  readonly outputs: number;
 }
 
 export interface LayerGraph {
-  readonly layers: readonly Layer[];
-  /** Shape of the image input without the batch axis, [height, width, channels]; null where left open. */
-  readonly inputShape: readonly (number | null)[];
-  /** Names of the layers that give the model's predictions. */
-  readonly outputs: readonly string[];
+  /** In the order of the model; a nested model's layers stand where the nested model stands. */
+  readonly layers: readonly GraphLayer[];
+  /** In an order in which they can run. Each input is a call of an `InputLayer` without inputs. */
+  readonly calls: readonly LayerCall[];
+  readonly inputs: readonly TensorRef[];
+  readonly outputs: readonly TensorRef[];
+  /** Nested models by path, with the tensors that a call of one gives: they can be taken like layers. */
+  readonly nested: readonly NestedModel[];
+  /** The model's own name in its file. */
+  readonly name: string;
 }
+
+export interface NestedModel {
+  /** Path, such as `backbone`. */
+  readonly name: string;
+  readonly className: string;
+  /** One entry per call of the nested model. */
+  readonly outputs: readonly (readonly TensorRef[])[];
+}
+
+/** One weight of a layer. */
+export interface LayerWeight {
+  /** As the file calls it, for messages. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Row-major, already float32 (integers stay below 2^24). Undefined where only shapes were read. */
+  readonly data: Float32Array | undefined;
+}
+
+/**
+ * Weights by the layer's path, each in the order of Keras' own `layer.weights`: trainable ones, then the others, as for
+ * a layer that is not frozen (BatchNormalization: gamma, beta, moving mean, moving variance; absent ones left out).
+ */
+export type LayerWeights = ReadonlyMap<string, readonly LayerWeight[]>;

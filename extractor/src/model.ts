@@ -2,7 +2,7 @@
 // A reader is one file in models/ and one line in the table below.
 import { stat } from 'node:fs/promises';
 import { hasErrorCode, Refusal } from '../../shared/src/errors.ts';
-import type { LayerGraph } from './layer-graph.ts';
+import type { LayerTable } from './layer-table.ts';
 import { nullReader } from './models/null.ts';
 import { onnxReader } from './models/onnx.ts';
 import { tfjsLayersReader } from './models/tfjs-layers.ts';
@@ -13,7 +13,7 @@ export interface ModelFile {
   readonly format: ModelFormat;
   /** SHA-256 over all bytes of the model: topology and weights, in a fixed order. Hex. */
   readonly sha256: string;
-  readonly graph: LayerGraph;
+  readonly table: LayerTable;
   /**
    * Shapes of the layers' outputs without the batch axis, all axes known, for one concrete input shape.
    * Refuses (`recipe-mismatch`) when the model cannot take that shape.

@@ -1,6 +1,6 @@
 // Layer selection: what a user writes (names, patterns, positions) to the exact layer names of a model.
 import { nearestNames, Refusal } from '../../shared/src/errors.ts';
-import type { Layer, LayerGraph } from './layer-graph.ts';
+import type { Layer, LayerTable } from './layer-table.ts';
 
 /**
  * Exact layer names for what was asked for, in the order asked and, within one pattern, of the model; none twice.
@@ -16,23 +16,23 @@ import type { Layer, LayerGraph } from './layer-graph.ts';
  *
  * @throws Refusal `unknown-layer` for an entry that takes no layer, naming the nearest names
  */
-export function selectLayers(graph: LayerGraph, wanted: readonly string[]): readonly string[] {
-  return [...new Set(wanted.flatMap(entry => select(graph, entry)))];
+export function selectLayers(table: LayerTable, wanted: readonly string[]): readonly string[] {
+  return [...new Set(wanted.flatMap(entry => select(table, entry)))];
 }
 
-function select(graph: LayerGraph, entry: string): readonly string[] {
+function select(table: LayerTable, entry: string): readonly string[] {
   // An exact name always wins: a layer may be called `outputs` or hold a `*`.
-  if (graph.layers.some(layer => layer.name === entry)) return [entry];
-  if (entry === 'outputs') return graph.outputs;
-  const found = graph.layers.filter(matcherOf(graph, entry)).map(layer => layer.name);
-  if (found.length === 0) throw unknownLayer(graph, entry);
+  if (table.layers.some(layer => layer.name === entry)) return [entry];
+  if (entry === 'outputs') return table.outputs;
+  const found = table.layers.filter(matcherOf(table, entry)).map(layer => layer.name);
+  if (found.length === 0) throw unknownLayer(table, entry);
   return found;
 }
 
-function matcherOf(graph: LayerGraph, entry: string): (layer: Layer) => boolean {
+function matcherOf(table: LayerTable, entry: string): (layer: Layer) => boolean {
   if (/^-?\d+$/.test(entry)) {
     const index = Number(entry);
-    const position = index < 0 ? graph.layers.length + index : index;
+    const position = index < 0 ? table.layers.length + index : index;
     return layer => layer.index === position;
   }
   if (entry.startsWith('class:')) {
@@ -68,22 +68,22 @@ function compileGlob(glob: string): RegExp {
   return new RegExp(`^${source}$`, 's');
 }
 
-function unknownLayer(graph: LayerGraph, entry: string): Refusal {
-  const last = graph.layers.length - 1;
+function unknownLayer(table: LayerTable, entry: string): Refusal {
+  const last = table.layers.length - 1;
   let valid: string;
   if (/^-?\d+$/.test(entry)) {
     valid = `Indices run from 0 to ${last}, or from -1 to -${last + 1} from the end`;
   } else if (entry.startsWith('class:')) {
-    const classes = [...new Set(graph.layers.map(layer => layer.className))].sort();
+    const classes = [...new Set(table.layers.map(layer => layer.className))].sort();
     valid = `The model's classes are ${classes.join(', ')}`;
   } else {
     const names = nearestNames(
       entry,
-      graph.layers.map(layer => layer.name),
+      table.layers.map(layer => layer.name),
     );
     valid = `The nearest names are ${names.map(name => `'${name}'`).join(', ')}`;
   }
   return new Refusal('unknown-layer', `Expected the name of a layer but received '${entry}'`, {
-    hint: `${valid}; \`npx layertap layers MODEL\` lists all ${graph.layers.length}.`,
+    hint: `${valid}; \`npx layertap layers MODEL\` lists all ${table.layers.length}.`,
   });
 }

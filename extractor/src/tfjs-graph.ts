@@ -1,7 +1,7 @@
 // The layers of a tf.LayersModel as a graph: which symbolic tensor each layer gives, from which layers. For readers and the five ways.
 import type * as tf from '@tensorflow/tfjs';
 import { nearestNames, Refusal } from '../../shared/src/errors.ts';
-import type { Layer, LayerGraph } from './layer-graph.ts';
+import type { Layer, LayerTable } from './layer-table.ts';
 
 /** One call of a layer: what it took and what it gave. TensorFlow.js keeps this for every layer but types only a part of it. */
 export interface LayerCall {
@@ -58,7 +58,7 @@ export function requireLayerOutputs(model: tf.LayersModel, names: readonly strin
 }
 
 /** The model's layers in the one form that all formats share. */
-export function describeLayers(model: tf.LayersModel): LayerGraph {
+export function describeLayers(model: tf.LayersModel): LayerTable {
   const outputs = layerOutputs(model);
   const layers = model.layers.map((layer, index): Layer => {
     const output = outputs.get(layer.name);

@@ -32,7 +32,7 @@ const SETS: Readonly<Record<PythonPackageSet, { readonly pins: readonly string[]
     bytes: 620_000_000,
   },
   keras: {
-    pins: ['tensorflow-cpu==2.21.0', 'keras==3.15.1', 'numpy==2.4.6', 'pillow==13.0.0'],
+    pins: ['tensorflow-cpu==2.21.0', 'keras==3.15.1', 'tf-keras==2.21.0', 'numpy==2.4.6', 'pillow==13.0.0'],
     bytes: 1_500_000_000,
   },
 };

@@ -1,45 +1,9 @@
 // The options of an extraction, each defined once: flags of `layertap extract` and `enqueue`, environment of the producer.
 import { z } from 'zod';
-import { CHANNEL_ORDERS, EXIF_POLICIES, RESIZE_KERNELS } from './recipe.ts';
+import { recipeOptions } from './recipe-options.ts';
 import { ENGINE_NAMES, FORMATS, POOLINGS } from './request.ts';
 
-/** `0.5` or `0.485,0.456,0.406`; a fraction such as `1/255` too. */
-const numberList = z
-  .string()
-  .refine(text => text.split(',').every(isNumber), 'a number, or one per channel separated by commas')
-  .transform(text => text.split(',').map(numberOf));
-
-/** Not z.coerce: it takes an empty text for 0. */
-const decimal = z.string().refine(isNumber, 'a number or a fraction such as 1/255').transform(numberOf);
-
-const imageSize = z
-  .string()
-  .regex(/^\d+x\d+$/, 'WIDTHxHEIGHT such as 224x224')
-  .transform(text => {
-    const [width = 0, height = 0] = text.split('x').map(Number);
-    return { width, height };
-  });
-
 const count = z.coerce.number().int().min(1);
-
-export const recipeOptions = {
-  recipe: z
-    .string()
-    .optional()
-    .meta({ description: 'Recipe file; without it, MODEL.recipe.json beside the model', value: 'FILE.json' }),
-  size: imageSize.optional().meta({ description: 'Size of the input image', value: 'WxH' }),
-  resize: z.enum(RESIZE_KERNELS).optional().meta({ description: "Resize kernel, equal to Pillow's" }),
-  channels: z.enum(CHANNEL_ORDERS).optional().meta({ description: 'Channel order of the input' }),
-  scale: decimal.optional().meta({
-    description: 'Factor on the 0-255 pixel, such as 1/255; value = (pixel * scale - mean) / std',
-    value: 'S',
-  }),
-  mean: numberList
-    .optional()
-    .meta({ description: 'Subtracted after scaling: one number or one per channel', value: 'M' }),
-  std: numberList.optional().meta({ description: 'Divisor: one number or one per channel', value: 'D' }),
-  exif: z.enum(EXIF_POLICIES).optional().meta({ description: 'Whether to apply the EXIF orientation' }),
-} as const;
 
 export const extractOptions = {
   model: z.string().meta({ description: 'Model file or folder', value: 'MODEL' }),
@@ -96,14 +60,3 @@ export const outputOptions = {
   json: z.boolean().default(false).meta({ description: 'JSON lines instead of text' }),
   help: z.boolean().default(false).meta({ description: 'Show this help' }),
 } as const;
-
-function isNumber(text: string): boolean {
-  return text.trim() !== '' && Number.isFinite(numberOf(text));
-}
-
-/** Exact fractions spare the user sixteen digits: 0.0039 is half a percent off 1/255. */
-function numberOf(text: string): number {
-  const [dividend = '', divisor, ...rest] = text.split('/').map(part => part.trim());
-  if (divisor === undefined) return Number(text);
-  return rest.length > 0 || dividend === '' || divisor === '' ? Number.NaN : Number(dividend) / Number(divisor);
-}

@@ -1,6 +1,6 @@
 // Layer selection: every way to write a layer, order, duplicates, and refusals that help.
 import { describe, expect, test } from 'vitest';
-import type { LayerGraph } from '../../extractor/src/layer-graph.ts';
+import type { LayerTable } from '../../extractor/src/layer-table.ts';
 import { selectLayers } from '../../extractor/src/select.ts';
 
 const graph = graphOf([
@@ -76,7 +76,7 @@ describe('what takes no layer is refused', () => {
   });
 });
 
-function graphOf(layers: readonly (readonly [name: string, className: string])[]): LayerGraph {
+function graphOf(layers: readonly (readonly [name: string, className: string])[]): LayerTable {
   return {
     layers: layers.map(([name, className], index) => ({
       index,

@@ -2,8 +2,9 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { Refusal } from '../../../shared/src/errors.ts';
-import { extractOptions, outputOptions, recipeOptions } from '../../../shared/src/extract-options.ts';
+import { extractOptions, outputOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
+import { recipeOptions } from '../../../shared/src/recipe-options.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { defineCommand } from '../command.ts';
 import { type FitOptions, planFit } from '../fit/fit-run.ts';

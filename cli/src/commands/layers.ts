@@ -15,11 +15,11 @@ export const layers = defineCommand({
     const model = await openModel(resolve(onlyPositional('layers', 'MODEL', positionals)));
     if (options.json) {
       process.stdout.write(
-        `${JSON.stringify({ path: model.path, format: model.format, sha256: model.sha256, ...model.graph })}\n`,
+        `${JSON.stringify({ path: model.path, format: model.format, sha256: model.sha256, ...model.table })}\n`,
       );
       return 0;
     }
-    const rows = model.graph.layers.map(layer => [
+    const rows = model.table.layers.map(layer => [
       String(layer.index),
       layer.name,
       layer.className,

@@ -48,13 +48,13 @@ export async function planFit(options: FitOptions): Promise<PlannedFit> {
       },
     );
   }
-  const layers = selectLayers(model.graph, options.layer);
+  const layers = selectLayers(model.table, options.layer);
   const { recipe, origin } = await chooseRecipe(options, model);
   const inputShape = [recipe.height, recipe.width, channelCount(recipe)];
   const shapes = await model.shapesFor(inputShape, layers);
   const source = await openSource(resolve(options.source));
   const training = await collectLabelled(source, options.source);
-  await checkClasses(training.classes, model.graph.outputs, names => model.shapesFor(inputShape, names));
+  await checkClasses(training.classes, model.table.outputs, names => model.shapesFor(inputShape, names));
 
   const carried = [...source.carried, ...MOMENT_COLUMNS];
   checkNames(

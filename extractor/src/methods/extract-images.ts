@@ -26,7 +26,7 @@ export interface OpenExtractorOptions {
 
 export async function openExtractor(options: OpenExtractorOptions): Promise<Extractor> {
   const model = await openModel(options.model);
-  const layers = selectLayers(model.graph, typeof options.layers === 'string' ? [options.layers] : options.layers);
+  const layers = selectLayers(model.table, typeof options.layers === 'string' ? [options.layers] : options.layers);
   if (typeof options.layers === 'string' && layers.length !== 1) {
     throw new Refusal('unknown-layer', `Expected one layer but '${options.layers}' takes ${layers.length}`, {
       hint: `Give a list to take them all: features(model, ['${options.layers}']).`,
@@ -35,7 +35,7 @@ export async function openExtractor(options: OpenExtractorOptions): Promise<Extr
   const { engine } = await chooseEngine(options.engine, model);
   const inputShape = options.sampleShape ?? shapeOfRecipe(await options.recipe());
   // Refuses a shape that the model can't take before an engine is loaded.
-  requirePoolable(model.graph, layers, await model.shapesFor(inputShape, layers), options.pool);
+  requirePoolable(model.table, layers, await model.shapesFor(inputShape, layers), options.pool);
   const opened = await openEngine(engine, { threads: options.threads });
   return opened.load({ model: model.path, layers, inputShape });
 }

@@ -27,7 +27,7 @@ async function openNull(path: string): Promise<ModelFile> {
     path: name,
     format: 'null',
     sha256: createHash('sha256').update(name).digest('hex'),
-    graph: {
+    table: {
       layers: [{ index: 0, name: NULL_LAYER, className: 'Null', outputShape: shape, parameters: 0, inbound: [] }],
       inputShape: [null, null, 3],
       outputs: [NULL_LAYER],

@@ -1,7 +1,7 @@
 // Reader of ONNX files: every node is a layer, named by the tensor it gives. No native code until shapes are asked for.
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import type { Layer, LayerGraph } from '../layer-graph.ts';
+import type { Layer, LayerTable } from '../layer-table.ts';
 import type { ModelFile, ModelReader } from '../model.ts';
 import { channelAxes } from './onnx-channels.ts';
 import { type OnnxFile, readOnnxFile } from './onnx-file.ts';
@@ -15,7 +15,7 @@ async function openOnnx(path: string): Promise<ModelFile> {
     path: file.path,
     format: 'onnx',
     sha256: createHash('sha256').update(file.bytes).digest('hex'),
-    graph: describeGraph(file.graph),
+    table: describeGraph(file.graph),
     shapesFor: (inputShape, layers) => shapesFor(file, inputShape, layers),
   };
 }
@@ -34,7 +34,7 @@ async function shapesFor(
   return shapes;
 }
 
-function describeGraph(graph: OnnxGraph): LayerGraph {
+function describeGraph(graph: OnnxGraph): LayerTable {
   const axes = channelAxes(graph);
   const layerOf = new Map(graph.nodes.flatMap(node => node.outputs.map(output => [output, node.outputs[0]] as const)));
   const constants = graph.nodes.filter(isConstant).map(node => [node.outputs[0] ?? '', node.constants] as const);

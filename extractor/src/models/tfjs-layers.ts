@@ -34,12 +34,12 @@ async function openTfjsLayers(path: string): Promise<ModelFile> {
   const files = await readTfjsFiles(path);
   const model = await buildWithoutWeights(files);
   requireAllWeights(files, model);
-  const graph = describeLayers(model);
+  const table = describeLayers(model);
   return {
     path: files.path,
     format: 'tfjs-layers',
     sha256: await digestTfjsFiles(files),
-    graph,
+    table,
     shapesFor: (inputShape, layers) => shapesFor(files, model, inputShape, layers),
   };
 }

@@ -43,12 +43,12 @@ function flagFields(options: ExtractOptions): Readonly<Record<string, unknown>> 
 
 /** A fixed input size is the model's own word, not a guess. */
 function sizeOf(model: ModelFile): { readonly width?: number; readonly height?: number } {
-  const [height, width] = model.graph.inputShape;
+  const [height, width] = model.table.inputShape;
   return { ...(height == null ? {} : { height }), ...(width == null ? {} : { width }) };
 }
 
 function missingRecipe(model: ModelFile, flagged: boolean): Refusal {
-  const [height, width] = model.graph.inputShape;
+  const [height, width] = model.table.inputShape;
   const size = height == null || width == null ? ' --size 224x224' : '';
   const problem = flagged
     ? 'Expected --scale among the recipe flags: whether the model wants 0-255, 0-1 or -1-1 cannot be seen from its file'
@@ -62,7 +62,7 @@ function checkAgainstModel(recipe: Recipe, model: ModelFile, flagged: boolean): 
   const code = flagged ? 'bad-option' : 'recipe-mismatch';
   const channels = channelCount(recipe);
   const given = [recipe.height, recipe.width, channels];
-  const wanted = model.graph.inputShape;
+  const wanted = model.table.inputShape;
   if (wanted.some((axis, index) => axis !== null && axis !== given[index])) {
     throw new Refusal(
       code,

@@ -105,12 +105,12 @@ async function decideRequest(
   readonly notes: readonly string[];
 }> {
   const wanted = options.withPredictions ? [...options.layer, 'outputs'] : options.layer;
-  const layers = selectLayers(model.graph, wanted);
+  const layers = selectLayers(model.table, wanted);
   const { recipe, origin } = await chooseRecipe(options, model);
   await options.prepareEngine?.(model);
   const { engine, reason } = await chooseEngine(options.engine, model);
   const shapes = await model.shapesFor([recipe.height, recipe.width, channelCount(recipe)], layers);
-  requirePoolable(model.graph, layers, shapes, options.pool);
+  requirePoolable(model.table, layers, shapes, options.pool);
   const columns = layers.map((name, index): FeatureSpec => {
     const shape = pooledShape(shapes[index] ?? [], options.pool);
     return { name, dtype: 'float32', shape };

@@ -34,8 +34,8 @@ test.each([
 ])('the model %s has one layer `features` of shape %j', async (path, shape) => {
   const model = await openModel(path);
   expect(model).toMatchObject({ format: 'null', path: expect.stringMatching(/^null:/) });
-  expect(model.graph.layers).toMatchObject([{ name: 'features', outputShape: shape }]);
-  expect(model.graph.inputShape).toEqual([null, null, 3]);
+  expect(model.table.layers).toMatchObject([{ name: 'features', outputShape: shape }]);
+  expect(model.table.inputShape).toEqual([null, null, 3]);
   expect(await model.shapesFor([9, 9, 3], ['features'])).toEqual([shape]);
 });
 

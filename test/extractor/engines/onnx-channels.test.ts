@@ -82,9 +82,9 @@ describe('where nobody knows which axis the channels are', () => {
 
   test('pooling is refused, naming the layer; a single axis and known layers are pooled', async () => {
     const path = await save([turned, reshaped, node('Flatten', ['conv'], 'flat')]);
-    const { graph, shapesFor } = await openModel(path);
+    const { table, shapesFor } = await openModel(path);
     const check = async (pooling: 'none' | 'mean' | 'max', ...layers: string[]): Promise<void> =>
-      requirePoolable(graph, layers, await shapesFor(INPUT, layers), pooling);
+      requirePoolable(table, layers, await shapesFor(INPUT, layers), pooling);
     await check('none', 'reshaped');
     await check('mean', 'image', 'conv', 'turned', 'flat');
     for (const pooling of ['mean', 'max'] as const) {

@@ -12,11 +12,11 @@ import { missing, ONNX_MODELS } from '../shared-material.ts';
 
 describe('the layers of an ONNX file', () => {
   test('are its nodes, named by the tensors they give, with channels last', async () => {
-    const { graph, format } = await openModel(await save());
+    const { table, format } = await openModel(await save());
     expect(format).toBe('onnx');
-    expect(graph.inputShape).toEqual([8, 6, 3]);
-    expect(graph.outputs).toEqual(['scores', 'unused']);
-    expect(graph.layers).toEqual([
+    expect(table.inputShape).toEqual([8, 6, 3]);
+    expect(table.outputs).toEqual(['scores', 'unused']);
+    expect(table.layers).toEqual([
       { index: 0, name: 'image', className: 'Input', outputShape: [8, 6, 3], parameters: 0, inbound: [] },
       { index: 1, name: 'conv', className: 'Conv', outputShape: [], parameters: 112, inbound: ['image'] },
       { index: 2, name: 'relu', className: 'Relu', outputShape: [], parameters: 0, inbound: ['conv'] },
@@ -38,16 +38,16 @@ describe('the layers of an ONNX file', () => {
 
   test('have their shapes found by a run', async () => {
     const model = await openModel(await save({ inputDims: [null, 3, null, null] }));
-    expect(model.graph.inputShape).toEqual([null, null, 3]);
+    expect(model.table.inputShape).toEqual([null, null, 3]);
     expect(await model.shapesFor([10, 9, 3], ['relu', 'pool', 'scores'])).toEqual([[10, 9, 4], [1, 1, 4], [5]]);
     await expect(model.shapesFor([10, 9, 1], ['relu'])).rejects.toMatchObject({ code: 'recipe-mismatch' });
     await expect(model.shapesFor([10, 9, 3], ['rely'])).rejects.toMatchObject({ code: 'unknown-layer' });
   });
 
   test.skipIf(missing(ONNX_MODELS))('of real files are nodes without the constants', async () => {
-    const { graph } = await openModel(join(ONNX_MODELS, 'ch_ppocr_mobile_v2.0_cls_infer.onnx'));
-    expect(graph.layers).toHaveLength(259);
-    expect(graph.layers[1]).toMatchObject({
+    const { table } = await openModel(join(ONNX_MODELS, 'ch_ppocr_mobile_v2.0_cls_infer.onnx'));
+    expect(table.layers).toHaveLength(259);
+    expect(table.layers[1]).toMatchObject({
       name: 'conv2d_53.tmp_0',
       className: 'Conv',
       parameters: 216,

@@ -18,12 +18,12 @@ beforeAll(useWasm);
 describe('the layers of a model', () => {
   test('are listed with class, shape, parameters and inputs', async () => {
     const path = await saveSmallModel(smallModel(), await temporaryFolder());
-    const { format, graph } = await openModel(path);
+    const { format, table } = await openModel(path);
     expect(format).toBe('tfjs-layers');
-    expect(graph.inputShape).toEqual([12, 10, 3]);
-    expect(graph.outputs).toEqual(['scores']);
-    expect(graph.layers.map(layer => layer.name)).toEqual(SMALL_LAYERS);
-    expect(graph.layers[0]).toEqual({
+    expect(table.inputShape).toEqual([12, 10, 3]);
+    expect(table.outputs).toEqual(['scores']);
+    expect(table.layers.map(layer => layer.name)).toEqual(SMALL_LAYERS);
+    expect(table.layers[0]).toEqual({
       index: 0,
       name: 'image',
       className: 'InputLayer',
@@ -31,7 +31,7 @@ describe('the layers of a model', () => {
       parameters: 0,
       inbound: [],
     });
-    expect(graph.layers[5]).toEqual({
+    expect(table.layers[5]).toEqual({
       index: 5,
       name: 'block_add',
       className: 'Add',
@@ -39,8 +39,8 @@ describe('the layers of a model', () => {
       parameters: 0,
       inbound: ['stem_relu', 'block_conv'],
     });
-    expect(graph.layers[1]?.parameters).toBe(3 * 3 * 3 * 6 + 6);
-    expect(graph.layers[2]?.parameters).toBe(4 * 6);
+    expect(table.layers[1]?.parameters).toBe(3 * 3 * 3 * 6 + 6);
+    expect(table.layers[2]?.parameters).toBe(4 * 6);
   });
 
   test('take no memory: a listing makes no tensor', async () => {
@@ -56,39 +56,39 @@ describe('the layers of a model', () => {
       layers: [smallModel() as unknown as tf.layers.Layer, layers.dense({ name: 'head', units: 2 })],
     });
     const path = await saveSmallModel(nested, await temporaryFolder());
-    const { graph } = await openModel(path);
-    expect(graph.layers.map(({ name, outputShape }) => [name, ...outputShape])).toEqual([
+    const { table } = await openModel(path);
+    expect(table.layers.map(({ name, outputShape }) => [name, ...outputShape])).toEqual([
       ['small', 3],
       ['head', 2],
     ]);
-    expect(graph.layers[1]?.inbound).toEqual(['small']);
+    expect(table.layers[1]?.inbound).toEqual(['small']);
   });
 
   test.skipIf(missing(MOBILENET))('of the real MobileNetV2 are 162, with 2,619,461 parameters', async () => {
-    const { graph } = await openModel(MOBILENET);
-    expect(graph.layers).toHaveLength(162);
-    expect(graph.layers.reduce((sum, layer) => sum + layer.parameters, 0)).toBe(2_619_461);
-    expect(graph.layers.find(layer => layer.name === 'out_relu')).toMatchObject({
+    const { table } = await openModel(MOBILENET);
+    expect(table.layers).toHaveLength(162);
+    expect(table.layers.reduce((sum, layer) => sum + layer.parameters, 0)).toBe(2_619_461);
+    expect(table.layers.find(layer => layer.name === 'out_relu')).toMatchObject({
       className: 'ReLU',
       outputShape: [7, 7, 1280],
     });
-    expect(graph.layers.find(layer => layer.name === 'block_2_add')?.inbound).toEqual([
+    expect(table.layers.find(layer => layer.name === 'block_2_add')?.inbound).toEqual([
       'block_1_project_BN',
       'block_2_project_BN',
     ]);
-    expect(graph.outputs).toEqual(['dense_3']);
+    expect(table.outputs).toEqual(['dense_3']);
   });
 
   test.skipIf(missing(DOODLENET))(
     'of a Sequential without input layer are read where later layers repeat an input shape',
     async () => {
       const warn = vi.spyOn(console, 'warn').mockReturnValue();
-      const { graph } = await openModel(DOODLENET);
+      const { table } = await openModel(DOODLENET);
       expect(warn).not.toHaveBeenCalled();
       warn.mockRestore();
-      expect(graph.layers).toHaveLength(13);
-      expect(graph.inputShape).toEqual([28, 28, 1]);
-      expect(graph.layers[1]).toMatchObject({ name: 'conv2d_1', outputShape: [28, 28, 16], inbound: ['conv2d'] });
+      expect(table.layers).toHaveLength(13);
+      expect(table.inputShape).toEqual([28, 28, 1]);
+      expect(table.layers[1]).toMatchObject({ name: 'conv2d_1', outputShape: [28, 28, 16], inbound: ['conv2d'] });
       const model = await loadLayersModel(DOODLENET);
       expect(model.outputs[0]?.shape).toEqual([null, 345]);
     },
@@ -99,7 +99,7 @@ describe('shapes for one input', () => {
   test('fill the axes that the model leaves open', async () => {
     const path = await saveSmallModel(smallModel([null, null, 3]), await temporaryFolder());
     const model = await openModel(path);
-    expect(model.graph.layers[1]?.outputShape).toEqual([null, null, 6]);
+    expect(model.table.layers[1]?.outputShape).toEqual([null, null, 6]);
     expect(await model.shapesFor([20, 30, 3], ['stem', 'pool', 'image'])).toEqual([[10, 15, 6], [6], [20, 30, 3]]);
   });
 
