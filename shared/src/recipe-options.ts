@@ -25,7 +25,12 @@ export const recipeOptions = {
     .optional()
     .meta({ description: 'Recipe file; without it, MODEL.recipe.json beside the model', value: 'FILE.json' }),
   size: imageSize.optional().meta({ description: 'Size of the input image', value: 'WxH' }),
-  resize: z.enum(RESIZE_KERNELS).optional().meta({ description: "Resize kernel, equal to Pillow's" }),
+  resize: z
+    .string()
+    .transform(kernel => (kernel.includes(':') ? kernel : `pillow:${kernel}`))
+    .pipe(z.enum(RESIZE_KERNELS))
+    .optional()
+    .meta({ description: "Resize kernel, equal to Pillow's" }),
   channels: z.enum(CHANNEL_ORDERS).optional().meta({ description: 'Channel order of the input' }),
   scale: decimal.optional().meta({
     description: 'Factor on the 0-255 pixel, such as 1/255; value = (pixel * scale - mean) / std',

@@ -1,8 +1,7 @@
 // Fixed-point weights of Pillow's resize kernels for one axis, for the two passes in resize.ts.
-import type { ResizeKernel } from '../../../shared/src/recipe.ts';
 
-/** Every kernel but nearest, which has no weights. */
-export type ConvolutionKernel = Exclude<ResizeKernel, 'nearest'>;
+/** Every kernel of Pillow's but nearest, which has no weights. */
+export type ConvolutionKernel = 'box' | 'bilinear' | 'bicubic' | 'lanczos';
 
 /** Weights of one axis: output position i is the sum of `counts[i]` inputs from `starts[i]` on. */
 export interface AxisCoefficients {

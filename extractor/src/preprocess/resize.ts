@@ -1,15 +1,16 @@
 // Resizes 8-bit pixels with the very numbers of Pillow's Image.resize, for prepare-image.ts.
-import type { ResizeKernel } from '../../../shared/src/recipe.ts';
 import type { Pixels } from './pixels.ts';
-import { axisCoefficients } from './resize-coefficients.ts';
+import { axisCoefficients, type ConvolutionKernel } from './resize-coefficients.ts';
 import { resizeHeight, resizeWidth } from './resize-passes.ts';
+
+export type PillowKernel = 'nearest' | ConvolutionKernel;
 
 /**
  * Pixels squashed to width × height, bit for bit as Pillow 13 does it with the filter of that name.
  * Each pass rounds to 8 bits, so the order of the passes shows: Pillow up to 12 always goes horizontally first,
  * 13 takes the vertical pass first exactly when it saves work: in_h − out_h > max(0, 2 (in_w − out_w)).
  */
-export function resizePixels(pixels: Pixels, width: number, height: number, kernel: ResizeKernel): Pixels {
+export function resizePixels(pixels: Pixels, width: number, height: number, kernel: PillowKernel): Pixels {
   if (pixels.width === width && pixels.height === height) return pixels;
   if (kernel === 'nearest') return resizeNearest(pixels, width, height);
   const horizontal = (image: Pixels): Pixels =>
