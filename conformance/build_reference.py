@@ -21,6 +21,7 @@ from reference_weights import flat_layers, initialise, settle_statistics
 STATISTICS_PHOTOS = 8
 COMPARED_PHOTOS = 4
 SEED = 20_240
+DEFAULT_SIZE = 224
 
 
 def architectures(keras):
@@ -108,7 +109,8 @@ def write_reference(given, tf, keras):
         photos = json.load(file)
     keras.utils.set_random_seed(SEED)
     model = build(keras, given.architecture)
-    size = (model.input_shape[2], model.input_shape[1])
+    # MobileNetV3 leaves its input size open: one more thing to read right.
+    size = (model.input_shape[2] or DEFAULT_SIZE, model.input_shape[1] or DEFAULT_SIZE)
     inputs = preprocess(keras, given.architecture, load_photos(photos, size))
     initialise(keras, model, SEED)
     settle_statistics(tf, keras, model, inputs[:STATISTICS_PHOTOS])
