@@ -80,12 +80,9 @@ function operationClass(layer: JsonObject, className: string): string {
   return /^keras\.(src\.)?(ops|backend)\b/.test(from) ? `keras.ops.${className}` : className;
 }
 
-/**
- * By the version that the file names, else by the config itself: only Keras 3 writes the module of a class together
- * with arguments by name.
- */
+/** By the version that the file names, else by what only Keras 3 writes. */
 export function dialectOf(version: string | undefined, model: JsonObject): KerasDialect {
   const major = /^(\d+)\./.exec(version ?? '')?.[1];
   if (major !== undefined) return Number(major) >= 3 ? 3 : 2;
-  return JSON.stringify(model).includes('"__keras_tensor__"') ? 3 : 2;
+  return /"(__keras_tensor__|batch_shape|DTypePolicy)"/.test(JSON.stringify(model)) ? 3 : 2;
 }
