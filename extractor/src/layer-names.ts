@@ -19,6 +19,7 @@ export function tensorNames(graph: LayerGraph): ReadonlyMap<string, TensorRef> {
     });
   };
   graph.layers.forEach((layer, index) => {
+    if (layer.hidden) return;
     for (const path of enclosingPaths(layer.name)) {
       const tensors = nested.get(path);
       if (tensors !== undefined) add(path, tensors);
