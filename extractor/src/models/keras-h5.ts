@@ -1,10 +1,10 @@
 // Reader of Keras' HDF5 files (.h5, .hdf5), as Keras 2, tf_keras and Keras 3 write whole models.
 import { resolve } from 'node:path';
 import { Refusal } from '../../../shared/src/errors.ts';
+import { digestFiles } from './digest.ts';
 import { startsWith } from './file-start.ts';
 import { readHdf5 } from './hdf5.ts';
 import { textAttribute } from './hdf5-content.ts';
-import { digestFiles } from './digest.ts';
 import { type KerasFile, readModelConfig } from './keras-file.ts';
 import { readH5Weights } from './keras-weights-h5.ts';
 

@@ -1,12 +1,13 @@
 // Keras models as ModelFile, whatever file they came from: the layer table, and shapes for one input shape. No native code.
-import { nearestNames, Refusal } from '../../../shared/src/errors.ts';
+import { Refusal } from '../../../shared/src/errors.ts';
 import { sizeOfShape } from '../../../shared/src/tensor.ts';
 import { findInputPreparation } from '../keras/input-preparation.ts';
-import type { LayerGraph, LayerWeights, TensorRef } from '../layer-graph.ts';
+import type { GraphLayer, LayerGraph, LayerWeights, TensorRef } from '../layer-graph.ts';
 import { tensorNames } from '../layer-names.ts';
 import type { Layer, LayerTable } from '../layer-table.ts';
 import type { ModelFile } from '../model.ts';
-import { rebuildLayersModel, unsupportedReason } from '../rebuild/layers-model.ts';
+import { neededCalls, rebuildLayersModel, requireTensors } from '../rebuild/layers-model.ts';
+import { unsupportedReason } from '../rebuild/unsupported.ts';
 import type { KerasFile } from './keras-file.ts';
 
 type Shape = readonly (number | null)[];
@@ -110,12 +111,15 @@ export function rebuildForImages(
   inputShape: readonly number[],
   layers: readonly string[],
 ): ReturnType<typeof rebuildLayersModel> {
-  requireNames(graph, layers);
-  requireOneInput(graph, layers, inputShape);
+  const input = requireOneInput(graph, layers);
+  requireInputShape(graph, inputShape, input);
+  const inputShapes = graph.inputs.map((_, index) => (index === input ? inputShape : undefined));
   try {
-    return rebuildLayersModel(graph, weights, { wanted: layers, inputShape });
+    return rebuildLayersModel(graph, weights, { wanted: layers, inputShapes });
   } catch (cause) {
-    if (cause instanceof Refusal) throw cause;
+    if (cause instanceof Refusal && cause.code !== 'model-unreadable') throw cause;
+    // The file itself was read: what cannot be built is this shape, unless a layer of it cannot be built at all.
+    rebuildLayersModel(graph, weights, { wanted: layers });
     throw new Refusal(
       'recipe-mismatch',
       `Expected an input that the layers of ${path} can take but received ${list(inputShape)}`,
@@ -124,30 +128,26 @@ export function rebuildForImages(
   }
 }
 
-function requireNames(graph: LayerGraph, layers: readonly string[]): void {
-  const names = tensorNames(graph);
-  for (const name of layers) {
-    if (names.has(name)) continue;
-    const nearest = nearestNames(name, [...names.keys()]).map(near => `'${near}'`);
-    throw new Refusal('unknown-layer', `Expected the name of a layer but received '${name}'`, {
-      hint: `The nearest names are ${nearest.join(', ')}.`,
-    });
-  }
+/** An image is all that a sample has: what the wanted layers need must be one input. Its position among the inputs. */
+function requireOneInput(graph: LayerGraph, layers: readonly string[]): number {
+  const calls = neededCalls(graph, requireTensors(graph, layers));
+  const needed = graph.inputs.flatMap(({ call }, position) => (calls.has(call) ? [position] : []));
+  const [input, ...others] = needed;
+  if (input !== undefined && others.length === 0) return input;
+  const names = needed.map(position => inputLayer(graph, position)?.name);
+  throw new Refusal(
+    'recipe-mismatch',
+    `Expected layers that need one image input but received ${needed.length}: ${names.join(', ')}`,
+    { hint: 'Take layers that lie behind one of the inputs only.' },
+  );
 }
 
-/** An image is all that a sample has: what the wanted layers need must be one input that takes it. */
-function requireOneInput(graph: LayerGraph, layers: readonly string[], inputShape: readonly number[]): void {
-  const needed = neededInputs(graph, layers);
-  const names = needed.map(({ name }) => name);
-  const [input, ...others] = needed;
-  if (input === undefined || others.length > 0) {
-    throw new Refusal(
-      'recipe-mismatch',
-      `Expected layers that need one image input but received ${names.length}: ${names.join(', ')}`,
-      { hint: 'Take layers that lie behind one of the inputs only.' },
-    );
-  }
-  const declared = declaredShape(input.config.batch_shape);
+/**
+ * Refuses (`recipe-mismatch`) a shape that a model's input does not allow.
+ * @param inputShape of one sample, without the batch axis @param input position among the graph's inputs
+ */
+export function requireInputShape(graph: LayerGraph, inputShape: readonly number[], input = 0): void {
+  const declared = declaredShape(inputLayer(graph, input)?.config.batch_shape);
   const fits =
     declared === undefined ||
     (declared.length === inputShape.length && declared.every((axis, i) => axis === null || axis === inputShape[i]));
@@ -159,18 +159,8 @@ function requireOneInput(graph: LayerGraph, layers: readonly string[], inputShap
   );
 }
 
-function neededInputs(graph: LayerGraph, layers: readonly string[]): LayerGraph['layers'] {
-  const names = tensorNames(graph);
-  const seen = new Set<number>();
-  const pending = layers.flatMap(name => names.get(name)?.call ?? []);
-  for (let call = pending.pop(); call !== undefined; call = pending.pop()) {
-    if (seen.has(call)) continue;
-    seen.add(call);
-    pending.push(...(graph.calls[call]?.inputs ?? []).map(ref => ref.call));
-  }
-  return graph.inputs.flatMap(({ call }) =>
-    seen.has(call) ? (graph.layers[graph.calls[call]?.layer ?? -1] ?? []) : [],
-  );
+function inputLayer(graph: LayerGraph, position: number): GraphLayer | undefined {
+  return graph.layers[graph.calls[graph.inputs[position]?.call ?? -1]?.layer ?? -1];
 }
 
 /** Without the batch axis; undefined where the config holds none. */

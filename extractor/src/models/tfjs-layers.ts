@@ -1,15 +1,13 @@
 // Reader of TensorFlow.js layers models (model.json with weight shards).
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Refusal } from '../../../shared/src/errors.ts';
-import { sizeOfShape } from '../../../shared/src/tensor.ts';
 import { dialectOf } from '../keras/containers.ts';
 import { readLayerGraph } from '../keras/read-graph.ts';
 import type { JsonObject } from '../layer-graph.ts';
 import { digestFiles } from './digest.ts';
 import type { KerasFile } from './keras-file.ts';
 import { readTfjsWeights } from './keras-weights-tfjs.ts';
-import { readTfjsFiles, type TfjsFiles } from './tfjs-files.ts';
+import { readTfjsFiles } from './tfjs-files.ts';
 
 export async function recognisesTfjsLayers(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
