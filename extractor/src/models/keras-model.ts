@@ -37,9 +37,8 @@ function describeLayers(graph: LayerGraph, weights: LayerWeights): LayerTable {
           output.shape,
         ]),
   );
-  const rows = [...names].filter(([, ref]) => graph.layers[graph.calls[ref.call]?.layer ?? -1]?.hidden !== true);
   const counted = new Set<string>();
-  const layers = rows.map(([name, ref], index): Layer => {
+  const layers = [...names].map(([name, ref], index): Layer => {
     const call = graph.calls[ref.call];
     const layer = graph.layers[call?.layer ?? -1];
     const nested = graph.nested.find(model => name === model.name || name.startsWith(`${model.name}#`));
@@ -64,10 +63,9 @@ function describeLayers(graph: LayerGraph, weights: LayerWeights): LayerTable {
   });
   const visible = new Set(layers.map(({ name }) => name));
   const preprocessing = findInputPreparation(graph);
-  const [image] = graph.inputs;
   return {
     layers: layers.map(layer => ({ ...layer, inbound: layer.inbound.filter(name => visible.has(name)) })),
-    inputShape: image === undefined ? [] : withoutBatch(shapes.get(nameOf.get(keyOf(image)) ?? '')),
+    inputShape: declaredShape(inputLayer(graph, 0)?.config.batch_shape) ?? [],
     outputs: [...new Set(graph.outputs.flatMap(ref => nameOf.get(keyOf(ref)) ?? []))],
     modelName: graph.name,
     ...(preprocessing.length > 0 && { preprocessing }),

@@ -36,9 +36,18 @@ export function rebuildLayersModel(
   for (const call of calls) builder.build(call);
   return tfjs().model({
     inputs: graph.inputs.filter(({ call }) => calls.has(call)).map(tensor => builder.tensorOf(tensor)),
-    outputs: outputs.map(tensor => builder.tensorOf(tensor)),
+    outputs: withoutAliases(outputs.map(tensor => builder.tensorOf(tensor))),
     name: graph.name,
   });
+}
+
+/** A nested model and its last layer give one tensor: TensorFlow.js wants every output of a model to be another one. */
+function withoutAliases(tensors: readonly tf.SymbolicTensor[]): tf.SymbolicTensor[] {
+  const identity = (tensor: tf.SymbolicTensor, index: number): tf.SymbolicTensor =>
+    tfjs()
+      .layers.activation({ activation: 'linear', name: `alias_${index}` })
+      .apply(tensor) as tf.SymbolicTensor;
+  return tensors.map((tensor, index) => (tensors.indexOf(tensor) < index ? identity(tensor, index) : tensor));
 }
 
 /** The tensors of some names, in order; refuses (`unknown-layer`) a name that the graph does not have. */
