@@ -14,7 +14,7 @@ describe('the fingerprint', () => {
     ['pooling', { pool: 'mean' }],
     ['engine', { engine: 'tensorflow' }],
     ['size', { recipe: { ...RECIPE, width: 9 } }],
-    ['kernel', { recipe: { ...RECIPE, resize: 'bicubic' } }],
+    ['kernel', { recipe: { ...RECIPE, resize: 'pillow:bicubic' } }],
     ['channel order', { recipe: { ...RECIPE, channels: 'bgr' } }],
     ['scale', { recipe: { ...RECIPE, scale: 1 } }],
     ['mean', { recipe: { ...RECIPE, mean: [0, 0, 1] } }],
