@@ -1,5 +1,6 @@
 // The `onnx` engine: ONNX Runtime, whose native library comes inside its npm package. The only file that imports it.
-import type { InferenceSession } from 'onnxruntime-node';
+import { dirname } from 'node:path';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { nearestNames, Refusal } from '../../../shared/src/errors.ts';
 import { type FeatureSpec, sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import type { Engine, EngineOptions, Extractor, LoadOptions } from '../engine.ts';
@@ -7,8 +8,9 @@ import { type ChannelAxis, channelAxes } from '../models/onnx-channels.ts';
 import { type OnnxFile, readOnnxFile, withOutputs } from '../models/onnx-file.ts';
 import { type OnnxImageInput, requireImageInput } from '../models/onnx-input.ts';
 import { toChannelsFirst, toChannelsLast } from '../models/onnx-layout.ts';
+import { describeGraph } from '../models/onnx-table.ts';
 import { cutRows, joinRows, requireRows } from '../rows.ts';
-import { floatsOf } from './onnx-values.ts';
+import { type Feed, feedOf, floatsOf } from './onnx-values.ts';
 
 type Runtime = typeof import('onnxruntime-node');
 
@@ -32,8 +34,10 @@ export async function openOnnxEngine(options: EngineOptions = {}): Promise<Engin
 
 async function loadOnnxExtractor(runtime: Runtime, options: LoadOptions, engine: EngineOptions): Promise<Extractor> {
   const file = await readOnnxFile(options.model);
-  const input = requireImageInput(file, options.inputShape);
-  const session = await createSession(runtime, file, requireTensors(file, input, options.layers), engine);
+  requireTensors(file, options.layers);
+  const input = requireImageInput(file, options.layers, options.inputShape);
+  const tensors = options.layers.filter(name => name !== input.name);
+  const session = await createSession(runtime, file, tensors, engine);
   let runner: Runner = {
     runtime,
     session,
@@ -94,13 +98,19 @@ async function runOnce(runner: Runner, batch: TensorData): Promise<readonly Tens
   const [rows = 0, height = 0, width = 0, channels = 0] = batch.shape;
   const data = input.isNchw ? toChannelsFirst(batch.data, rows, channels, height * width) : batch.data;
   const dims = input.isNchw ? [rows, channels, height, width] : [rows, height, width, channels];
-  const results = await session?.run({ [input.name]: new runtime.Tensor('float32', data, dims) });
+  const feed = createTensor(runtime, feedOf(data, input.elementType), dims);
+  const results = await session?.run({ [input.name]: feed });
   return runner.layers.map(name => {
     if (name === input.name) return { ...batch, data: batch.data.slice() };
     const result = results?.[name];
     if (result === undefined) throw new Error(`Expected a value for layer '${name}'`);
-    return channelsLast(floatsOf(result), result.dims, runner.axes.get(name));
+    return channelsLast(floatsOf(name, result), result.dims, runner.axes.get(name));
   });
+}
+
+function createTensor(runtime: Runtime, { type, data }: Feed, dims: readonly number[]): Tensor {
+  // Its overloads want one literal type each; type and data go together by construction.
+  return new runtime.Tensor(type as 'float32', data as Float32Array, dims);
 }
 
 /** Features have their channels last, as in the other engines: pooling takes the same axes. What is not known stays. */
@@ -145,18 +155,26 @@ async function probeOutputs(runner: Runner, { inputShape, layers }: LoadOptions,
   });
 }
 
-/** The wanted tensors that a node gives; refuses (`unknown-layer`) a name that is no layer. */
-function requireTensors(file: OnnxFile, input: OnnxImageInput, layers: readonly string[]): readonly string[] {
-  const nodes = file.graph.nodes.filter(node => node.opType !== 'Constant');
-  const names = new Set([input.name, ...nodes.flatMap(node => node.outputs.slice(0, 1))]);
+/** Refuses (`unknown-layer`) a name that is no layer, or one whose values cannot be had. */
+function requireTensors(file: OnnxFile, layers: readonly string[]): void {
+  const known = new Map(describeGraph(file.graph).layers.map(layer => [layer.name, layer] as const));
   for (const name of layers) {
-    if (names.has(name)) continue;
-    const nearest = nearestNames(name, [...names]).map(near => `'${near}'`);
+    const layer = known.get(name);
+    if (layer?.unsupported !== undefined) {
+      throw new Refusal(
+        'unknown-layer',
+        `Expected a layer whose values can be had but '${name}' cannot: ${layer.unsupported}`,
+        {
+          hint: 'Take another layer; `npx layertap layers MODEL` lists all.',
+        },
+      );
+    }
+    if (layer !== undefined) continue;
+    const nearest = nearestNames(name, [...known.keys()]).map(near => `'${near}'`);
     throw new Refusal('unknown-layer', `Expected the name of a layer but received '${name}'`, {
       hint: `The nearest names are ${nearest.join(', ')}; \`npx layertap layers MODEL\` lists all.`,
     });
   }
-  return layers.filter(name => name !== input.name);
 }
 
 async function createSession(
@@ -169,7 +187,11 @@ async function createSession(
   try {
     // Severity 4 is what ends the process: errors are thrown anyway, and nobody could act on its warnings.
     const threading = threads === undefined ? {} : { intraOpNumThreads: threads };
-    return await runtime.InferenceSession.create(withOutputs(file, tensors), { logSeverityLevel: 4, ...threading });
+    // The model comes as bytes, so the runtime must be told where the files lie that hold its weights; it maps them.
+    const beside = { session: { model_external_initializers_file_folder_path: dirname(file.path) } };
+    const outside = file.externalFiles.length === 0 ? {} : { extra: beside };
+    const settings = { logSeverityLevel: 4, ...threading, ...outside } as const;
+    return await runtime.InferenceSession.create(withOutputs(file, tensors), settings);
   } catch (cause) {
     throw new Refusal('model-unreadable', `Expected a model that ONNX Runtime can load in ${file.path}`, { cause });
   }
