@@ -15,7 +15,7 @@ export function floatsOf(name: string, tensor: Tensor): Float32Array {
 }
 
 /** Values with their type as the runtime calls it. */
-export interface Feed {
+interface Feed {
   readonly type: 'float32' | 'float64' | 'float16' | 'uint8' | 'int8' | 'uint16' | 'int16' | 'int32';
   readonly data: Float32Array | Float64Array | Uint16Array | Uint8Array | Int8Array | Int16Array | Int32Array;
 }

@@ -1,33 +1,23 @@
-// The `onnx` engine: ONNX Runtime, whose native library comes inside its npm package. The only file that imports it.
-import { dirname } from 'node:path';
-import type { InferenceSession, Tensor } from 'onnxruntime-node';
+// The `onnx` engine: ONNX Runtime, whose native library comes inside its npm package.
+import type { InferenceSession } from 'onnxruntime-node';
 import { nearestNames, Refusal } from '../../../shared/src/errors.ts';
 import { type FeatureSpec, sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import type { Engine, EngineOptions, Extractor, LoadOptions } from '../engine.ts';
 import { type ChannelAxis, channelAxes } from '../models/onnx-channels.ts';
-import { type OnnxFile, readOnnxFile, withOutputs } from '../models/onnx-file.ts';
+import { type OnnxFile, readOnnxFile } from '../models/onnx-file.ts';
 import { type OnnxImageInput, requireImageInput } from '../models/onnx-input.ts';
-import { toChannelsFirst, toChannelsLast } from '../models/onnx-layout.ts';
+import { toChannelsLast } from '../models/onnx-layout.ts';
 import { describeGraph } from '../models/onnx-table.ts';
 import { cutRows, joinRows, requireRows } from '../rows.ts';
-import { type Feed, feedOf, floatsOf } from './onnx-values.ts';
-
-type Runtime = typeof import('onnxruntime-node');
+import { createSession, inputTensor, loadRuntime, type Runtime } from './onnx-session.ts';
+import { floatsOf } from './onnx-values.ts';
 
 /**
  * Opens the engine. `threads` is the number of threads within one operator; by default one per core.
  * @throws Refusal `engine-unavailable`
  */
 export async function openOnnxEngine(options: EngineOptions = {}): Promise<Engine> {
-  let runtime: Runtime;
-  try {
-    runtime = await import('onnxruntime-node');
-  } catch (cause) {
-    throw new Refusal('engine-unavailable', 'Expected the engine `onnx` to start but its native library did not load', {
-      hint: 'Install onnxruntime-node again (`npm install`); its library needs glibc.',
-      cause,
-    });
-  }
+  const runtime = await loadRuntime();
   const versions = { 'onnxruntime-node': runtime.env.versions.node ?? runtime.env.versions.common };
   return { name: 'onnx', versions: () => versions, load: load => loadOnnxExtractor(runtime, load, options) };
 }
@@ -37,7 +27,7 @@ async function loadOnnxExtractor(runtime: Runtime, options: LoadOptions, engine:
   requireTensors(file, options.layers);
   const input = requireImageInput(file, options.layers, options.inputShape);
   const tensors = options.layers.filter(name => name !== input.name);
-  const session = await createSession(runtime, file, tensors, engine);
+  const session = tensors.length === 0 ? undefined : await createSession(runtime, file, tensors, engine);
   let runner: Runner = {
     runtime,
     session,
@@ -95,22 +85,13 @@ async function runRows(runner: Runner, batch: TensorData): Promise<readonly Tens
 
 async function runOnce(runner: Runner, batch: TensorData): Promise<readonly TensorData[]> {
   const { session, input, runtime } = runner;
-  const [rows = 0, height = 0, width = 0, channels = 0] = batch.shape;
-  const data = input.isNchw ? toChannelsFirst(batch.data, rows, channels, height * width) : batch.data;
-  const dims = input.isNchw ? [rows, channels, height, width] : [rows, height, width, channels];
-  const feed = createTensor(runtime, feedOf(data, input.elementType), dims);
-  const results = await session?.run({ [input.name]: feed });
+  const results = await session?.run({ [input.name]: inputTensor(runtime, input, batch) });
   return runner.layers.map(name => {
     if (name === input.name) return { ...batch, data: batch.data.slice() };
     const result = results?.[name];
     if (result === undefined) throw new Error(`Expected a value for layer '${name}'`);
     return channelsLast(floatsOf(name, result), result.dims, runner.axes.get(name));
   });
-}
-
-function createTensor(runtime: Runtime, { type, data }: Feed, dims: readonly number[]): Tensor {
-  // Its overloads want one literal type each; type and data go together by construction.
-  return new runtime.Tensor(type as 'float32', data as Float32Array, dims);
 }
 
 /** Features have their channels last, as in the other engines: pooling takes the same axes. What is not known stays. */
@@ -174,26 +155,6 @@ function requireTensors(file: OnnxFile, layers: readonly string[]): void {
     throw new Refusal('unknown-layer', `Expected the name of a layer but received '${name}'`, {
       hint: `The nearest names are ${nearest.join(', ')}; \`npx layertap layers MODEL\` lists all.`,
     });
-  }
-}
-
-async function createSession(
-  runtime: Runtime,
-  file: OnnxFile,
-  tensors: readonly string[],
-  { threads }: EngineOptions,
-): Promise<InferenceSession | undefined> {
-  if (tensors.length === 0) return undefined;
-  try {
-    // Severity 4 is what ends the process: errors are thrown anyway, and nobody could act on its warnings.
-    const threading = threads === undefined ? {} : { intraOpNumThreads: threads };
-    // The model comes as bytes, so the runtime must be told where the files lie that hold its weights; it maps them.
-    const beside = { session: { model_external_initializers_file_folder_path: dirname(file.path) } };
-    const outside = file.externalFiles.length === 0 ? {} : { extra: beside };
-    const settings = { logSeverityLevel: 4, ...threading, ...outside } as const;
-    return await runtime.InferenceSession.create(withOutputs(file, tensors), settings);
-  } catch (cause) {
-    throw new Refusal('model-unreadable', `Expected a model that ONNX Runtime can load in ${file.path}`, { cause });
   }
 }
 

@@ -30,7 +30,7 @@ export function describeGraph(graph: OnnxGraph): LayerTable {
     node.outputs
       .filter(name => !isConstant(name))
       .map((name, position): Omit<Layer, 'index'> => {
-        const reason = whyUnsupported(node, graph.known.get(name), behind.get(name));
+        const reason = whyUnsupported(node, graph.known.get(name), behind.get(name), imageShapes);
         return {
           ...layerOf(name, node.opType),
           parameters: position === 0 ? takeParameters(node) : 0,
@@ -64,15 +64,18 @@ const SIZES = new Set(['Shape', 'Size']);
 function whyUnsupported(
   { opType }: OnnxNode,
   known: OnnxTensor | undefined,
-  inputs: ReadonlySet<string> = new Set(),
+  inputs: ReadonlySet<string> | undefined,
+  images: ReadonlyMap<string, unknown>,
 ): string | undefined {
   if (known?.other !== undefined) return `it gives a ${known.other}, no tensor`;
   if (SEQUENCES.has(opType)) return 'it gives a sequence, no tensor';
   if (MAPS.has(opType)) return 'it gives maps, no tensor';
   if (known?.elementType === ELEMENT.string) return 'it gives strings, no numbers';
   if (SIZES.has(opType)) return 'it gives the size of a tensor, no feature';
+  if (inputs === undefined) return undefined;
   if (inputs.size > 1) return `it needs several inputs: ${[...inputs].map(name => `'${name}'`).join(', ')}`;
-  return undefined;
+  const [input = ''] = inputs;
+  return images.has(input) ? undefined : `it needs the input '${input}', which is no image`;
 }
 
 /** Parameters belong to the node that first takes them, also through nodes that only turn weights into others. */

@@ -1,6 +1,7 @@
 // Reader of ONNX files: every tensor that a node gives is a layer. No native code until shapes are asked for.
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
+import type { Layer, LayerTable } from '../layer-table.ts';
 import type { ModelFile, ModelReader } from '../model.ts';
 import { digestFiles } from './onnx-external.ts';
 import { readOnnxFile } from './onnx-file.ts';
@@ -13,6 +14,7 @@ async function openOnnx(path: string): Promise<ModelFile> {
   const table = describeGraph(file.graph);
   const hash = createHash('sha256').update(file.bytes);
   await digestFiles(hash, file.externalFiles);
+  // The file's bytes must not stay in memory with the functions below.
   const { path: absolute } = file;
   return {
     path: absolute,
@@ -20,7 +22,19 @@ async function openOnnx(path: string): Promise<ModelFile> {
     sha256: hash.digest('hex'),
     table,
     shapesFor: (inputShape, layers) => shapesFor(absolute, inputShape, layers),
+    probeShapes: () => probeShapes(absolute, table),
   };
+}
+
+/** By runs in a child process: this one loads no native code. */
+async function probeShapes(path: string, table: LayerTable): Promise<LayerTable> {
+  const { probeOnnxLayers } = await import('../engines/onnx-probe.ts');
+  const probed = new Map((await probeOnnxLayers(path)).map(layer => [layer.name, layer] as const));
+  const layers = table.layers.map((layer): Layer => {
+    const { shape = layer.outputShape, unsupported } = probed.get(layer.name) ?? {};
+    return { ...layer, outputShape: shape, ...(unsupported !== undefined && { unsupported }) };
+  });
+  return { ...table, layers };
 }
 
 /** By one run of zeros: files rarely hold the shapes inside their graph, and often wrong ones. */
