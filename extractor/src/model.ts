@@ -20,6 +20,12 @@ export interface ModelFile {
    * Refuses (`recipe-mismatch`) when the model cannot take that shape.
    */
   shapesFor(inputShape: readonly number[], layers: readonly string[]): Promise<readonly (readonly number[])[]>;
+  /**
+   * The table with the shapes that the file leaves out, found by running the model in a child process: for listings.
+   * @throws Refusal where it cannot be run
+   * @default the table holds all that can be known
+   */
+  probeShapes?(): Promise<LayerTable>;
 }
 
 export const MODEL_FORMATS = [...KERAS_FORMATS, 'onnx', 'null'] as const;
