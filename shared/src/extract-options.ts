@@ -1,7 +1,8 @@
 // The options of an extraction, each defined once: flags of `layertap extract` and `enqueue`, environment of the producer.
 import { z } from 'zod';
+import { POOLING_NAMES, PoolingName, poolingChoice } from './pooling.ts';
 import { recipeOptions } from './recipe-options.ts';
-import { ENGINE_NAMES, FORMATS, POOLINGS } from './request.ts';
+import { DTYPES, ENGINE_NAMES, FORMATS, NORMALIZATIONS } from './request.ts';
 
 const count = z.coerce.number().int().min(1);
 
@@ -13,7 +14,17 @@ export const extractOptions = {
     .meta({ description: 'Layer to extract: name, index, glob, /regex/, class:NAME or outputs', value: 'NAME' }),
   out: z.string().meta({ description: 'Output directory of the run', value: 'DIR' }),
   format: z.enum(FORMATS).default('parquet').meta({ description: 'Format of the parts' }),
-  pool: z.enum(POOLINGS).default('none').meta({ description: 'Pooling over all axes but channels' }),
+  pool: z
+    .array(PoolingName)
+    .min(1)
+    .default(['none'])
+    .transform(poolingChoice)
+    .meta({ description: `Pooling over all axes but channels: ${POOLING_NAMES}`, value: 'NAME' }),
+  normalize: z
+    .enum(NORMALIZATIONS)
+    .default('none')
+    .meta({ description: 'Scale each feature to length 1, after pooling' }),
+  dtype: z.enum(DTYPES).default('float32').meta({ description: 'Type of the values in the parts' }),
   withPredictions: z
     .boolean()
     .default(false)

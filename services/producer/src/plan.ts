@@ -1,9 +1,9 @@
 // The plan of a run: model, layers, recipe, engine and manifest are settled and checked, then run.json is written.
 import { randomBytes } from 'node:crypto';
 import { isAbsolute, resolve } from 'node:path';
+import { planColumns } from '../../../extractor/src/columns.ts';
 import { chooseEngine } from '../../../extractor/src/engine-choice.ts';
 import { type ModelFile, openModel } from '../../../extractor/src/model.ts';
-import { pooledShape } from '../../../extractor/src/pool.ts';
 import { requirePoolable } from '../../../extractor/src/poolable.ts';
 import { selectLayers } from '../../../extractor/src/select.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
@@ -104,23 +104,21 @@ async function decideRequest(
   readonly columns: readonly FeatureSpec[];
   readonly notes: readonly string[];
 }> {
-  const wanted = options.withPredictions ? [...options.layer, 'outputs'] : options.layer;
-  const layers = selectLayers(model.table, wanted);
+  const { layers, predictions } = chooseLayers(options, model);
   const { recipe, origin } = await chooseRecipe(options, model);
   await options.prepareEngine?.(model);
   const { engine, reason } = await chooseEngine(options.engine, model);
   const shapes = await model.shapesFor([recipe.height, recipe.width, channelCount(recipe)], layers);
-  requirePoolable(model.table, layers, shapes, options.pool);
-  const columns = layers.map((name, index): FeatureSpec => {
-    const shape = pooledShape(shapes[index] ?? [], options.pool);
-    return { name, dtype: 'float32', shape };
-  });
+  // The predictions come last.
+  requirePoolable(model.table, layers.slice(0, layers.length - predictions.length), shapes, options.pool);
   const request: ExtractRequest = {
     model: model.path,
     modelSha256: model.sha256,
     layers: [...layers],
     pool: options.pool,
-    dtype: 'float32',
+    ...(options.normalize !== 'none' && { normalize: options.normalize }),
+    ...(predictions.length > 0 && { predictions: [...predictions] }),
+    dtype: options.dtype,
     recipe,
     recipeOrigin: origin,
     engine,
@@ -129,9 +127,20 @@ async function decideRequest(
   };
   return {
     request,
-    columns,
+    columns: planColumns(request, shapes).map(({ feature }) => feature),
     notes: [`engine ${engine}: ${reason}`, `recipe from ${origin}: ${JSON.stringify(recipe)}`],
   };
+}
+
+/** The layers asked for, then those of the predictions that are not among them. */
+function chooseLayers(
+  options: PlanOptions,
+  { table }: ModelFile,
+): { readonly layers: readonly string[]; readonly predictions: readonly string[] } {
+  const layers = selectLayers(table, options.layer);
+  if (!options.withPredictions) return { layers, predictions: [] };
+  const predictions = selectLayers(table, ['outputs']).filter(name => !layers.includes(name));
+  return { layers: [...layers, ...predictions], predictions };
 }
 
 /** The run that stands in the directory when it is the same work; undefined when the directory is free. */
