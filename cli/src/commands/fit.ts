@@ -48,6 +48,8 @@ export const fit = defineCommand({
       ...options,
       source,
       pool: 'none',
+      normalize: 'none',
+      dtype: 'float32',
       withPredictions: false,
       duplicates: 'refuse',
       engine: 'tensorflow',

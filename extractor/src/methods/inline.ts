@@ -1,9 +1,10 @@
 // Way 5, inline: `await features('model.json', 'layer')(images)`. For scripts and notebooks.
 import { z } from 'zod';
 import { Refusal } from '../../../shared/src/errors.ts';
+import { type Poolings, poolingsOf } from '../../../shared/src/pooling.ts';
 import { Recipe, type RecipeInput } from '../../../shared/src/recipe.ts';
 import { findSidecarRecipe, readRecipeFile, sidecarPathOf } from '../../../shared/src/recipe-file.ts';
-import type { EngineName, Pooling } from '../../../shared/src/request.ts';
+import type { EngineName, Normalization } from '../../../shared/src/request.ts';
 import type { Extractor } from '../engine.ts';
 import { openModel } from '../model.ts';
 import type { ImageLimits } from '../preprocess.ts';
@@ -20,8 +21,10 @@ export interface FeaturesOptions {
   readonly threads?: number;
   /** Images per inference. @default 32 */
   readonly batch?: number;
-  /** @default 'none' */
-  readonly pool?: Pooling;
+  /** Of several, each gives a result: `LAYER@mean`, `LAYER@max`; then layers must be a list. @default 'none' */
+  readonly pool?: Poolings;
+  /** Scales each feature to length 1, after pooling. @default 'none' */
+  readonly normalize?: Normalization;
   /** What a broken image does: end it all, naming the image, or become a null row. @default 'throw' */
   readonly onError?: 'throw' | 'null';
   readonly limits?: ImageLimits;
@@ -67,9 +70,22 @@ export function features(
   layers: string | readonly string[],
   options: FeaturesOptions = {},
 ): FeatureFunction<MaybeNull | Record<string, MaybeNull>> {
-  const { batch = 32, pool = 'none', onError = 'throw', engine = 'auto', threads, limits } = options;
+  const {
+    batch = 32,
+    pool = 'none',
+    normalize = 'none',
+    onError = 'throw',
+    engine = 'auto',
+    threads,
+    limits,
+  } = options;
   if (!Number.isInteger(batch) || batch < 1) {
     throw new Refusal('bad-option', `Expected a whole number of 1 or more for \`batch\` but received ${batch}`);
+  }
+  if (typeof layers === 'string' && poolingsOf(pool).length > 1) {
+    throw new Refusal('bad-option', `Expected one pooling for one layer but received ${poolingsOf(pool).join(', ')}`, {
+      hint: `Give a list to have them all: features(model, ['${layers}'], { pool: … }).`,
+    });
   }
   const recipe = once(() => findRecipe(model, options.recipe));
   let opening: Promise<Extractor> | undefined;
@@ -81,7 +97,7 @@ export function features(
       opening = undefined; // What is missing may be there at the next call.
       throw error;
     });
-    const results = await extractImages(extractor, samples, { batch, pool, onError });
+    const results = await extractImages(extractor, samples, { batch, pool, normalize, onError });
     const [only] = results;
     if (typeof layers === 'string' && only !== undefined) return only;
     return Object.fromEntries(results.map(result => [result.name, result]));
