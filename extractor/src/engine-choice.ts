@@ -13,6 +13,7 @@ export interface EngineChoice {
 /** The engines that take a format, the preferred one first. */
 const ENGINES_OF: Readonly<Record<ModelFormat, readonly [EngineName, ...EngineName[]]>> = {
   'tfjs-layers': ['tensorflow', 'wasm'],
+  'tfjs-graph': ['tensorflow', 'wasm'],
   onnx: ['onnx'],
   null: ['null'],
 };

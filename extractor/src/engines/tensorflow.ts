@@ -5,7 +5,7 @@ import { applyTfjsNodeShim } from '../../../setup/src/tfjs-node-shim.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import type { Engine, EngineOptions } from '../engine.ts';
 import { tfjs } from '../tfjs.ts';
-import { loadTfjsExtractor } from './tfjs-extractor.ts';
+import { loadTfjs } from './load-tfjs.ts';
 
 /**
  * Opens the engine; prepares nothing (that is `npx layertap setup`). tfjs-node has no call for the number of threads, so
@@ -23,7 +23,7 @@ export async function openTensorFlowEngine(_options: EngineOptions = {}): Promis
     return {
       name: 'tensorflow',
       versions: () => versions,
-      load: options => loadTfjsExtractor('tensorflow', options),
+      load: options => loadTfjs('tensorflow', options),
     };
   } catch (cause) {
     throw unavailable('its native library did not load', cause);
