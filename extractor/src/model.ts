@@ -5,6 +5,7 @@ import { hasErrorCode, Refusal } from '../../shared/src/errors.ts';
 import type { LayerTable } from './layer-table.ts';
 import { nullReader } from './models/null.ts';
 import { onnxReader } from './models/onnx.ts';
+import { savedModelReader } from './models/saved-model.ts';
 import { tfjsGraphModelReader } from './models/tfjs-graph-model.ts';
 import { tfjsLayersReader } from './models/tfjs-layers.ts';
 
@@ -22,7 +23,7 @@ export interface ModelFile {
   shapesFor(inputShape: readonly number[], layers: readonly string[]): Promise<readonly (readonly number[])[]>;
 }
 
-export const MODEL_FORMATS = ['tfjs-layers', 'tfjs-graph', 'onnx', 'null'] as const;
+export const MODEL_FORMATS = ['tfjs-layers', 'tfjs-graph', 'saved-model', 'onnx', 'null'] as const;
 export type ModelFormat = (typeof MODEL_FORMATS)[number];
 
 export interface ModelReader {
@@ -34,7 +35,13 @@ export interface ModelReader {
 }
 
 /** In the order in which they are asked: the one that reads least goes first. */
-const READERS: readonly ModelReader[] = [nullReader, onnxReader, tfjsGraphModelReader, tfjsLayersReader];
+const READERS: readonly ModelReader[] = [
+  nullReader,
+  savedModelReader,
+  onnxReader,
+  tfjsGraphModelReader,
+  tfjsLayersReader,
+];
 
 /**
  * Opens a model, whatever its format, and checks that its files are whole; loads no weights.
