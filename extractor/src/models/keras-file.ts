@@ -1,6 +1,10 @@
 // A file that holds a Keras model, opened: graph, weights and digest. Readers of the formats give it, keras-model.ts and the
 // engines use it.
-import type { LayerGraph, LayerWeights } from '../layer-graph.ts';
+import { Refusal } from '../../../shared/src/errors.ts';
+import { dialectOf } from '../keras/containers.ts';
+import { isObject } from '../keras/layer-config.ts';
+import { type ReadKerasModel, readLayerGraph } from '../keras/read-graph.ts';
+import type { Json, LayerGraph, LayerWeights } from '../layer-graph.ts';
 
 export const KERAS_FORMATS = ['keras', 'keras-h5', 'tfjs-layers'] as const;
 export type KerasFormat = (typeof KERAS_FORMATS)[number];
@@ -14,4 +18,27 @@ export interface KerasFile {
   weights(options: { readonly data: boolean }): Promise<LayerWeights>;
   /** SHA-256 over all bytes of the model, in a fixed order. Hex. */
   digest(): Promise<string>;
+}
+
+/**
+ * The graph of a model's config as JSON text.
+ * @param path for messages @param version of Keras, where the file names it
+ * @throws Refusal `model-unreadable`
+ */
+export function readModelConfig(path: string, config: string, version: string | undefined): ReadKerasModel {
+  let json: Json;
+  try {
+    json = JSON.parse(config) as Json;
+  } catch (cause) {
+    throw unreadable(path, 'text that is none', cause);
+  }
+  if (!isObject(json)) throw unreadable(path, 'another value');
+  return readLayerGraph(json, dialectOf(version, json));
+}
+
+function unreadable(path: string, received: string, cause?: unknown): Refusal {
+  return new Refusal('model-unreadable', `Expected a model's config as JSON in ${path} but received ${received}`, {
+    hint: 'The file may be damaged: copy or save the model again.',
+    cause,
+  });
 }

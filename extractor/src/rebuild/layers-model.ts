@@ -30,15 +30,28 @@ export function rebuildLayersModel(
 ): tf.LayersModel {
   const outputs = options.wanted === undefined ? graph.outputs : requireTensors(graph, options.wanted);
   const builder = new ModelBuilder(graph, weights, options.inputShapes ?? []);
-  for (const call of neededCalls(graph, [...graph.inputs, ...outputs])) builder.build(call);
+  // A whole model keeps all its inputs, a part of one those that it needs.
+  const whole = options.wanted === undefined;
+  const calls = neededCalls(graph, whole ? [...graph.inputs, ...outputs] : outputs);
+  for (const call of calls) builder.build(call);
   return tfjs().model({
-    inputs: graph.inputs.map(tensor => builder.tensorOf(tensor)),
-    outputs: outputs.map(tensor => builder.tensorOf(tensor)),
+    inputs: graph.inputs.filter(({ call }) => calls.has(call)).map(tensor => builder.tensorOf(tensor)),
+    outputs: withoutAliases(outputs.map(tensor => builder.tensorOf(tensor))),
     name: graph.name,
   });
 }
 
-function requireTensors(graph: LayerGraph, wanted: readonly string[]): readonly TensorRef[] {
+/** A nested model and its last layer give one tensor: TensorFlow.js wants every output of a model to be another one. */
+function withoutAliases(tensors: readonly tf.SymbolicTensor[]): tf.SymbolicTensor[] {
+  const identity = (tensor: tf.SymbolicTensor, index: number): tf.SymbolicTensor =>
+    tfjs()
+      .layers.activation({ activation: 'linear', name: `alias_${index}` })
+      .apply(tensor) as tf.SymbolicTensor;
+  return tensors.map((tensor, index) => (tensors.indexOf(tensor) < index ? identity(tensor, index) : tensor));
+}
+
+/** The tensors of some names, in order; refuses (`unknown-layer`) a name that the graph does not have. */
+export function requireTensors(graph: LayerGraph, wanted: readonly string[]): readonly TensorRef[] {
   const names = tensorNames(graph);
   return wanted.map(name => {
     const tensor = names.get(name);
@@ -51,7 +64,7 @@ function requireTensors(graph: LayerGraph, wanted: readonly string[]): readonly 
 }
 
 /** The calls that the tensors come from, in an order in which they can run. */
-function neededCalls(graph: LayerGraph, tensors: readonly TensorRef[]): readonly number[] {
+export function neededCalls(graph: LayerGraph, tensors: readonly TensorRef[]): ReadonlySet<number> {
   const needed = new Set<number>();
   const pending = tensors.map(tensor => tensor.call);
   for (let call = pending.pop(); call !== undefined; call = pending.pop()) {
@@ -59,7 +72,7 @@ function neededCalls(graph: LayerGraph, tensors: readonly TensorRef[]): readonly
     needed.add(call);
     pending.push(...(graph.calls[call]?.inputs ?? []).map(tensor => tensor.call));
   }
-  return [...needed].sort((a, b) => a - b);
+  return new Set([...needed].sort((a, b) => a - b));
 }
 
 /** Grows a model call by call; a layer is made at its first one. */
