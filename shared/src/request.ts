@@ -1,6 +1,6 @@
 // The request: what to extract, decided before the first job and stored in run.json.
 import { z } from 'zod';
-import { Recipe } from './recipe.ts';
+import { RECIPE_ORIGINS, Recipe } from './recipe.ts';
 
 export const FORMATS = ['parquet', 'arrow', 'both'] as const;
 export const POOLINGS = ['none', 'mean', 'max'] as const;
@@ -24,7 +24,7 @@ export const ExtractRequest = z.strictObject({
   pool: z.enum(POOLINGS).describe('Pooling over all axes but the last (channels)'),
   dtype: z.enum(DTYPES),
   recipe: Recipe,
-  recipeOrigin: z.enum(['flags', 'file', 'sidecar']),
+  recipeOrigin: z.enum(RECIPE_ORIGINS),
   engine: z.enum(ENGINE_NAMES),
   batch: z.int().min(1).describe('Images per inference'),
   format: z.enum(FORMATS),
