@@ -12,6 +12,8 @@ export interface EngineChoice {
 
 /** The engines that take a format, the preferred one first. */
 const ENGINES_OF: Readonly<Record<ModelFormat, readonly [EngineName, ...EngineName[]]>> = {
+  keras: ['tensorflow', 'wasm'],
+  'keras-h5': ['tensorflow', 'wasm'],
   'tfjs-layers': ['tensorflow', 'wasm'],
   onnx: ['onnx'],
   null: ['null'],

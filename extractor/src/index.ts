@@ -6,6 +6,7 @@ export type { FeatureSpec, TensorData } from '../../shared/src/tensor.ts';
 export { type Engine, type EngineOptions, type Extractor, type LoadOptions, openEngine } from './engine.ts';
 export { chooseEngine, type EngineChoice } from './engine-choice.ts';
 export type { Layer, LayerTable } from './layer-table.ts';
+export { loadLayersModel } from './load-layers-model.ts';
 export { findLayers, type LayerMatcher, runLayers } from './methods/direct-access.ts';
 export type { FeatureResult, ImageFailure } from './methods/feature-result.ts';
 export { type FeatureCallbackOptions, type FeatureSnapshot, featureCallback } from './methods/fit-callback.ts';
@@ -14,7 +15,6 @@ export { type FeatureFunction, type FeaturesOptions, features } from './methods/
 export { extractSubModel } from './methods/sub-model.ts';
 export { tapLayer } from './methods/tap.ts';
 export { type ModelFile, type ModelFormat, openModel } from './model.ts';
-export { loadLayersModel } from './models/tfjs-layers.ts';
 export { pooledShape, poolFeature } from './pool.ts';
 export type { RawPixels } from './preprocess/prepare-image.ts';
 export type { ImageLimits } from './preprocess.ts';

@@ -21,10 +21,12 @@ export interface GraphLayer {
   readonly name: string;
   /** Keras' class name, such as Conv2D; for an operation written as a layer the operation, such as `keras.ops.Add`. */
   readonly className: string;
-  /** In the one dialect of keras-config.ts: Keras 3's field names, plain values instead of serialised objects. */
+  /** In the one dialect of keras/layer-config.ts: Keras 3's field names, plain values instead of serialised objects. */
   readonly config: JsonObject;
   /** Which Keras wrote it: a few defaults and activations of one name mean another thing in the other. */
   readonly dialect: KerasDialect;
+  /** An input that a Sequential makes for itself: no layer to its users. */
+  readonly hidden?: true;
 }
 
 /** Major version of Keras: 2 (also tf_keras, and TensorFlow.js) or 3. */

@@ -3,9 +3,10 @@
 import { stat } from 'node:fs/promises';
 import { hasErrorCode, Refusal } from '../../shared/src/errors.ts';
 import type { LayerTable } from './layer-table.ts';
+import { KERAS_FORMATS } from './models/keras-file.ts';
+import { kerasReaders } from './models/keras-formats.ts';
 import { nullReader } from './models/null.ts';
 import { onnxReader } from './models/onnx.ts';
-import { tfjsLayersReader } from './models/tfjs-layers.ts';
 
 export interface ModelFile {
   /** Absolute path of the file that was opened (for a folder, the model file inside). */
@@ -21,7 +22,7 @@ export interface ModelFile {
   shapesFor(inputShape: readonly number[], layers: readonly string[]): Promise<readonly (readonly number[])[]>;
 }
 
-export const MODEL_FORMATS = ['tfjs-layers', 'onnx', 'null'] as const;
+export const MODEL_FORMATS = [...KERAS_FORMATS, 'onnx', 'null'] as const;
 export type ModelFormat = (typeof MODEL_FORMATS)[number];
 
 export interface ModelReader {
@@ -33,7 +34,7 @@ export interface ModelReader {
 }
 
 /** In the order in which they are asked: the one that reads least goes first. */
-const READERS: readonly ModelReader[] = [nullReader, onnxReader, tfjsLayersReader];
+const READERS: readonly ModelReader[] = [nullReader, onnxReader, ...kerasReaders];
 
 /**
  * Opens a model, whatever its format, and checks that its files are whole; loads no weights.
@@ -45,7 +46,7 @@ export async function openModel(path: string): Promise<ModelFile> {
     if (await reader.recognises(path)) return reader.open(path);
   }
   throw new Refusal('model-unreadable', `Expected a model at ${path} but received ${await whatIsAt(path)}`, {
-    hint: 'Give a TensorFlow.js layers model (model.json or its folder), an ONNX file (.onnx), or null:SHAPE such as null:1280.',
+    hint: 'Give a Keras model (.keras, .h5), a TensorFlow.js model (model.json or its folder), an ONNX file (.onnx), or null:SHAPE such as null:1280.',
   });
 }
 

@@ -7,17 +7,27 @@ import type { Layer, LayerTable } from './layer-table.ts';
  *
  * | written | takes |
  * |---|---|
- * | `conv1` | the layer of that name |
+ * | `conv1`, `backbone/conv5` | the layer of that name, inside nested models by its path |
  * | `12`, `-1` | the layer at that index, from either end |
  * | `block_*_add` | names that match: `*` any characters, `?` one |
  * | `/^block_[1-3]_/i` | names that the regular expression finds |
  * | `class:Conv2D` | all layers of that class |
  * | `outputs` | the layers that give the predictions |
  *
- * @throws Refusal `unknown-layer` for an entry that takes no layer, naming the nearest names
+ * @throws Refusal `unknown-layer` for an entry that takes no layer, naming the nearest names, and for a layer whose values
+ * cannot be had, with the reason
  */
 export function selectLayers(table: LayerTable, wanted: readonly string[]): readonly string[] {
-  return [...new Set(wanted.flatMap(entry => select(table, entry)))];
+  const names = [...new Set(wanted.flatMap(entry => select(table, entry)))];
+  const refused = table.layers.find(layer => layer.unsupported !== undefined && names.includes(layer.name));
+  if (refused === undefined) return names;
+  throw new Refusal(
+    'unknown-layer',
+    `Expected layers that can be extracted but '${refused.name}' cannot: ${refused.unsupported}`,
+    {
+      hint: 'Take layers before it; `npx layertap layers MODEL` marks those that cannot be had.',
+    },
+  );
 }
 
 function select(table: LayerTable, entry: string): readonly string[] {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { LayerTable } from '../../extractor/src/layer-table.ts';
 import { selectLayers } from '../../extractor/src/select.ts';
 
-const graph = graphOf([
+const table = tableOf([
   ['input_1', 'InputLayer'],
   ['block_1_conv', 'Conv2D'],
   ['block_1_add', 'Add'],
@@ -24,12 +24,12 @@ describe('a layer is selected by', () => {
     ['its class', ['class:Conv2D'], ['block_1_conv', 'block_2_conv']],
     ['the word outputs', ['outputs'], ['scores']],
   ])('%s', (_, wanted, expected) => {
-    expect(selectLayers(graph, wanted)).toEqual(expected);
+    expect(selectLayers(table, wanted)).toEqual(expected);
   });
 });
 
 test('layers come in the order asked for, none twice', () => {
-  expect(selectLayers(graph, ['scores', 'block_1_add', 'class:Add', 'outputs'])).toEqual([
+  expect(selectLayers(table, ['scores', 'block_1_add', 'class:Add', 'outputs'])).toEqual([
     'scores',
     'block_1_add',
     'block_2_add',
@@ -37,7 +37,7 @@ test('layers come in the order asked for, none twice', () => {
 });
 
 test('an exact name wins over what else it could mean', () => {
-  const odd = graphOf([
+  const odd = tableOf([
     ['outputs', 'Dense'],
     ['1', 'Dense'],
     ['a*', 'Dense'],
@@ -47,11 +47,36 @@ test('an exact name wins over what else it could mean', () => {
 });
 
 test('a glob takes its other characters as they are', () => {
-  const odd = graphOf([
+  const odd = tableOf([
     ['a.b/c', 'Conv'],
     ['axb/c', 'Conv'],
   ]);
   expect(selectLayers(odd, ['a.b*'])).toEqual(['a.b/c']);
+});
+
+test('a layer inside a nested model is named by its path, and patterns reach it', () => {
+  const nested = tableOf([
+    ['backbone', 'Functional'],
+    ['backbone/conv5', 'Conv2D'],
+    ['backbone/stem/conv1', 'Conv2D'],
+  ]);
+  expect(selectLayers(nested, ['backbone/conv5'])).toEqual(['backbone/conv5']);
+  expect(selectLayers(nested, ['backbone/*conv1', 'class:Functional'])).toEqual(['backbone/stem/conv1', 'backbone']);
+});
+
+test('a layer whose values cannot be had is refused with the reason, however it was taken', () => {
+  const table = tableOf([
+    ['conv', 'Conv2D'],
+    ['custom', 'Lambda'],
+  ]);
+  const [conv, custom] = table.layers;
+  const marked = { ...table, layers: [conv, { ...custom, unsupported: 'a Lambda with Python code' }] } as LayerTable;
+  expect(selectLayers(marked, ['conv'])).toEqual(['conv']);
+  for (const wanted of ['custom', '-1', '*', 'class:Lambda']) {
+    expect(() => selectLayers(marked, [wanted])).toThrow(
+      expect.objectContaining({ message: expect.stringMatching(/'custom' cannot: a Lambda with Python code$/) }),
+    );
+  }
 });
 
 describe('what takes no layer is refused', () => {
@@ -62,7 +87,7 @@ describe('what takes no layer is refused', () => {
     ['-7', 'Indices run from 0 to 5'],
     ['class:Conv', "The model's classes are Add, Conv2D, Dense, InputLayer"],
   ])('%s', (wanted, hint) => {
-    expect(() => selectLayers(graph, ['scores', wanted])).toThrow(
+    expect(() => selectLayers(table, ['scores', wanted])).toThrow(
       expect.objectContaining({
         code: 'unknown-layer',
         message: `Expected the name of a layer but received '${wanted}'`,
@@ -72,11 +97,11 @@ describe('what takes no layer is refused', () => {
   });
 
   test('a regular expression that is none', () => {
-    expect(() => selectLayers(graph, ['/(/'])).toThrow(expect.objectContaining({ code: 'bad-option' }));
+    expect(() => selectLayers(table, ['/(/'])).toThrow(expect.objectContaining({ code: 'bad-option' }));
   });
 });
 
-function graphOf(layers: readonly (readonly [name: string, className: string])[]): LayerTable {
+function tableOf(layers: readonly (readonly [name: string, className: string])[]): LayerTable {
   return {
     layers: layers.map(([name, className], index) => ({
       index,

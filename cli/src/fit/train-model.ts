@@ -1,8 +1,8 @@
 // Trains a planned fit: way 4 of taking features, a callback during training, with the sinks of every other run.
 import type * as tf from '@tensorflow/tfjs';
 import { openTensorFlowEngine } from '../../../extractor/src/engines/tensorflow.ts';
+import { loadLayersModel } from '../../../extractor/src/load-layers-model.ts';
 import { featureCallback } from '../../../extractor/src/methods/fit-callback.ts';
-import { loadLayersModel } from '../../../extractor/src/models/tfjs-layers.ts';
 import { tfjs } from '../../../extractor/src/tfjs.ts';
 import { fromTensorData } from '../../../extractor/src/tfjs-tensors.ts';
 import { Refusal } from '../../../shared/src/errors.ts';

@@ -2,8 +2,8 @@
 import type * as tf from '@tensorflow/tfjs';
 import { type FeatureSpec, sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import type { Extractor, LoadOptions } from '../engine.ts';
-import { extractSubModel } from '../methods/sub-model.ts';
-import { loadLayersModel } from '../models/tfjs-layers.ts';
+import { openKerasFile } from '../models/keras-formats.ts';
+import { rebuildForImages } from '../models/keras-model.ts';
 import { requireRows } from '../rows.ts';
 import { tfjs } from '../tfjs.ts';
 import { fromTensorData, runBatch } from '../tfjs-tensors.ts';
@@ -15,16 +15,11 @@ import { fromTensorData, runBatch } from '../tfjs-tensors.ts';
  */
 export async function loadTfjsExtractor(backend: string, options: LoadOptions): Promise<Extractor> {
   useBackend(backend);
-  const model = await loadLayersModel(options.model, options.inputShape);
-  let kept: readonly tf.LayerVariable[] = [];
-  let subModel: tf.LayersModel;
-  try {
-    subModel = extractSubModel(model, options.layers);
-    kept = subModel.weights;
-  } finally {
-    const needed = new Set(kept);
-    disposeWeights(model.weights.filter(weight => !needed.has(weight)));
-  }
+  const file = await openKerasFile(options.model);
+  const weights = await file.weights({ data: true });
+  // Another engine of this process may have taken the runtime over meanwhile.
+  useBackend(backend);
+  const subModel = rebuildForImages(file, weights, options.inputShape, options.layers);
   const outputs = describeOutputs(subModel, options.layers);
   let closed = false;
 
@@ -52,7 +47,7 @@ export async function loadTfjsExtractor(backend: string, options: LoadOptions): 
     async close(): Promise<void> {
       if (closed) return;
       closed = true;
-      disposeWeights(kept);
+      disposeWeights(subModel.weights);
     },
   };
 }

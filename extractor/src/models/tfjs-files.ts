@@ -1,6 +1,4 @@
 // The files of a TensorFlow.js layers model: model.json and its weight shards, checked for wholeness before anything is loaded.
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
@@ -16,7 +14,7 @@ const Topology = z.looseObject({
 export type Topology = z.output<typeof Topology>;
 
 const ModelJson = z.looseObject({
-  modelTopology: z.union([z.looseObject({ model_config: Topology }), Topology]),
+  modelTopology: z.union([z.looseObject({ model_config: Topology, keras_version: z.string().optional() }), Topology]),
   weightsManifest: z.array(WeightGroup).default([]),
 });
 
@@ -24,6 +22,8 @@ export interface TfjsFiles {
   /** Absolute path of model.json. */
   readonly path: string;
   readonly topology: Topology;
+  /** As the converter wrote it: of the Keras that the model comes from. */
+  readonly kerasVersion: string | undefined;
   /** In the order of their bytes in `weightFiles`. */
   readonly weightSpecs: readonly WeightSpec[];
   readonly weightFiles: readonly WeightFile[];
@@ -45,18 +45,10 @@ export async function readTfjsFiles(path: string): Promise<TfjsFiles> {
     path: file,
     topology:
       'model_config' in modelTopology ? Topology.parse(modelTopology.model_config) : Topology.parse(modelTopology),
+    kerasVersion: typeof modelTopology.keras_version === 'string' ? modelTopology.keras_version : undefined,
     weightSpecs: weightsManifest.flatMap(group => group.weights),
     weightFiles,
   };
-}
-
-/** SHA-256 over model.json and the weight files, in the order of the manifest. Hex. */
-export async function digestTfjsFiles(files: TfjsFiles): Promise<string> {
-  const hash = createHash('sha256');
-  for (const path of [files.path, ...files.weightFiles.map(file => file.path)]) {
-    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
-  }
-  return hash.digest('hex');
 }
 
 async function modelJsonPath(path: string): Promise<string> {

@@ -1,7 +1,7 @@
 // The tap: predictions and features in one run, names, and a tapped model that is saved and loaded.
 import { beforeAll, expect, test } from 'vitest';
+import { loadLayersModel } from '../../../extractor/src/load-layers-model.ts';
 import { tapLayer } from '../../../extractor/src/methods/tap.ts';
-import { loadLayersModel } from '../../../extractor/src/models/tfjs-layers.ts';
 import { fromTensorData, runBatch } from '../../../extractor/src/tfjs-tensors.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { batchOf } from '../engines/engine-conformance.ts';

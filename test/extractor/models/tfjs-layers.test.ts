@@ -3,8 +3,8 @@ import { readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { loadLayersModel } from '../../../extractor/src/load-layers-model.ts';
 import { openModel } from '../../../extractor/src/model.ts';
-import { loadLayersModel } from '../../../extractor/src/models/tfjs-layers.ts';
 import { tfjs } from '../../../extractor/src/tfjs.ts';
 import { runBatch } from '../../../extractor/src/tfjs-tensors.ts';
 import type { TensorData } from '../../../shared/src/tensor.ts';
@@ -50,18 +50,19 @@ describe('the layers of a model', () => {
     expect(tfjs().memory().numTensors).toBe(before);
   });
 
-  test('of a model inside a model count as one layer', async () => {
+  test('of a model inside a model stand under its path, behind the model itself', async () => {
     const { layers, sequential } = tfjs();
     const nested = sequential({
       layers: [smallModel() as unknown as tf.layers.Layer, layers.dense({ name: 'head', units: 2 })],
     });
     const path = await saveSmallModel(nested, await temporaryFolder());
     const { table } = await openModel(path);
-    expect(table.layers.map(({ name, outputShape }) => [name, ...outputShape])).toEqual([
-      ['small', 3],
-      ['head', 2],
-    ]);
-    expect(table.layers[1]?.inbound).toEqual(['small']);
+    const names = table.layers.map(({ name }) => name);
+    expect(names.slice(0, 3)).toEqual(['small', 'small/stem', 'small/stem_bn']);
+    expect(names.slice(-2)).toEqual(['small/scores', 'head']);
+    expect(table.layers[0]).toMatchObject({ outputShape: [3], parameters: 0, inbound: ['small/scores'] });
+    // One tensor under two names: the layer that made it is named.
+    expect(table.layers.at(-1)?.inbound).toEqual(['small/scores']);
   });
 
   test.skipIf(missing(MOBILENET))('of the real MobileNetV2 are 162, with 2,619,461 parameters', async () => {
@@ -196,16 +197,23 @@ describe('a model that is not whole is refused, naming the file:', () => {
     await truncate(weights, length - 4 * dropped.shape[0]);
     await expect(openModel(path)).rejects.toMatchObject({
       ...refusal,
-      message: expect.stringMatching(/^Expected weights for \d+ parameters/),
+      message: expect.stringMatching(/^Expected the weights .* for layer '/),
     });
   });
 
-  test('a layer that TensorFlow.js does not have', async () => {
+  test('a layer of an unknown class, but only where it is needed', async () => {
     const path = await saveSmallModel(smallModel(), await temporaryFolder());
     await writeFile(path, (await readFile(path, 'utf8')).replace('"GlobalAveragePooling2D"', '"NoSuchLayer"'));
-    await expect(openModel(path)).rejects.toMatchObject({
+    const { table, shapesFor } = await openModel(path);
+    expect(table.layers.filter(layer => layer.unsupported !== undefined).map(({ name }) => name)).toEqual([
+      'pool',
+      'embedding',
+      'scores',
+    ]);
+    expect(await shapesFor(SMALL_INPUT, ['block_add'])).toEqual([[6, 5, 6]]);
+    await expect(shapesFor(SMALL_INPUT, ['embedding'])).rejects.toMatchObject({
       ...refusal,
-      cause: expect.objectContaining({ message: expect.stringContaining('NoSuchLayer') }),
+      message: expect.stringContaining("'pool' (NoSuchLayer)"),
     });
   });
 

@@ -1,0 +1,219 @@
+// Normalisation layers, by the formulas of keras/src/layers/normalization and keras/src/ops/nn.py.
+import type * as tf from '@tensorflow/tfjs';
+import type { JsonObject } from '../layer-graph.ts';
+import type { Tfjs } from '../tfjs.ts';
+import { booleanIn, numberIn, numbersOf } from './config-values.ts';
+import {
+  fromStart,
+  type LayerDefinition,
+  type LayerDefinitions,
+  type LayerSettings,
+  onlyInput,
+  requireAxis,
+  type Shape,
+} from './layer-definition.ts';
+
+const sameShape: LayerDefinition['outputShapes'] = (_, inputs) => [onlyInput(inputs)];
+
+const layerNormalization: LayerDefinition = {
+  weightNames: ({ config }) => [...(hasGamma(config) ? ['gamma'] : []), ...(hasBeta(config) ? ['beta'] : [])],
+  weightShapes: ({ config }, inputs) => {
+    const input = onlyInput(inputs);
+    const shape = normalizedAxes(config, input.length).map(axis => requireAxis(input, axis));
+    return [shape, shape];
+  },
+  outputShapes: sameShape,
+  call: ({ tf, settings: { config }, inputs, weights }) => {
+    const x = onlyInput(inputs);
+    const axes = normalizedAxes(config, x.rank);
+    const centred = tf.sub(x, tf.mean(x, axes, true));
+    const scale = inverseDeviation(tf, tf.mean(tf.square(centred), axes, true), numberIn(config, 'epsilon', 1e-3));
+    const names = layerNormalization.weightNames?.({ config } as LayerSettings) ?? [];
+    const gamma = weightNamed(names, weights, 'gamma');
+    const beta = weightNamed(names, weights, 'beta');
+    // RMS scaling divides by the standard deviation without centring: Keras' own (deprecated) reading of it.
+    let y = tf.mul(booleanIn(config, 'rms_scaling', false) ? x : centred, scale);
+    if (gamma !== undefined) y = tf.mul(y, alongAxes(gamma, x.shape, axes));
+    if (beta !== undefined) y = tf.add(y, alongAxes(beta, x.shape, axes));
+    return y;
+  },
+};
+
+const groupNormalization: LayerDefinition = {
+  weightNames: gammaAndBeta,
+  weightShapes: ({ config }, inputs) => {
+    const size = requireAxis(onlyInput(inputs), numberIn(config, 'axis', -1));
+    return [[size], [size]];
+  },
+  outputShapes: sameShape,
+  call: ({ tf, settings, inputs, weights }) => {
+    const { config } = settings;
+    const x = onlyInput(inputs);
+    const axis = fromStart(numberIn(config, 'axis', -1), x.rank);
+    const channels = requireAxis(x.shape, axis);
+    const given = numberIn(config, 'groups', 32);
+    const groups = given === -1 ? channels : given;
+    const grouped = [...x.shape.slice(0, axis), groups, channels / groups, ...x.shape.slice(axis + 1)];
+    const values = tf.reshape(x, grouped);
+    const axes = grouped.map((_, index) => index).filter(index => index !== 0 && index !== axis);
+    const centred = tf.sub(values, tf.mean(values, axes, true));
+    const scale = inverseDeviation(tf, tf.mean(tf.square(centred), axes, true), numberIn(config, 'epsilon', 1e-3));
+    const names = gammaAndBeta(settings);
+    const gamma = weightNamed(names, weights, 'gamma');
+    const beta = weightNamed(names, weights, 'beta');
+    let y = tf.reshape(tf.mul(centred, scale), x.shape);
+    if (gamma !== undefined) y = tf.mul(y, alongAxes(gamma, x.shape, [axis]));
+    if (beta !== undefined) y = tf.add(y, alongAxes(beta, x.shape, [axis]));
+    return y;
+  },
+};
+
+/** Along any axis, in any rank. It has no statistics of the batch: it does not learn its moving ones. */
+const batchNormalization: LayerDefinition = {
+  weightNames: settings => [...gammaAndBeta(settings), 'moving_mean', 'moving_variance'],
+  weightShapes: ({ config }, inputs) => {
+    const input = onlyInput(inputs);
+    const shape = normalizedAxes(config, input.length).map(axis => requireAxis(input, axis));
+    return [shape, shape, shape, shape];
+  },
+  frozen: ['moving_mean', 'moving_variance'],
+  outputShapes: sameShape,
+  call: ({ tf, settings, inputs, weights }) => {
+    const x = onlyInput(inputs);
+    const axes = normalizedAxes(settings.config, x.rank);
+    const names = batchNormalization.weightNames?.(settings) ?? [];
+    const along = (name: string): tf.Tensor | undefined => {
+      const weight = weightNamed(names, weights, name);
+      return weight === undefined ? undefined : alongAxes(weight, x.shape, axes);
+    };
+    const [mean, variance] = [along('moving_mean'), along('moving_variance')];
+    if (mean === undefined || variance === undefined) throw new Error('Expected moving statistics');
+    const gamma = along('gamma');
+    const beta = along('beta');
+    let scale = inverseDeviation(tf, variance, numberIn(settings.config, 'epsilon', 1e-3));
+    if (gamma !== undefined) scale = tf.mul(scale, gamma);
+    const y = tf.mul(tf.sub(x, mean), scale);
+    return beta === undefined ? y : tf.add(y, beta);
+  },
+};
+
+const rmsNormalization: LayerDefinition = {
+  weightNames: () => ['scale'],
+  weightShapes: ({ config }, inputs) => {
+    const input = onlyInput(inputs);
+    return [normalizedAxes(config, input.length).map(axis => requireAxis(input, axis))];
+  },
+  outputShapes: sameShape,
+  call: ({ tf, settings: { config }, inputs, weights }) => {
+    const x = onlyInput(inputs);
+    const axes = normalizedAxes(config, x.rank);
+    const scale = inverseDeviation(tf, tf.mean(tf.square(x), axes, true), numberIn(config, 'epsilon', 1e-6));
+    return tf.mul(tf.mul(x, scale), alongAxes(onlyInput(weights), x.shape, axes));
+  },
+};
+
+const unitNormalization: LayerDefinition = {
+  outputShapes: sameShape,
+  call: ({ tf, settings: { config }, inputs }) => {
+    const x = onlyInput(inputs);
+    return normalize(tf, x, normalizedAxes(config, x.rank), 1e-12);
+  },
+};
+
+/** (x − mean) ÷ √variance, with statistics from the config or adapted ones in the weights. */
+const normalization: LayerDefinition = {
+  weightNames: ({ config }) => (isAdapted(config) ? ['mean', 'variance', 'count'] : []),
+  weightShapes: ({ config }, inputs) => {
+    const input = onlyInput(inputs);
+    const shape = keptAxes(config, input.length).map(axis => requireAxis(input, axis));
+    return [shape, shape, []];
+  },
+  frozen: ['mean', 'variance', 'count'],
+  outputShapes: sameShape,
+  call: ({ tf, settings: { config }, inputs, weights }) => {
+    const x = tf.cast(onlyInput(inputs), 'float32');
+    const axes = keptAxes(config, x.rank);
+    const mean = isAdapted(config) ? weights[0] : statistic(tf, config, 'mean');
+    const variance = isAdapted(config) ? weights[1] : statistic(tf, config, 'variance');
+    if (mean === undefined || variance === undefined) throw new Error('Expected mean and variance');
+    const shift = broadcastKept(mean, x.shape, axes);
+    // Keras' own lower bound of the deviation is its epsilon.
+    const deviation = tf.maximum(tf.sqrt(broadcastKept(variance, x.shape, axes)), 1e-7);
+    if (booleanIn(config, 'invert', false)) return tf.add(tf.mul(x, deviation), shift);
+    return tf.div(tf.sub(x, shift), deviation);
+  },
+};
+
+export const NORMALIZATION_LAYERS: LayerDefinitions = {
+  LayerNormalization: layerNormalization,
+  GroupNormalization: groupNormalization,
+  BatchNormalization: batchNormalization,
+  RMSNormalization: rmsNormalization,
+  UnitNormalization: unitNormalization,
+  Normalization: normalization,
+};
+
+/** x ÷ its Euclidean length, which counts as no less than `epsilon`. */
+export function normalize(tf: Tfjs, x: tf.Tensor, axes: readonly number[], epsilon: number): tf.Tensor {
+  const square = tf.sum(tf.square(x), [...axes], true);
+  return tf.mul(x, tf.rsqrt(tf.maximum(square, epsilon * epsilon)));
+}
+
+function inverseDeviation(tf: Tfjs, variance: tf.Tensor, epsilon: number): tf.Tensor {
+  return tf.rsqrt(tf.add(variance, epsilon));
+}
+
+function gammaAndBeta({ config }: LayerSettings): readonly string[] {
+  return [
+    ...(booleanIn(config, 'scale', true) ? ['gamma'] : []),
+    ...(booleanIn(config, 'center', true) ? ['beta'] : []),
+  ];
+}
+
+function hasGamma(config: JsonObject): boolean {
+  return booleanIn(config, 'scale', true) || booleanIn(config, 'rms_scaling', false);
+}
+
+function hasBeta(config: JsonObject): boolean {
+  return booleanIn(config, 'center', true) && !booleanIn(config, 'rms_scaling', false);
+}
+
+function weightNamed(names: readonly string[], weights: readonly tf.Tensor[], name: string): tf.Tensor | undefined {
+  const index = names.indexOf(name);
+  return index < 0 ? undefined : weights[index];
+}
+
+function normalizedAxes(config: JsonObject, rank: number): number[] {
+  return (numbersOf(config.axis) ?? [-1]).map(axis => fromStart(axis, rank)).sort((a, b) => a - b);
+}
+
+/** Null means one mean and one variance for everything. */
+function keptAxes(config: JsonObject, rank: number): number[] {
+  return config.axis === null ? [] : normalizedAxes(config, rank);
+}
+
+function isAdapted(config: JsonObject): boolean {
+  return config.mean === null || config.mean === undefined;
+}
+
+function statistic(tf: Tfjs, config: JsonObject, field: string): tf.Tensor {
+  const value = config[field];
+  return tf.tensor((typeof value === 'number' ? value : (value ?? 0)) as number | number[], undefined, 'float32');
+}
+
+/** A tensor with one size per axis, in a shape that broadcasts against `shape`. */
+function alongAxes(weight: tf.Tensor, shape: Shape, axes: readonly number[]): tf.Tensor {
+  // The last axes broadcast by themselves.
+  if (axes.every((axis, index) => axis === shape.length - axes.length + index)) return weight;
+  return weight.reshape(shape.map((_, axis) => (axes.includes(axis) ? requireAxis(shape, axis) : 1)));
+}
+
+/** Aligned from the right with the kept axes: a scalar or a shorter list stands for all of the others. */
+function broadcastKept(value: tf.Tensor, shape: Shape, axes: readonly number[]): tf.Tensor {
+  const sizes = [...value.shape];
+  // Keras 2 writes mean and variance in a shape that already broadcasts.
+  if (sizes.length === shape.length) return value;
+  const target = shape.map(() => 1);
+  for (const axis of [...axes].reverse()) target[axis] = sizes.pop() ?? 1;
+  return value.reshape(target);
+}
