@@ -1,7 +1,7 @@
 // The request: what to extract, decided before the first job and stored in run.json.
 import { z } from 'zod';
 import { PoolingName } from './pooling.ts';
-import { Recipe } from './recipe.ts';
+import { RECIPE_ORIGINS, Recipe } from './recipe.ts';
 
 export const FORMATS = ['parquet', 'arrow', 'both'] as const;
 export const NORMALIZATIONS = ['none', 'l2'] as const;
@@ -38,7 +38,7 @@ export const ExtractRequest = z.strictObject({
     .describe('Layers that are there as predictions: neither pooled nor normalized'),
   dtype: z.enum(DTYPES).describe('Type of the values in the parts'),
   recipe: Recipe,
-  recipeOrigin: z.enum(['flags', 'file', 'sidecar']),
+  recipeOrigin: z.enum(RECIPE_ORIGINS),
   engine: z.enum(ENGINE_NAMES),
   batch: z.int().min(1).describe('Images per inference'),
   format: z.enum(FORMATS),

@@ -1,6 +1,7 @@
 // The plan of a run: model, layers, recipe, engine and manifest are settled and checked, then run.json is written.
 import { randomBytes } from 'node:crypto';
 import { isAbsolute, resolve } from 'node:path';
+import { chooseRecipe } from '../../../extractor/src/choose-recipe.ts';
 import { planColumns } from '../../../extractor/src/columns.ts';
 import { chooseEngine } from '../../../extractor/src/engine-choice.ts';
 import { type ModelFile, openModel } from '../../../extractor/src/model.ts';
@@ -19,7 +20,6 @@ import type { Storage } from '../../../shared/src/storage.ts';
 import { isTemporary, openFileStorage } from '../../../shared/src/storages/file.ts';
 import { bytesPerRow, type FeatureSpec } from '../../../shared/src/tensor.ts';
 import { commonVersions } from '../../../shared/src/versions.ts';
-import { chooseRecipe } from './choose-recipe.ts';
 import { outputBytes, requireRoom } from './output-size.ts';
 import { openSource, type Source } from './source.ts';
 import { writeManifest } from './write-manifest.ts';
@@ -119,7 +119,7 @@ async function decideRequest(
   readonly notes: readonly string[];
 }> {
   const { layers, predictions } = chooseLayers(options, model);
-  const { recipe, origin } = await chooseRecipe(options, model);
+  const { recipe, origin, notes } = await chooseRecipe(options, model);
   await options.prepareEngine?.(model);
   const { engine, reason } = await chooseEngine(options.engine, model);
   const shapes = await model.shapesFor([recipe.height, recipe.width, channelCount(recipe)], layers);
@@ -143,7 +143,7 @@ async function decideRequest(
   return {
     request,
     columns: planColumns(request, shapes).map(({ feature }) => feature),
-    notes: [`engine ${engine}: ${reason}`, `recipe from ${origin}: ${JSON.stringify(recipe)}`],
+    notes: [`engine ${engine}: ${reason}`, ...notes],
   };
 }
 
