@@ -1,5 +1,6 @@
 // What a command says at its end about a run: what was written, rows, speed, seconds per stage, how to look at it.
 import { join, relative } from 'node:path';
+import { formatBytes } from '../../shared/src/byte-size.ts';
 import type { RunSummary } from '../../shared/src/finish-run.ts';
 import { STAGES } from '../../shared/src/receipt.ts';
 import type { RunRecord } from '../../shared/src/run.ts';
@@ -31,11 +32,4 @@ export function formatReport({ run, summary, out, json }: ReportOptions): string
     `  Look at it:  npx layertap show ${where}${guide}`,
     '',
   ].join('\n');
-}
-
-/** `1.5 MB`: powers of 1000. */
-export function formatBytes(bytes: number): string {
-  const units = ['bytes', 'kB', 'MB', 'GB', 'TB', 'PB'];
-  const power = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
-  return `${power === 0 ? bytes : (bytes / 1000 ** power).toFixed(1)} ${units[power]}`;
 }

@@ -1,6 +1,8 @@
 // layertap layers: what --layer can name in a model.
 import { resolve } from 'node:path';
-import { openModel } from '../../../extractor/src/model.ts';
+import type { LayerTable } from '../../../extractor/src/layer-table.ts';
+import { type ModelFile, openModel } from '../../../extractor/src/model.ts';
+import { describeError, Refusal } from '../../../shared/src/errors.ts';
 import { outputOptions } from '../../../shared/src/extract-options.ts';
 import { defineCommand } from '../command.ts';
 import { onlyPositional } from '../positional.ts';
@@ -13,13 +15,14 @@ export const layers = defineCommand({
   options: outputOptions,
   async run({ options, positionals }): Promise<number> {
     const model = await openModel(resolve(onlyPositional('layers', 'MODEL', positionals)));
+    const table = await tableWithShapes(model);
     if (options.json) {
       process.stdout.write(
-        `${JSON.stringify({ path: model.path, format: model.format, sha256: model.sha256, ...model.table })}\n`,
+        `${JSON.stringify({ path: model.path, format: model.format, sha256: model.sha256, ...table })}\n`,
       );
       return 0;
     }
-    const rows = model.table.layers.map(layer => [
+    const rows = table.layers.map(layer => [
       String(layer.index),
       layer.name,
       layer.className,
@@ -30,3 +33,14 @@ export const layers = defineCommand({
     return 0;
   },
 });
+
+/** A model that cannot be run can still be listed, with the shapes that its file holds. */
+async function tableWithShapes(model: ModelFile): Promise<LayerTable> {
+  try {
+    return (await model.probeShapes?.()) ?? model.table;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    process.stderr.write(`layertap: Shapes are as the file gives them. ${describeError(error)}\n`);
+    return model.table;
+  }
+}

@@ -6,7 +6,7 @@ import { dropAlpha, rgbToGray } from './colour.ts';
 import { decodeImage, readHeader } from './decode.ts';
 import { sniffFormat } from './format.ts';
 import type { Pixels } from './pixels.ts';
-import { type PillowKernel, resizePixels } from './resize.ts';
+import { resizeToInput } from './resize.ts';
 import { findDamage } from './structure.ts';
 import { toTensor } from './to-tensor.ts';
 
@@ -60,13 +60,7 @@ function preparePixels(pixels: Pixels, recipe: Recipe): PrepareResult {
   const { width, height } = pixels;
   const gray = recipe.channels === 'gray' && pixels.channels === 3;
   const source: Pixels = gray ? { data: rgbToGray(pixels.data), width, height, channels: 1 } : pixels;
-  const resized = resizePixels(
-    source,
-    recipe.width,
-    recipe.height,
-    recipe.resize.slice('pillow:'.length) as PillowKernel,
-  );
-  return { ok: true, image: { values: toTensor(resized, recipe), width, height } };
+  return { ok: true, image: { values: toTensor(resizeToInput(source, recipe), recipe), width, height } };
 }
 
 function failure(code: SampleErrorCode, message: string): PrepareResult {

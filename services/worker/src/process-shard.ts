@@ -1,6 +1,6 @@
 // One shard from top to bottom: decoded batches → infer → pool → serialize → publish (part, then receipt).
+import { columnValues, planColumns } from '../../../extractor/src/columns.ts';
 import type { Extractor } from '../../../extractor/src/engine.ts';
-import { poolFeature } from '../../../extractor/src/pool.ts';
 import { noSeconds, type ShardReceipt, type Stage } from '../../../shared/src/receipt.ts';
 import { rowSchema } from '../../../shared/src/row-schema.ts';
 import { type RunRecord, readReceipt, shardRange } from '../../../shared/src/run.ts';
@@ -29,6 +29,10 @@ export interface ShardWork {
 export async function processShard(work: ShardWork): Promise<ShardReceipt> {
   const { run, extractor, storage, signal } = work;
   const schema = rowSchema(run);
+  const columns = planColumns(
+    run.request,
+    extractor.outputs.map(({ shape }) => shape),
+  );
   const seconds = noSeconds();
   const failures: Record<string, number> = {};
   const started = performance.now();
@@ -42,7 +46,7 @@ export async function processShard(work: ShardWork): Promise<ShardReceipt> {
       seconds.read += batch.seconds.read;
       seconds.decode += batch.seconds.decode;
       const outputs = await timed(seconds, 'infer', () => inferBatch(extractor, batch));
-      const features = await timed(seconds, 'pool', () => outputs.map(output => poolFeature(output, run.request.pool)));
+      const features = await timed(seconds, 'pool', () => columns.map(column => columnValues(column, outputs)));
       await timed(seconds, 'serialize', () => part.write(encodeRows(schema, run.columns, batch.rows, features)));
       for (const { failure } of batch.rows)
         if (failure !== undefined) failures[failure.code] = (failures[failure.code] ?? 0) + 1;

@@ -1,13 +1,15 @@
-// The two passes of a resize over 8-bit pixels in fixed point, for resize.ts. Most of the preprocessing's time is here.
+// The two passes of a resize over 8-bit pixels in fixed point, for pillow-resize.ts. Most of the preprocessing's time is here.
+import type { AxisTable } from './axis.ts';
+import { PRECISION_BITS } from './pillow-coefficients.ts';
 import type { Pixels } from './pixels.ts';
-import { type AxisCoefficients, PRECISION_BITS } from './resize-coefficients.ts';
 
 /** Half of the fixed-point unit: the shift at the end of a sum then rounds instead of cutting. */
 const ROUNDING = 1 << (PRECISION_BITS - 1);
 
-/** Every row weighted along its width to `width` pixels. */
-export function resizeWidth(image: Pixels, width: number, axis: AxisCoefficients): Pixels {
+/** Every row weighted along its width. */
+export function resizeWidth(image: Pixels, axis: AxisTable<Int32Array>): Pixels {
   const { height, channels } = image;
+  const width = axis.starts.length;
   const data = new Uint8ClampedArray(width * height * channels);
   // One loop for each channel count: sums held in registers are 2 to 3 times as fast as an inner channel loop.
   if (channels === 3) filterRows3(image, data, width, axis);
@@ -16,7 +18,7 @@ export function resizeWidth(image: Pixels, width: number, axis: AxisCoefficients
 }
 
 /** Two rows at a time, so that each weight is fetched once for both; an odd last row is done twice in one go. */
-function filterRows3(image: Pixels, out: Uint8ClampedArray, width: number, axis: AxisCoefficients): void {
+function filterRows3(image: Pixels, out: Uint8ClampedArray, width: number, axis: AxisTable<Int32Array>): void {
   const { data, height } = image;
   const { starts, counts, weights, stride } = axis;
   for (let y = 0; y < height; y += 2) {
@@ -57,7 +59,7 @@ function filterRows3(image: Pixels, out: Uint8ClampedArray, width: number, axis:
   }
 }
 
-function filterRows1(image: Pixels, out: Uint8ClampedArray, width: number, axis: AxisCoefficients): void {
+function filterRows1(image: Pixels, out: Uint8ClampedArray, width: number, axis: AxisTable<Int32Array>): void {
   const { data } = image;
   const { starts, counts, weights, stride } = axis;
   let to = 0;
@@ -76,15 +78,16 @@ function filterRows1(image: Pixels, out: Uint8ClampedArray, width: number, axis:
   }
 }
 
-/** Every column weighted along its height: whole rows are added up, four at a time, so memory is read in order and the channel count doesn't matter. */
-export function resizeHeight(image: Pixels, height: number, axis: AxisCoefficients): Pixels {
+/** Every column weighted along its height: whole rows are added up, four at a time, so memory is read in order and the channel count doesn't matter. The image's first row is row `top` of the axis. */
+export function resizeHeight(image: Pixels, axis: AxisTable<Int32Array>, top: number): Pixels {
   const { width, channels, data } = image;
+  const height = axis.starts.length;
   const rowLength = width * channels;
   const out = new Uint8ClampedArray(rowLength * height);
   const sums = new Int32Array(rowLength);
   for (let y = 0; y < height; y++) {
     const end = y * axis.stride + (axis.counts[y] as number);
-    let from = (axis.starts[y] as number) * rowLength;
+    let from = ((axis.starts[y] as number) - top) * rowLength;
     let k = y * axis.stride;
     sums.fill(ROUNDING);
     for (; k + 4 < end; k += 4, from += 4 * rowLength) addFourRows(sums, data, from, axis.weights.subarray(k, k + 4));
