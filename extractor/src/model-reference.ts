@@ -30,9 +30,13 @@ export function parseModelUrl(reference: string, given: string | undefined): Mod
   }
   const fileName = decodeURIComponent(posix.basename(url.pathname)).replace(/[^\w.-]/g, '_');
   if (!ENDINGS.some(ending => fileName.length > ending.length && fileName.toLowerCase().endsWith(ending))) {
-    throw new Refusal('bad-option', `Expected a model address that ends in ${ENDINGS.join(', ')} but received ${shown}`, {
-      hint: 'A model of several files (TensorFlow.js, SavedModel) can be had as a .zip of its folder.',
-    });
+    throw new Refusal(
+      'bad-option',
+      `Expected a model address that ends in ${ENDINGS.join(', ')} but received ${shown}`,
+      {
+        hint: 'A model of several files (TensorFlow.js, SavedModel) can be had as a .zip of its folder.',
+      },
+    );
   }
   const sha256 = digestOf(url.hash, given, shown);
   return { url: url.href.replace(/#.*$/, ''), shown: `${shown}#sha256=${sha256}`, sha256, fileName };

@@ -1,6 +1,6 @@
 // layertap layers: what --layer can name in a model.
-import { resolve } from 'node:path';
 import { openModel } from '../../../extractor/src/model.ts';
+import { resolveModel } from '../../../extractor/src/model-download.ts';
 import { outputOptions } from '../../../shared/src/extract-options.ts';
 import { defineCommand } from '../command.ts';
 import { onlyPositional } from '../positional.ts';
@@ -12,7 +12,7 @@ export const layers = defineCommand({
   positionals: 'MODEL',
   options: outputOptions,
   async run({ options, positionals }): Promise<number> {
-    const model = await openModel(resolve(onlyPositional('layers', 'MODEL', positionals)));
+    const model = await openModel(await resolveModel(onlyPositional('layers', 'MODEL', positionals)));
     if (options.json) {
       process.stdout.write(
         `${JSON.stringify({ path: model.path, format: model.format, sha256: model.sha256, ...model.table })}\n`,

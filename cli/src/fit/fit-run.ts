@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { openModel } from '../../../extractor/src/model.ts';
+import { resolveModel } from '../../../extractor/src/model-download.ts';
 import { selectLayers } from '../../../extractor/src/select.ts';
 import { chooseRecipe } from '../../../services/producer/src/choose-recipe.ts';
 import { openSource } from '../../../services/producer/src/source.ts';
@@ -38,7 +39,7 @@ export interface PlannedFit {
 }
 
 export async function planFit(options: FitOptions): Promise<PlannedFit> {
-  const model = await openModel(resolve(options.model));
+  const model = await openModel(await resolveModel(options.model));
   if (model.format !== 'tfjs-layers') {
     throw new Refusal(
       'model-unreadable',
