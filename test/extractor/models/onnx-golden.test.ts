@@ -46,7 +46,7 @@ describe('every layer has the shape and the numbers of ONNX Runtime in Python:',
 
 test('names with slashes, dots, colons, spaces and letters of any alphabet are taken as they stand in the table', async () => {
   const { table } = await openModel(join(FOLDER, 'torch-opset18.onnx'));
-  const names = table.layers.map(layer => layer.name);
+  const names = table.layers.filter(layer => layer.unsupported === undefined).map(layer => layer.name);
   expect(names).toContain('/features/features.0/Conv_output_0');
   expect(names).toContain('/größe/Mul output:0');
   for (const name of names) expect(selectLayers(table, [name])).toEqual([name]);
