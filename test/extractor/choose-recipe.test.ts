@@ -10,7 +10,7 @@ import { DEMO_MODEL } from '../support/demo-set.ts';
 import { refusalOf } from '../support/refusal.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { type ChainOptions, chainTable, modelOf } from './layer-tables.ts';
-import { MOBILENET, missing } from './shared-material.ts';
+import { IMAGENET_MOBILENET, MOBILENET, missing } from './shared-material.ts';
 
 async function choose(model: ModelFile, ...flags: readonly string[]): Promise<ChosenRecipe> {
   const { values } = parseOptions(recipeOptions, { argv: flags, env: {}, command: 'layertap extract' });
@@ -106,6 +106,15 @@ describe('the recipe comes from', () => {
     );
   });
 });
+
+it.skipIf(missing(IMAGENET_MOBILENET))(
+  'a real Keras MobileNet with the head of ImageNet needs no flag, and keeps its size of 128 [needs ../shared/data]',
+  async () => {
+    const { recipe, origin } = await choose(await openModel(IMAGENET_MOBILENET));
+    expect(origin).toBe('architecture');
+    expect(recipe).toMatchObject({ width: 128, height: 128, channels: 'rgb', scale: 1 / 127.5, mean: [1] });
+  },
+);
 
 describe('the order of the origins', () => {
   const everything = { layers: ['rescaling:Rescaling', ...RESNET50.layers], output: [1000] };
