@@ -21,6 +21,11 @@ const ENGINES_OF: Readonly<Record<ModelFormat, readonly [EngineName, ...EngineNa
   null: ['null'],
 };
 
+/** The engines that can run models of a format, the preferred one first. */
+export function enginesFor(format: ModelFormat): readonly EngineName[] {
+  return ENGINES_OF[format];
+}
+
 /**
  * Chooses the engine for a model. Looks at what is prepared, loads nothing: the process that asks may be the light
  * parent of those that compute.

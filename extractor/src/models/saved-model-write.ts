@@ -101,7 +101,9 @@ function signatureEntry(image: SavedModelGraph['graph']['image'], outputs: reado
 }
 
 function tensorInfo(tensor: TensorRef, type: string): Uint8Array {
-  return Buffer.concat([text(1, tensorName(tensor)), Uint8Array.of(2 * 8, typeNumber(type))]);
+  // tfjs-node wants a shape, if only one of open rank.
+  const shape = encodeField(3, Uint8Array.of(3 * 8, 1));
+  return Buffer.concat([text(1, tensorName(tensor)), Uint8Array.of(2 * 8, typeNumber(type)), shape]);
 }
 
 /** AttrValue with a type. */
