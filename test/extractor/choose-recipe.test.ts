@@ -10,7 +10,7 @@ import { DEMO_MODEL } from '../support/demo-set.ts';
 import { refusalOf } from '../support/refusal.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { type ChainOptions, chainTable, modelOf } from './layer-tables.ts';
-import { MOBILENET, missing } from './shared-material.ts';
+import { IMAGENET_MOBILENET, MOBILENET, missing } from './shared-material.ts';
 
 async function choose(model: ModelFile, ...flags: readonly string[]): Promise<ChosenRecipe> {
   const { values } = parseOptions(recipeOptions, { argv: flags, env: {}, command: 'layertap extract' });
@@ -53,7 +53,7 @@ describe('the recipe comes from', () => {
     const { recipe, origin, notes } = await choose(await bareModel(), '--scale', '0.5');
     expect(origin).toBe('flags');
     expect(recipe).toMatchObject({ width: 64, height: 64, scale: 0.5, channels: 'rgb' });
-    expect(notes).toEqual(['recipe from the flag --scale: 64x64 pillow:bilinear, rgb, x*0.5']);
+    expect(notes).toEqual(['recipe from the flag --scale: 64x64 pillow:bilinear, rgb, x/2']);
   });
 
   it('a preset', async () => {
@@ -106,6 +106,15 @@ describe('the recipe comes from', () => {
     );
   });
 });
+
+it.skipIf(missing(IMAGENET_MOBILENET))(
+  'a real Keras MobileNet with the head of ImageNet needs no flag, and keeps its size of 128 [needs ../shared/data]',
+  async () => {
+    const { recipe, origin } = await choose(await openModel(IMAGENET_MOBILENET));
+    expect(origin).toBe('architecture');
+    expect(recipe).toMatchObject({ width: 128, height: 128, channels: 'rgb', scale: 1 / 127.5, mean: [1] });
+  },
+);
 
 describe('the order of the origins', () => {
   const everything = { layers: ['rescaling:Rescaling', ...RESNET50.layers], output: [1000] };
@@ -254,10 +263,27 @@ describe('a graph that prepares its own input', () => {
     expect(twice.hint).toMatch(/^Give --mean 0 --std 1\./);
   });
 
-  it('says by its reader that it takes pixels', async () => {
-    const preprocessing = [{ layer: 'normalization', does: '(x - mean) / std', takesLevels: true }];
-    const { origin } = await choose(await modelIn({ layers: ['normalization:Normalization'], preprocessing }));
-    expect(origin).toBe('graph');
+  it.each([
+    ['x * 0.003922', 'graph'],
+    ['x * 0.007843 + -1', 'graph'],
+    ['x / 255', 'graph'],
+    ['x - [123.675, 116.28, 103.53]', 'graph'],
+    ['(x - [123.7, 116.3, 103.5]) / std', 'graph'],
+    ['(x - [0.485, 0.456, 0.406]) / std', 'recipe-missing'],
+    ['(x - mean) / std', 'recipe-missing'],
+    ['x * 2 + -1', 'recipe-missing'],
+  ])('that computes %s takes pixels where its numbers tell: %s', async (does, outcome) => {
+    const model = await modelIn({ layers: ['prepare', 'conv'], preprocessing: [{ layer: 'prepare', does }] });
+    const found = await choose(model).then(
+      ({ origin }) => origin,
+      refusal => refusal.code,
+    );
+    expect(found).toBe(outcome);
+  });
+
+  it("of ConvNeXt takes pixels, though its Normalization doesn't tell", async () => {
+    const layers = ['normalization:Normalization', 'convnext_tiny_stage_3_block_2_layer_scale'];
+    expect((await choose(await modelIn({ layers }))).origin).toBe('graph');
   });
 
   it('is missed with a warning, where the preset counts on it', async () => {

@@ -95,6 +95,20 @@ describe('the recipe', () => {
     expect((await features(model, 'pool', { engine: 'wasm', recipe: file })(photo())).data).toEqual(expected.data);
   });
 
+  test('may be a preset, and an object may leave the size to the model', async () => {
+    const model = await savedModel();
+    const whole = { width: 10, height: 12, scale: 1 / 127.5, mean: 1 };
+    const expected = await features(model, 'pool', { engine: 'wasm', recipe: whole })(photo());
+    const preset = features(model, 'pool', { engine: 'wasm', recipe: 'keras:mobilenet' });
+    expect((await preset(photo())).data).toEqual(expected.data);
+    const sizeless = features(model, 'pool', { engine: 'wasm', recipe: { scale: 1 / 127.5, mean: 1 } });
+    expect((await sizeless(photo())).data).toEqual(expected.data);
+    await expect(features(model, 'pool', { engine: 'wasm', recipe: 'keras:mobilnet' })(photo())).rejects.toMatchObject({
+      code: 'bad-option',
+      hint: expect.stringContaining('keras:mobilenet'),
+    });
+  });
+
   test('is asked for where there is none, but not for tensors', async () => {
     const extract = features(await savedModel(), 'pool', { engine: 'wasm' });
     await expect(extract(photo())).rejects.toMatchObject({

@@ -84,7 +84,9 @@ describe('planRun', () => {
       ['predictions', [10]],
       ['conv4', [96]],
     ]);
-    expect(notes.join('\n')).toMatch(/engine wasm: .*\nrecipe from sidecar: \{/);
+    expect(notes.join('\n')).toMatch(
+      /engine wasm: .*\nrecipe from the sidecar model\.recipe\.json: 64x64 pillow:bilinear, rgb, x\/127\.5 - 1/,
+    );
   });
 
   it('asks for the engine to be prepared only when the request is sound', async () => {
