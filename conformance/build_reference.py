@@ -23,6 +23,7 @@ COMPARED_PHOTOS = 4
 SEED = 20_240
 DEFAULT_SIZE = 224
 ALIKE = 0.97
+HEAD_LAYERS = 5
 
 
 def architectures(keras):
@@ -55,7 +56,7 @@ def compared_layers(keras, model):
     chosen.append(spatial[-1])
     # What the head's dense layers make of the image: the last layer before the softmax stands among them.
     flat = [layer for layer in model.layers[model.layers.index(spatial[-1]) + 1 :] if rank(layer) in (2, 4)]
-    chosen += [layer for layer in flat if type(layer).__name__ != "Dropout"]
+    chosen += [layer for layer in flat if type(layer).__name__ != "Dropout"][-HEAD_LAYERS:]
     unique = {layer.name: layer for layer in chosen}
     return sorted(unique.values(), key=model.layers.index)
 

@@ -10,7 +10,10 @@ CLASSES = 7
 
 
 def applications(keras, name):
-    return importlib.import_module(f"{keras.__name__}.src.applications.{name}")
+    module = importlib.import_module(f"{keras.__name__}.src.applications.{name}")
+    if getattr(module, "layers", keras.layers) is None:
+        module.layers = keras.layers  # tf_keras fills this in when a whole architecture is built.
+    return module
 
 
 def resnet(keras):
@@ -18,7 +21,7 @@ def resnet(keras):
     stack = getattr(module, "stack_residual_blocks_v1", None) or module.stack1
 
     def stack_fn(x):
-        x = stack(x, 4, 2, stride1=1, name="conv2")
+        x = stack(x, 4, 1, stride1=1, name="conv2")
         return stack(x, 6, 2, name="conv3")
 
     return module.ResNet(stack_fn, False, True, weights=None, input_shape=(SIDE, SIDE, 3), classes=CLASSES)
@@ -138,18 +141,16 @@ def convnext(keras):
 
 
 def nasnet(keras):
-    """Separable convolutions, uneven zero padding, cropping, average pooling with same padding."""
+    """A reduction and a normal cell: separable convolutions, uneven zero padding, cropping, average pooling with same padding."""
     module = applications(keras, "nasnet")
-    return module.NASNet(
-        input_shape=(SIDE, SIDE, 3),
-        penultimate_filters=96,
-        num_blocks=1,
-        stem_block_filters=8,
-        skip_reduction=False,
-        weights=None,
-        classes=CLASSES,
-        default_size=SIDE,
-    )
+    image = keras.Input((SIDE, SIDE, 3))
+    x = keras.layers.Conv2D(8, 3, strides=2, use_bias=False, name="stem_conv1")(image)
+    x = keras.layers.BatchNormalization(momentum=0.9997, epsilon=1e-3, name="stem_bn1")(x)
+    x, before = module._reduction_a_cell(x, None, 4, block_id="stem_1")
+    x, _ = module._normal_a_cell(x, before, 4, block_id="0")
+    x = keras.layers.Activation("relu", name="last_relu")(x)
+    x = keras.layers.GlobalAveragePooling2D(name="avg_pool")(x)
+    return keras.Model(image, keras.layers.Dense(CLASSES, activation="softmax", name="predictions")(x), name="nasnet_small")
 
 
 def inception(keras):
@@ -255,12 +256,12 @@ def sequential(keras):
             augmentation,
             layers.Rescaling(0.5),
             layers.Conv2D(8, 3, activation="relu"),
-            layers.MaxPooling2D(),
+            layers.MaxPooling2D((2, 2)),
             layers.SpatialDropout2D(0.1),
             layers.Conv2D(12, 3, activation="selu"),
             layers.GaussianNoise(0.1),
             layers.BatchNormalization(axis=-1, scale=False),
-            layers.AveragePooling2D(),
+            layers.AveragePooling2D((2, 2)),
             layers.Flatten(),
             layers.Dense(16, activation="softplus"),
             layers.ActivityRegularization(0.01),
@@ -273,18 +274,18 @@ def sequential(keras):
 
 # Model, Keras and file formats: each architecture in the dialects in which it differs.
 GOLDENS = [
-    ("resnet", resnet, {"keras": ["keras"], "tf_keras": ["h5"]}),
-    ("resnet-v2", resnet_v2, {"keras": ["h5"]}),
-    ("mobilenet", mobilenet, {"keras": ["keras"], "tf_keras": ["keras"]}),
-    ("mobilenet-v2", mobilenet_v2, {"tf_keras": ["h5"]}),
+    ("resnet", resnet, {"keras": ["keras"]}),
+    ("resnet-v2", resnet_v2, {"tf_keras": ["h5"]}),
+    ("mobilenet", mobilenet, {"keras": ["h5"]}),
+    ("mobilenet-v2", mobilenet_v2, {"tf_keras": ["keras"]}),
     ("mobilenet-v3", mobilenet_v3, {"keras": ["keras"], "tf_keras": ["h5"]}),
     ("densenet", densenet, {"keras": ["h5"]}),
-    ("efficientnet", efficientnet, {"keras": ["keras"], "tf_keras": ["keras"]}),
-    ("efficientnet-v2", efficientnet_v2, {"keras": ["keras"]}),
-    ("convnext", convnext, {"keras": ["keras", "h5"], "tf_keras": ["keras", "h5"]}),
+    ("efficientnet", efficientnet, {"keras": ["keras"]}),
+    ("efficientnet-v2", efficientnet_v2, {"tf_keras": ["h5"]}),
+    ("convnext", convnext, {"keras": ["keras"], "tf_keras": ["h5"]}),
     ("nasnet", nasnet, {"keras": ["h5"]}),
     ("inception", inception, {"keras": ["keras"], "tf_keras": ["h5"]}),
-    ("xception", xception, {"keras": ["keras"], "tf_keras": ["h5"]}),
+    ("xception", xception, {"keras": ["keras"]}),
     ("transformer", transformer, {"keras": ["keras"], "tf_keras": ["keras"]}),
     ("shared", shared, {"keras": ["keras", "h5"], "tf_keras": ["keras", "h5"]}),
     ("sequential", sequential, {"keras": ["keras", "h5"], "tf_keras": ["keras", "h5"]}),
