@@ -115,5 +115,10 @@ function readPalette(bytes: Uint8Array, entryBytes: number): Uint8Array {
 
 /** Whether colour i is grey level i, as in an 8-bit grey image, which stays one channel. */
 function isGreyRamp(palette: Uint8Array, colours: number, bits: number): boolean {
-  return bits === 8 && colours > 2 && palette.length === colours * 3 && palette.every((level, i) => level === Math.floor(i / 3));
+  return (
+    bits === 8 &&
+    colours > 2 &&
+    palette.length === colours * 3 &&
+    palette.every((level, i) => level === Math.floor(i / 3))
+  );
 }

@@ -10,7 +10,8 @@ export { readBmpHeader };
 /** The pixels of a header that has been read: colour, or grey where the palette is a grey ramp. */
 export function decodeBmp(bytes: Uint8Array, header: BmpHeader): ReadResult<DecodedPixels> {
   const { compression } = header;
-  const stored = compression === 'rle4' || compression === 'rle8' ? unpackRle(bytes, header) : unpackRows(bytes, header);
+  const stored =
+    compression === 'rle4' || compression === 'rle8' ? unpackRle(bytes, header) : unpackRows(bytes, header);
   if (!stored.ok) return stored;
   const pixels = header.topDown ? stored.value : turnRows(stored.value);
   return { ok: true, value: pixels.channels === 1 ? applyPalette(pixels, header.palette) : pixels };

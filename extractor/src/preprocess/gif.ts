@@ -15,7 +15,8 @@ export function decodeGif(bytes: Uint8Array, frame: GifFrame): ReadResult<Decode
   for (const [from, y] of rowOrder(box.height, frame.interlaced).entries()) {
     indices.set(stored.subarray(from * box.width, (from + 1) * box.width), (box.top + y) * width + box.left);
   }
-  if (palette === null && transparent === null) return { ok: true, value: { data: indices, width, height, channels: 1 } };
+  if (palette === null && transparent === null)
+    return { ok: true, value: { data: indices, width, height, channels: 1 } };
   const channels = transparent === null ? 3 : 4;
   const data = new Uint8Array(width * height * channels);
   for (let i = 0, to = 0; i < indices.length; i++, to += channels) {
