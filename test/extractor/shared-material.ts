@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 const DATA = fileURLToPath(new URL('../../../shared/data/', import.meta.url));
 
 export const MOBILENET = `${DATA}models/tfjs-layers-nsfw-mobilenet-v2`;
-export const IMAGENET_MOBILENET = `${DATA}models/keras-h5/mbnet128_0.25.h5`;
 export const DOODLENET = `${DATA}models/tfjs-layers-doodlenet`;
 export const GRAPH_MODEL = `${DATA}models/tfjs-graph-emotion/emotion.json`;
 export const MODELS = `${DATA}models`;
