@@ -60,7 +60,9 @@ export async function openModel(path: string): Promise<ModelFile> {
 
 async function whatIsAt(path: string): Promise<string> {
   try {
-    return (await stat(path)).isDirectory() ? 'a folder without model.json or saved_model.pb' : 'a file of another format';
+    return (await stat(path)).isDirectory()
+      ? 'a folder without model.json or saved_model.pb'
+      : 'a file of another format';
   } catch (error) {
     return hasErrorCode(error, 'ENOENT') ? 'nothing: there is no such file' : 'something that cannot be read';
   }
