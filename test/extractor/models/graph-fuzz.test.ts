@@ -9,7 +9,7 @@ import { Refusal } from '../../../shared/src/errors.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { goldenPath } from '../engines/golden-layers.ts';
 
-const COUNT = Number(process.env.LAYERTAP_FUZZ ?? 24);
+const COUNT = Number(process.env.LAYERTAP_FUZZ ?? 16);
 /** Of those that open, every so many are also loaded by the engine, in a child: half a second each. */
 const LOADED = 8;
 
