@@ -84,6 +84,23 @@ describe('layers may be', () => {
   });
 });
 
+describe('pooling', () => {
+  test('of several kinds gives a result each, and l2 scales them', async () => {
+    const model = await savedModel();
+    const pool = ['mean', 'max'] as const;
+    const result = await features(model, ['block_add', 'scores'], { ...options, pool, normalize: 'l2' })(photo());
+    expect(Object.keys(result)).toEqual(['block_add@mean', 'block_add@max', 'scores']);
+    for (const { data } of Object.values(result)) expect(Math.hypot(...data)).toBeCloseTo(1, 6);
+  });
+
+  test('of several kinds needs a list of layers', async () => {
+    const model = await savedModel();
+    expect(() => features(model, 'pool', { ...options, pool: ['mean', 'max'] })).toThrow(
+      'Expected one pooling for one layer',
+    );
+  });
+});
+
 describe('the recipe', () => {
   test('is taken from beside the model, or from a file', async () => {
     const model = await savedModel();
