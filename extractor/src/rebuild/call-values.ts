@@ -52,3 +52,16 @@ export function withoutRepeats(call: LayerCall): LayerCall {
     kwargs: fillSlots(call.kwargs, renumber) as LayerCall['kwargs'],
   };
 }
+
+/**
+ * The arguments by name: Keras' call signature gives the names of the positional ones.
+ * @throws Error for more positional arguments than names
+ */
+export function bindArguments(
+  { args, kwargs }: CallTemplate,
+  names: readonly string[],
+): { readonly [name: string]: CallValue } {
+  if (args.length > names.length)
+    throw new Error(`Expected at most ${names.length} arguments but received ${args.length}`);
+  return { ...Object.fromEntries(args.map((value, index) => [names[index] ?? '', value])), ...kwargs };
+}
