@@ -31,7 +31,7 @@ export interface ShardWork {
 /** Returns the receipt that stands, which is another worker's when that one was first. */
 export async function processShard(work: ShardWork): Promise<ShardReceipt> {
   const { run, extractor, storage, signal } = work;
-  const schema = rowSchema(run);
+  const schema = rowSchema(run, work.versions);
   const columns = planColumns(
     run.request,
     extractor.outputs.map(({ shape }) => shape),

@@ -32,11 +32,14 @@ export function openRangeCheck(columns: readonly FeatureSpec[]): RangeCheck {
     add(input, features, present): void {
       present.forEach((there, row) => {
         if (!there) return;
-        const sampled = sampleRow(input, row);
-        firstInput ??= sampled;
-        inputsDiffer ||= !isEqual(firstInput, sampled, 0);
+        if (!inputsDiffer) {
+          const values = rowOf(input, row);
+          // A copy: the batch's memory is used again.
+          firstInput ??= values.slice();
+          inputsDiffer = !isNear(firstInput, values, 0);
+        }
         features.forEach((feature, column) => {
-          watches[column]?.add(feature, row);
+          watches[column]?.add(rowOf(feature, row));
         });
       });
     },
@@ -57,24 +60,28 @@ export function totalWarnings(warnings: readonly ColumnWarnings[]): Partial<Reco
 
 interface ColumnWatch {
   readonly column: string;
-  add(feature: TensorData, row: number): void;
+  /** @param values of one image */
+  add(values: Float32Array): void;
   finish(inputsDiffer: boolean): WarningCounts;
 }
 
 function openColumnWatch({ name, dtype }: FeatureSpec): ColumnWatch {
   const tally = { rows: 0, notFinite: 0, constant: 0, equal: 0, overflow: 0 };
   let first: Float32Array | undefined;
+  let tolerance = 0;
 
   return {
     column: name,
-    add(feature, row): void {
-      const values = sampleRow(feature, row);
-      first ??= values;
+    add(values): void {
+      if (first === undefined) {
+        first = values.slice();
+        tolerance = EQUAL_WITHIN * first.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      }
       tally.rows++;
-      if (!values.every(Number.isFinite)) tally.notFinite++;
-      else if (values.length > 1 && values.every(value => value === values[0])) tally.constant++;
-      if (isEqual(first, values, EQUAL_WITHIN)) tally.equal++;
-      if (dtype === 'float16' && overflows(feature, row)) tally.overflow++;
+      if (!isFiniteRow(values)) tally.notFinite++;
+      else if (values.length > 1 && isConstant(values)) tally.constant++;
+      if (isNear(first, values, tolerance)) tally.equal++;
+      if (dtype === 'float16' && overflows(values)) tally.overflow++;
     },
     finish(inputsDiffer): WarningCounts {
       const { rows, notFinite, constant, equal, overflow } = tally;
@@ -89,28 +96,42 @@ function openColumnWatch({ name, dtype }: FeatureSpec): ColumnWatch {
   };
 }
 
-/** Evenly spread over the row, with an odd step: an even one would meet the same channels again and again. */
-function sampleRow({ data, shape }: TensorData, row: number): Float32Array {
+function rowOf({ data, shape }: TensorData, row: number): Float32Array {
   const size = sizeOfShape(shape.slice(1));
-  const values = data.subarray(row * size, (row + 1) * size);
-  const step = Math.floor(size / SAMPLED_VALUES) | 1;
-  // A copy: the engine may reuse the batch's memory.
-  return step === 1
-    ? values.slice()
-    : Float32Array.from({ length: Math.floor(size / step) }, (_, i) => values[i * step] ?? 0);
+  return data.subarray(row * size, (row + 1) * size);
 }
 
-/** NaN is equal to nothing. */
-function isEqual(a: Float32Array, b: Float32Array, within: number): boolean {
-  const largest = within === 0 ? 0 : a.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  return a.every((value, index) => Math.abs(value - (b[index] ?? Number.NaN)) <= within * largest);
+/** Odd: an even step would meet the same channels again and again. */
+function stepOf(values: Float32Array): number {
+  return Math.floor(values.length / SAMPLED_VALUES) | 1;
+}
+
+function isFiniteRow(values: Float32Array): boolean {
+  const step = stepOf(values);
+  let sum = 0;
+  for (let at = 0; at < values.length; at += step) sum += (values[at] as number) * 0;
+  return sum === 0;
+}
+
+function isConstant(values: Float32Array): boolean {
+  const step = stepOf(values);
+  for (let at = 0; at < values.length; at += step) if (values[at] !== values[0]) return false;
+  return true;
+}
+
+/** NaN is near to nothing. */
+function isNear(a: Float32Array, b: Float32Array, within: number): boolean {
+  const step = stepOf(a);
+  for (let at = 0; at < a.length; at += step) {
+    if (!(Math.abs((a[at] as number) - (b[at] as number)) <= within)) return false;
+  }
+  return true;
 }
 
 /** Every value: what is lost must be counted. */
-function overflows({ data, shape }: TensorData, row: number): boolean {
-  const size = sizeOfShape(shape.slice(1));
-  for (let at = row * size; at < (row + 1) * size; at++) {
-    const value = Math.abs(data[at] as number);
+function overflows(values: Float32Array): boolean {
+  for (let at = 0; at < values.length; at++) {
+    const value = Math.abs(values[at] as number);
     if (value >= HALF_OVERFLOW && value !== Number.POSITIVE_INFINITY) return true;
   }
   return false;

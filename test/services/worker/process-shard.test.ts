@@ -12,7 +12,7 @@ import { type DecodedBatch, readShard } from '../../../services/worker/src/read.
 import { fingerprintOf } from '../../../shared/src/fingerprint.ts';
 import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { openManifestWriter } from '../../../shared/src/manifest-writer.ts';
-import { readPart } from '../../../shared/src/part-reader.ts';
+import { readPart, readPartSchema } from '../../../shared/src/part-reader.ts';
 import type { ShardReceipt } from '../../../shared/src/receipt.ts';
 import { Recipe } from '../../../shared/src/recipe.ts';
 import { createRun, type RunRecord, readReceipt } from '../../../shared/src/run.ts';
@@ -294,6 +294,15 @@ describe('a shard', () => {
         expect(value).toBeCloseTo((means[i] ?? Number.NaN) / length, 3);
       });
       expect(Math.hypot(...numbers(row['pixels@grid:2x3']))).toBeCloseTo(1, 2);
+    }
+  });
+
+  it('names in each part the versions that made it, beside the recipe', async () => {
+    const images = await imageRun();
+    for (const file of (await work(images, 0)).files) {
+      const { metadata } = await readPartSchema(join(images.storage.root, file.path), file.format);
+      expect(JSON.parse(metadata.get('layertap.versions') ?? '')).toEqual({ engine: '1' });
+      expect(JSON.parse(metadata.get('layertap.recipe') ?? '')).toMatchObject({ quality: 'exact', scale: 1 });
     }
   });
 
