@@ -22,14 +22,18 @@ export const layers = defineCommand({
       );
       return 0;
     }
+    const hasUnsupported = table.layers.some(layer => layer.unsupported !== undefined);
     const rows = table.layers.map(layer => [
       String(layer.index),
       layer.name,
       layer.className,
       layer.outputShape.map(axis => axis ?? '?').join(' × '),
       String(layer.parameters),
+      ...(hasUnsupported ? [layer.unsupported ?? ''] : []),
     ]);
-    process.stdout.write(`${formatTable(['index', 'name', 'class', 'output shape', 'parameters'], rows)}\n`);
+    const titles = ['index', 'name', 'class', 'output shape', 'parameters'];
+    const marked = hasUnsupported ? [...titles, 'cannot be taken, since'] : titles;
+    process.stdout.write(`${formatTable(marked, rows)}\n`);
     return 0;
   },
 });
