@@ -107,8 +107,8 @@ async function workOn(message: ShardMessage, opened: OpenedShard, signal: AbortS
       extractor,
       storage,
       worker: { host: hostname(), name: options.name, pid: process.pid },
-      // What can change a feature's last bits: layertap, Node, the engine (and the decoders, where they say their versions).
-      versions: { ...commonVersions(), ...versions },
+      // What can change a feature's last bits: layertap, Node, the decoders, the engine.
+      versions: { ...commonVersions(), ...(await versionsOfDecoders(run)), ...versions },
       signal,
       onWarnings: warnings => tellWarnings(run, warnings),
       onBatch: (rows, failed, seconds) => send({ type: 'progress', out, runId, shard, attempt, rows, failed, seconds }),
@@ -127,6 +127,12 @@ function tellWarnings(run: RunRecord, warnings: readonly ColumnWarnings[]): void
       send({ type: 'log', level: 'warn', message: `column '${column}' has ${explainWarning(code)}` });
     }
   }
+}
+
+/** The null engine looks at no image: it needs no decoder. */
+async function versionsOfDecoders(run: RunRecord): Promise<Readonly<Record<string, string>>> {
+  if (run.request.engine === 'null') return {};
+  return (await import('../../../extractor/src/preprocess/decode.ts')).decoderVersions();
 }
 
 /** Tells of each load: once per request, if all goes well. */
