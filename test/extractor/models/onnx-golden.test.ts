@@ -74,8 +74,10 @@ test('what exporters call every graph is no name, and a first convolution no pre
   expect(table.preprocessing).toBeUndefined();
 });
 
-test('tokens have their channels last once a normalization says which axis they are', async () => {
+test('the target of a reshape is no feature; tokens have their channels last once a normalization says which axis they are', async () => {
   const { table } = await openModel(join(FOLDER, 'torch-opset17.onnx'));
+  const sizes = table.layers.filter(layer => layer.unsupported === 'it is made of sizes alone, no feature');
+  expect(sizes.map(layer => layer.name)).toEqual(['/Shape_output_0', '/Concat_output_0']);
   const unknown = table.layers.filter(layer => layer.channelAxis === 'unknown').map(layer => layer.name);
   expect(unknown).not.toContain('/norm/LayerNormalization_output_0');
   expect(unknown).not.toContain('/blocks.0/Add_output_0');
