@@ -53,6 +53,7 @@ for image, name in ((rgb, "colour"), (gray, "grey"), (palette, "palette"), (rgb.
         add(f"{format} {name}", image, format)
 for compression in ("tiff_lzw", "tiff_deflate", "packbits", "jpeg"):
     add(f"TIFF {compression}", rgb, "TIFF", compression=compression)
+add("TIFF YCbCr in JPEG", rgb.convert("YCbCr"), "TIFF", compression="jpeg")
 add("TIFF CMYK", rgb.convert("CMYK"), "TIFF")
 add("GIF with a transparent colour", palette, "GIF", transparency=5)
 add("GIF grey with a transparent colour", gray, "GIF", transparency=100)
