@@ -59,11 +59,15 @@ const RUNTIME_CLASSES: Readonly<Record<string, RuntimeClass>> = {
   ELU: { fields: [], exact: config => numberIn(config, 'alpha', 1) === 1 },
   Softmax: {
     fields: [],
-    exact: (config, inputs) => [-1, (inputs[0]?.length ?? 0) - 1].includes(numberIn(config, 'axis', -1)),
+    exact: (config, inputs) =>
+      [-1, (inputs[0]?.length ?? 0) - 1].includes(numbersOf(config.axis ?? -1)?.[0] ?? -1) &&
+      !Array.isArray(config.axis),
+    adapt: () => ({ axis: -1 }),
   },
   MaxPooling1D: pooling,
   MaxPooling2D: pooling,
-  MaxPooling3D: pooling,
+  // On wasm its padding counts as zeros.
+  MaxPooling3D: { fields: POOLING, exact: config => textIn(config, 'padding', 'valid') === 'valid' },
   AveragePooling1D: pooling,
   AveragePooling2D: pooling,
   AveragePooling3D: pooling,
