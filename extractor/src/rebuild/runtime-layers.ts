@@ -66,8 +66,6 @@ const RUNTIME_CLASSES: Readonly<Record<string, RuntimeClass>> = {
   },
   MaxPooling1D: pooling,
   MaxPooling2D: pooling,
-  // On wasm its padding counts as zeros.
-  MaxPooling3D: { fields: POOLING, exact: config => textIn(config, 'padding', 'valid') === 'valid' },
   AveragePooling1D: pooling,
   AveragePooling2D: pooling,
   AveragePooling3D: pooling,

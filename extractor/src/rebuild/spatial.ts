@@ -2,7 +2,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { JsonObject } from '../layer-graph.ts';
 import type { Tfjs } from '../tfjs.ts';
-import { booleanIn, pairsPerAxis, perAxis } from './config-values.ts';
+import { booleanIn, pairsPerAxis, perAxis, textIn } from './config-values.ts';
 import { type LayerDefinition, type LayerDefinitions, onlyInput, type Shape } from './layer-definition.ts';
 import { paddedShape, reducedShape } from './shapes.ts';
 
@@ -41,36 +41,36 @@ function globalPooling(reduce: (tf: Tfjs, x: tf.Tensor, axes: number[], keep: bo
   };
 }
 
-/** With padding `same`: by values that never are the largest. */
+/** By two poolings of images: wasm's own pooling of volumes takes everything below zero for zero. */
 function maxPooling3D(): LayerDefinition {
-  const geometry = (config: JsonObject): { window: readonly number[]; strides: readonly number[] } => {
+  const geometry = (config: JsonObject): { window: readonly number[]; strides: readonly number[]; same: boolean } => {
     const window = perAxis(config, 'pool_size', 3, 2);
-    return { window, strides: config.strides === null ? window : perAxis(config, 'strides', 3, 2) };
+    const strides = config.strides === null ? window : perAxis(config, 'strides', 3, 2);
+    return { window, strides, same: textIn(config, 'padding', 'valid') === 'same' };
   };
   return {
     outputShapes: ({ config }, inputs) => {
-      const { strides } = geometry(config);
-      const shape = onlyInput(inputs);
+      const { window, strides, same } = geometry(config);
+      const [batch = null, ...rest] = onlyInput(inputs);
       const along = (size: number | null, axis: number): number | null =>
-        size === null ? null : Math.ceil(size / (strides[axis - 1] ?? 1));
-      return [shape.map((size, axis) => (axis === 0 || axis === 4 ? size : along(size, axis)))];
+        size === null ? null : Math.ceil((same ? size : size - (window[axis] ?? 1) + 1) / (strides[axis] ?? 1));
+      return [[batch, ...rest.slice(0, 3).map(along), rest[3] ?? null]];
     },
     call: ({ tf, settings, inputs }) => {
       const x = onlyInput(inputs);
-      const { window, strides } = geometry(settings.config);
-      const pads = x.shape.map((size, axis): [number, number] => {
-        const [length = 1, step = 1] = axis === 0 || axis === 4 ? [] : [window[axis - 1], strides[axis - 1]];
-        const missing = Math.max((Math.ceil(size / step) - 1) * step + length - size, 0);
-        return [Math.floor(missing / 2), missing - Math.floor(missing / 2)];
-      });
-      const padded = tf.pad(x, pads, -3.4e38) as tf.Tensor5D;
-      return tf.maxPool3d(padded, triple(window), triple(strides), 'valid');
+      const { window, strides, same } = geometry(settings.config);
+      const [batch, depth, height, width, channels] = x.shape as [number, number, number, number, number];
+      const [deep = 1, tall = 1, wide = 1] = window;
+      const [stepDeep = 1, stepTall = 1, stepWide = 1] = strides;
+      const pad = same ? 'same' : 'valid';
+      const slices = x.reshape([batch * depth, height, width, channels]) as tf.Tensor4D;
+      const flat = tf.maxPool(slices, [tall, wide], [stepTall, stepWide], pad);
+      const [, rows, columns] = flat.shape;
+      const stacked = flat.reshape([batch, depth, rows * columns, channels]) as tf.Tensor4D;
+      const pooled = tf.maxPool(stacked, [deep, 1], [stepDeep, 1], pad);
+      return pooled.reshape([batch, pooled.shape[1], rows, columns, channels]);
     },
   };
-}
-
-function triple([depth = 1, height = 1, width = 1]: readonly number[]): [number, number, number] {
-  return [depth, height, width];
 }
 
 function padding(rank: number): LayerDefinition {
