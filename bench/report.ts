@@ -1,5 +1,5 @@
 // The benchmark's results as text for people: tables of speeds and ratios, and what they depend on.
-import { formatBytes } from '../cli/src/report.ts';
+import { formatBytes } from '../shared/src/byte-size.ts';
 import type { ProcessPeak } from './measure-process.ts';
 import { type BenchResults, type ContestantKey, ratioOf, speedOf, versionsOf } from './results.ts';
 import type { Spread } from './statistics.ts';

@@ -11,6 +11,8 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   verify: async () => (await import('./commands/verify.ts')).verify,
   show: async () => (await import('./commands/show.ts')).show,
   layers: async () => (await import('./commands/layers.ts')).layers,
+  estimate: async () => (await import('./commands/estimate.ts')).estimate,
+  certify: async () => (await import('./commands/certify.ts')).certify,
   fit: async () => (await import('./commands/fit.ts')).fit,
   demo: async () => (await import('./commands/demo.ts')).demo,
   setup: async () => (await import('./commands/setup.ts')).setup,

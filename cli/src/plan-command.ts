@@ -1,4 +1,5 @@
 // The first half of `extract` and `enqueue`: plan the run and tell the user what was decided.
+import { enginesFor } from '../../extractor/src/engine-choice.ts';
 import { type PlannedRun, planRun } from '../../services/producer/src/plan.ts';
 import { RETRY_AFTER_MS } from '../../setup/src/prepare.ts';
 import { prepareTensorFlow } from '../../setup/src/tensorflow-library.ts';
@@ -38,7 +39,7 @@ export async function planFromCommand({
     signal,
     onProgress: samples => logger.log('info', `${samples} images found so far`),
     prepareEngine: async model => {
-      if (model.format !== 'tfjs-layers' || !['auto', 'tensorflow'].includes(options.engine)) return;
+      if (!enginesFor(model.format).includes('tensorflow') || !['auto', 'tensorflow'].includes(options.engine)) return;
       await prepareTensorFlow({ retryAfterMs: RETRY_AFTER_MS, log: line => logger.log('info', line) });
     },
   });

@@ -15,9 +15,16 @@ const ENGINES_OF: Readonly<Record<ModelFormat, readonly [EngineName, ...EngineNa
   keras: ['tensorflow', 'wasm'],
   'keras-h5': ['tensorflow', 'wasm'],
   'tfjs-layers': ['tensorflow', 'wasm'],
+  'tfjs-graph': ['tensorflow', 'wasm'],
+  'saved-model': ['tensorflow'],
   onnx: ['onnx'],
   null: ['null'],
 };
+
+/** The engines that can run models of a format, the preferred one first. */
+export function enginesFor(format: ModelFormat): readonly EngineName[] {
+  return ENGINES_OF[format];
+}
 
 /**
  * Chooses the engine for a model. Looks at what is prepared, loads nothing: the process that asks may be the light
@@ -39,7 +46,7 @@ export async function chooseEngine(
       },
     );
   }
-  if (wanted === 'tensorflow') requireTensorFlow();
+  if (wanted === 'tensorflow') requireTensorFlow(fitting);
   return { engine: wanted, reason: 'It was asked for.' };
 }
 
@@ -47,13 +54,14 @@ function chooseFor(format: ModelFormat, preferred: EngineName): EngineChoice {
   if (preferred !== 'tensorflow') return { engine: preferred, reason: `It runs ${format} models.` };
   const status = tensorFlowStatus();
   if (status.available) return { engine: 'tensorflow', reason: `TensorFlow ${status.version} is ready.` };
+  if (!ENGINES_OF[format].includes('wasm')) requireTensorFlow(ENGINES_OF[format]);
   return { engine: 'wasm', reason: `It is slower, but TensorFlow can't be had: ${status.reason}` };
 }
 
-function requireTensorFlow(): void {
+function requireTensorFlow(fitting: readonly EngineName[]): void {
   const status = tensorFlowStatus();
   if (status.available) return;
   throw new Refusal('engine-unavailable', `Expected the engine \`tensorflow\` but it cannot be had: ${status.reason}`, {
-    hint: 'Run `npx layertap setup` to prepare TensorFlow, or take `--engine wasm`, which is slower.',
+    hint: `Run \`npx layertap setup\` to prepare TensorFlow${fitting.includes('wasm') ? ', or take `--engine wasm`, which is slower' : ''}.`,
   });
 }

@@ -1,7 +1,8 @@
 // The package's public entry: `import { features } from 'layertap'`. Importing it loads no native code and no TensorFlow.js.
 export { Refusal, type RefusalCode, type SampleErrorCode, type SampleFailure } from '../../shared/src/errors.ts';
+export type { Pooling, Poolings } from '../../shared/src/pooling.ts';
 export type { Recipe, RecipeInput } from '../../shared/src/recipe.ts';
-export type { EngineName, Pooling } from '../../shared/src/request.ts';
+export type { EngineName, Normalization } from '../../shared/src/request.ts';
 export type { FeatureSpec, TensorData } from '../../shared/src/tensor.ts';
 export { type Engine, type EngineOptions, type Extractor, type LoadOptions, openEngine } from './engine.ts';
 export { chooseEngine, type EngineChoice } from './engine-choice.ts';

@@ -7,6 +7,8 @@ import { KERAS_FORMATS } from './models/keras-file.ts';
 import { kerasReaders } from './models/keras-formats.ts';
 import { nullReader } from './models/null.ts';
 import { onnxReader } from './models/onnx.ts';
+import { savedModelReader } from './models/saved-model.ts';
+import { tfjsGraphModelReader } from './models/tfjs-graph-model.ts';
 
 export interface ModelFile {
   /** Absolute path of the file that was opened (for a folder, the model file inside). */
@@ -20,9 +22,15 @@ export interface ModelFile {
    * Refuses (`recipe-mismatch`) when the model cannot take that shape.
    */
   shapesFor(inputShape: readonly number[], layers: readonly string[]): Promise<readonly (readonly number[])[]>;
+  /**
+   * The table with the shapes that the file leaves out, found by running the model in a child process: for listings.
+   * @throws Refusal where it cannot be run
+   * @default the table holds all that can be known
+   */
+  probeShapes?(): Promise<LayerTable>;
 }
 
-export const MODEL_FORMATS = [...KERAS_FORMATS, 'onnx', 'null'] as const;
+export const MODEL_FORMATS = [...KERAS_FORMATS, 'tfjs-graph', 'saved-model', 'onnx', 'null'] as const;
 export type ModelFormat = (typeof MODEL_FORMATS)[number];
 
 export interface ModelReader {
@@ -34,7 +42,13 @@ export interface ModelReader {
 }
 
 /** In the order in which they are asked: the one that reads least goes first. */
-const READERS: readonly ModelReader[] = [nullReader, onnxReader, ...kerasReaders];
+const READERS: readonly ModelReader[] = [
+  nullReader,
+  savedModelReader,
+  onnxReader,
+  tfjsGraphModelReader,
+  ...kerasReaders,
+];
 
 /**
  * Opens a model, whatever its format, and checks that its files are whole; loads no weights.
@@ -46,13 +60,15 @@ export async function openModel(path: string): Promise<ModelFile> {
     if (await reader.recognises(path)) return reader.open(path);
   }
   throw new Refusal('model-unreadable', `Expected a model at ${path} but received ${await whatIsAt(path)}`, {
-    hint: 'Give a Keras model (.keras, .h5), a TensorFlow.js model (model.json or its folder), an ONNX file (.onnx), or null:SHAPE such as null:1280.',
+    hint: 'Give a Keras model (.keras, .h5), a TensorFlow.js model (model.json or its folder), a SavedModel (its folder), an ONNX file (.onnx), or null:SHAPE such as null:1280.',
   });
 }
 
 async function whatIsAt(path: string): Promise<string> {
   try {
-    return (await stat(path)).isDirectory() ? 'a folder without model.json' : 'a file of another format';
+    return (await stat(path)).isDirectory()
+      ? 'a folder without model.json or saved_model.pb'
+      : 'a file of another format';
   } catch (error) {
     return hasErrorCode(error, 'ENOENT') ? 'nothing: there is no such file' : 'something that cannot be read';
   }

@@ -1,7 +1,7 @@
 // The layers of a tf.LayersModel as a graph: which symbolic tensor each layer gives, from which layers. For readers and the five ways.
 import type * as tf from '@tensorflow/tfjs';
 import { nearestNames, Refusal } from '../../shared/src/errors.ts';
-import type { Layer, LayerTable } from './layer-table.ts';
+import { rebuiltTensors } from './rebuild/layers-model.ts';
 
 /** One call of a layer: what it took and what it gave. TensorFlow.js keeps this for every layer but types only a part of it. */
 export interface LayerCall {
@@ -18,10 +18,13 @@ export function callOf(tensor: tf.SymbolicTensor): LayerCall {
 }
 
 /**
- * The (first) output of every layer of the model. Found by walking back from the predictions, because a layer that
+ * The (first) output of every layer of the model; of a model that came from a file everything that its layer table names,
+ * nested models and further outputs too. Found by walking back from the predictions, because a layer that
  * is shared with another model has calls that are not of this one.
  */
 export function layerOutputs(model: tf.LayersModel): ReadonlyMap<string, tf.SymbolicTensor> {
+  const rebuilt = rebuiltTensors(model);
+  if (rebuilt !== undefined) return rebuilt;
   const found = new Map<string, tf.SymbolicTensor>();
   const seen = new Set<LayerCall>();
   const pending = [...model.outputs];
@@ -55,40 +58,4 @@ export function requireLayerOutputs(model: tf.LayersModel, names: readonly strin
       hint: `The nearest names are ${nearest.map(near => `'${near}'`).join(', ')}.`,
     });
   });
-}
-
-/** The model's layers in the one form that all formats share. */
-export function describeLayers(model: tf.LayersModel): LayerTable {
-  const outputs = layerOutputs(model);
-  const layers = model.layers.map((layer, index): Layer => {
-    const output = outputs.get(layer.name);
-    return {
-      index,
-      name: layer.name,
-      className: layer.getClassName(),
-      outputShape: output?.shape.slice(1) ?? [],
-      parameters: layer.countParams(),
-      inbound: output === undefined ? [] : inboundNames(output, outputs),
-    };
-  });
-  return {
-    layers,
-    inputShape: model.inputs[0]?.shape.slice(1) ?? [],
-    outputs: [...new Set(model.outputs.map(tensor => ownerOf(tensor, outputs)))],
-  };
-}
-
-/** Without the input that a Sequential makes for itself, which is no layer of it. */
-function inboundNames(output: tf.SymbolicTensor, outputs: ReadonlyMap<string, tf.SymbolicTensor>): string[] {
-  // An input layer takes its own output.
-  const tensors = callOf(output).inputTensors.filter(tensor => tensor !== output);
-  const names = tensors.map(tensor => ownerOf(tensor, outputs));
-  return [...new Set(names)].filter(name => outputs.has(name));
-}
-
-/** The layer that users know a tensor by: its own, or the model (as a layer) whose output it is. */
-function ownerOf(tensor: tf.SymbolicTensor, outputs: ReadonlyMap<string, tf.SymbolicTensor>): string {
-  const { name } = tensor.sourceLayer;
-  if (outputs.has(name)) return name;
-  return [...outputs].find(([, output]) => output === tensor)?.[0] ?? name;
 }

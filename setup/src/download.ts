@@ -19,6 +19,10 @@ export interface DownloadOptions {
   readonly connectTimeoutMs?: number;
   /** Longest silence once bytes flow. @default 15000 */
   readonly silenceTimeoutMs?: number;
+  /** Sent with the request; fetch drops credentials when it is sent to another host. @default none */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Gives the download up, with its reason. */
+  readonly signal?: AbortSignal | undefined;
   /** @default process.stderr */
   readonly stream?: ProgressOptions['stream'];
 }
@@ -38,7 +42,10 @@ export async function download(options: DownloadOptions): Promise<Downloaded> {
   const file = await open(draft, 'wx');
   let timer = giveUpAfter(abort, options.connectTimeoutMs ?? 4000, 'no answer');
   try {
-    const response = await fetch(options.url, { signal: abort.signal, headers: { 'accept-encoding': 'identity' } });
+    const response = await fetch(options.url, {
+      signal: options.signal === undefined ? abort.signal : AbortSignal.any([abort.signal, options.signal]),
+      headers: { 'accept-encoding': 'identity', ...options.headers },
+    });
     if (!response.ok || !response.body) throw new Error(`the host answered ${response.status} ${response.statusText}`);
     const declared = Number(response.headers.get('content-length')) || undefined;
     if (declared && declared > maxBytes) throw tooLarge(declared, maxBytes);
@@ -71,12 +78,18 @@ export async function download(options: DownloadOptions): Promise<Downloaded> {
     await file.close().catch(() => {});
     await rm(draft, { force: true });
     throw new Error(
-      `Expected to download ${options.url} but could not: ${reasonOf(error, abort)}; check the network, then run again`,
+      `Expected to download ${publicUrl(options.url)} but could not: ${reasonOf(error, abort)}; check the network, then run again`,
       { cause: error },
     );
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Without user, password, query and fragment: these may be secrets, and messages end in logs. */
+export function publicUrl(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname}`;
 }
 
 export async function sha256File(path: string): Promise<string> {

@@ -1,19 +1,42 @@
 // The options of an extraction, each defined once: flags of `layertap extract` and `enqueue`, environment of the producer.
 import { z } from 'zod';
+import { parseBytes } from './byte-size.ts';
+import { POOLING_NAMES, PoolingName, poolingChoice } from './pooling.ts';
 import { recipeOptions } from './recipe-options.ts';
-import { ENGINE_NAMES, FORMATS, POOLINGS } from './request.ts';
+import { DTYPES, ENGINE_NAMES, FORMATS, NORMALIZATIONS } from './request.ts';
+
+const byteLimit = z.string().transform((text, context) => {
+  const bytes = text === 'none' ? text : parseBytes(text);
+  if (bytes !== undefined) return bytes;
+  context.addIssue('an amount such as 10GB or 500MB, or none');
+  return z.NEVER;
+});
 
 const count = z.coerce.number().int().min(1);
 
 export const extractOptions = {
-  model: z.string().meta({ description: 'Model file or folder', value: 'MODEL' }),
+  model: z.string().meta({ description: 'Model file or folder, or URL#sha256=HEX', value: 'MODEL' }),
+  modelSha256: z
+    .string()
+    .optional()
+    .meta({ description: 'Digest that the file of a model URL must have', value: 'HEX' }),
   layer: z
     .array(z.string())
     .min(1)
     .meta({ description: 'Layer to extract: name, index, glob, /regex/, class:NAME or outputs', value: 'NAME' }),
   out: z.string().meta({ description: 'Output directory of the run', value: 'DIR' }),
   format: z.enum(FORMATS).default('parquet').meta({ description: 'Format of the parts' }),
-  pool: z.enum(POOLINGS).default('none').meta({ description: 'Pooling over all axes but channels' }),
+  pool: z
+    .array(PoolingName)
+    .min(1)
+    .default(['none'])
+    .transform(poolingChoice)
+    .meta({ description: `Pooling over all axes but channels: ${POOLING_NAMES}`, value: 'NAME' }),
+  normalize: z
+    .enum(NORMALIZATIONS)
+    .default('none')
+    .meta({ description: 'Scale each feature to length 1, after pooling' }),
+  dtype: z.enum(DTYPES).default('float32').meta({ description: 'Type of the values in the parts' }),
   withPredictions: z
     .boolean()
     .default(false)
@@ -21,6 +44,10 @@ export const extractOptions = {
   batch: count.default(32).meta({ description: 'Images per inference', value: 'N' }),
   shardSize: count.optional().meta({ description: 'Images per part; without it, from the bytes per row', value: 'N' }),
   limit: count.optional().meta({ description: 'Take only the first N images', value: 'N' }),
+  maxOutput: byteLimit.optional().meta({
+    description: 'Refuse a run whose output will be larger; without it, the free disk of OUT; none does not look',
+    value: 'BYTES',
+  }),
   duplicates: z
     .enum(['refuse', 'number'])
     .default('refuse')

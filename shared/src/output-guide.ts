@@ -55,7 +55,7 @@ pandas:
 import glob, numpy as np, pandas as pd
 parts = sorted(glob.glob("${PARQUET_GLOB}", recursive=True))
 frame = pd.read_parquet(parts, filters=[("status", "==", "ok")])
-features = np.array(frame[${pythonText(column.name)}].tolist(), dtype="float32").reshape(${['-1', ...column.shape].join(', ')})
+features = np.array(frame[${pythonText(column.name)}].tolist(), dtype="${column.dtype}").reshape(${['-1', ...column.shape].join(', ')})
 \`\`\`
 `;
 }
@@ -89,7 +89,7 @@ pandas:
 import glob, numpy as np, pyarrow.dataset as ds
 parts = sorted(glob.glob("${ARROW_GLOB}", recursive=True))
 frame = ds.dataset(parts, format="ipc").to_table(filter=ds.field("status") == "ok").to_pandas()
-features = np.array(frame[${pythonText(column.name)}].tolist(), dtype="float32").reshape(${['-1', ...column.shape].join(', ')})
+features = np.array(frame[${pythonText(column.name)}].tolist(), dtype="${column.dtype}").reshape(${['-1', ...column.shape].join(', ')})
 \`\`\`
 `;
 }

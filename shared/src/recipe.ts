@@ -86,9 +86,15 @@ export const Recipe = z.strictObject({
 });
 export type Recipe = z.output<typeof Recipe>;
 export type RecipeInput = z.input<typeof Recipe>;
+/** Some fields of a recipe, as written or as parsed. */
+export type RecipeFields = Partial<RecipeInput> | Partial<Recipe>;
 
-/** Where a run's recipe came from; stored beside it. */
-export type RecipeOrigin = 'flags' | 'file' | 'sidecar';
+/**
+ * Where a run's recipe came from, the strongest first; stored beside it. `flags` also stands for flags over one of the
+ * others, `model-files` for what the model's publisher put beside it, `graph` for a model that prepares its own input.
+ */
+export const RECIPE_ORIGINS = ['flags', 'preset', 'file', 'sidecar', 'model-files', 'graph', 'architecture'] as const;
+export type RecipeOrigin = (typeof RECIPE_ORIGINS)[number];
 
 /** Number of channels that the recipe produces. */
 export function channelCount(recipe: Recipe): number {

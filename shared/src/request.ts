@@ -1,15 +1,17 @@
 // The request: what to extract, decided before the first job and stored in run.json.
 import { z } from 'zod';
-import { Recipe } from './recipe.ts';
+import { PoolingName } from './pooling.ts';
+import { RECIPE_ORIGINS, Recipe } from './recipe.ts';
 
 export const FORMATS = ['parquet', 'arrow', 'both'] as const;
-export const POOLINGS = ['none', 'mean', 'max'] as const;
-export const DTYPES = ['float32'] as const;
+export const NORMALIZATIONS = ['none', 'l2'] as const;
+export const DTYPES = ['float32', 'float16'] as const;
 /** `null` reads no image and computes nothing: it measures the flow alone. */
 export const ENGINE_NAMES = ['tensorflow', 'onnx', 'wasm', 'null'] as const;
 
 export type Format = (typeof FORMATS)[number];
-export type Pooling = (typeof POOLINGS)[number];
+export type Normalization = (typeof NORMALIZATIONS)[number];
+export type Dtype = (typeof DTYPES)[number];
 export type EngineName = (typeof ENGINE_NAMES)[number];
 
 /** One part file is written per entry, for every shard. */
@@ -19,12 +21,24 @@ export function formatsOf(format: Format): readonly ('parquet' | 'arrow')[] {
 
 export const ExtractRequest = z.strictObject({
   model: z.string().describe('Model file or folder, as an absolute path'),
+  modelUrl: z
+    .string()
+    .optional()
+    .describe('Where a worker that lacks the model gets it, with #sha256=HEX; without user and query'),
   modelSha256: z.string().describe('Digest of all bytes of the model'),
   layers: z.array(z.string()).min(1).describe('Exact layer names, one output column each'),
-  pool: z.enum(POOLINGS).describe('Pooling over all axes but the last (channels)'),
-  dtype: z.enum(DTYPES),
+  pool: z
+    .union([PoolingName, z.array(PoolingName).min(2).readonly()])
+    .describe('Pooling over all axes but the last (channels); of several, each gives a column'),
+  normalize: z.enum(['l2']).optional().describe('After pooling, over all values of a sample; none where it is missing'),
+  predictions: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .describe('Layers that are there as predictions: neither pooled nor normalized'),
+  dtype: z.enum(DTYPES).describe('Type of the values in the parts'),
   recipe: Recipe,
-  recipeOrigin: z.enum(['flags', 'file', 'sidecar']),
+  recipeOrigin: z.enum(RECIPE_ORIGINS),
   engine: z.enum(ENGINE_NAMES),
   batch: z.int().min(1).describe('Images per inference'),
   format: z.enum(FORMATS),

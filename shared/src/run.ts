@@ -4,7 +4,7 @@ import { Refusal } from './errors.ts';
 import { decidingFields, fingerprintOf } from './fingerprint.ts';
 import { CARRIED_TYPES } from './manifest.ts';
 import { ShardReceipt } from './receipt.ts';
-import { ExtractRequest } from './request.ts';
+import { DTYPES, ExtractRequest } from './request.ts';
 import type { Storage } from './storage.ts';
 
 export const RunRecord = z.strictObject({
@@ -18,7 +18,7 @@ export const RunRecord = z.strictObject({
   request: ExtractRequest,
   fingerprint: z.string(),
   /** One output column per entry. */
-  columns: z.array(z.strictObject({ name: z.string(), dtype: z.enum(['float32']), shape: z.array(z.int()) })),
+  columns: z.array(z.strictObject({ name: z.string(), dtype: z.enum(DTYPES), shape: z.array(z.int()) })),
   carried: z.array(z.strictObject({ name: z.string(), type: z.enum(CARRIED_TYPES) })),
   manifest: z.strictObject({ rows: z.int(), digest: z.string() }),
   shardSize: z.int().min(1),
@@ -126,7 +126,7 @@ export function describeDifferences(run: RunRecord, request: ExtractRequest, sou
   return Object.entries(before)
     .map(([name, value]) => ({ name, before: JSON.stringify(value), now: JSON.stringify(now[name]) }))
     .filter(difference => difference.before !== difference.now)
-    .map(difference => `${difference.name} was ${difference.before} and is now ${difference.now}`);
+    .map(difference => `${difference.name} was ${difference.before ?? 'none'} and is now ${difference.now ?? 'none'}`);
 }
 
 /** Refuses a run whose record does not hash to its own fingerprint: run.json was edited. */

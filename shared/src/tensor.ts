@@ -1,14 +1,26 @@
 // TensorData ⇄ Arrow: one layer's output of a batch as a column of arrow.fixed_shape_tensor.
-import { type Data, Field, FixedSizeList, Float32, makeData, type RecordBatch, Type, type Vector } from 'apache-arrow';
+import {
+  type Data,
+  Field,
+  FixedSizeList,
+  Float16,
+  Float32,
+  makeData,
+  Precision,
+  type RecordBatch,
+  Type,
+  type Vector,
+} from 'apache-arrow';
 import { z } from 'zod';
+import { decodeHalf, encodeHalf } from './half-float.ts';
 
-/** Element types that engines deliver and parts hold. */
-export const TENSOR_DTYPES = ['float32'] as const;
-export type TensorDtype = (typeof TENSOR_DTYPES)[number];
+/** Element types that parts hold; engines and everything before the file compute in float32. */
+export const FEATURE_DTYPES = ['float32', 'float16'] as const;
+export type FeatureDtype = (typeof FEATURE_DTYPES)[number];
 
 /** A dense tensor in row-major order. */
 export interface TensorData {
-  readonly dtype: TensorDtype;
+  readonly dtype: 'float32';
   /** First axis is the batch. */
   readonly shape: readonly number[];
   readonly data: Float32Array;
@@ -18,7 +30,7 @@ export interface TensorData {
 export interface FeatureSpec {
   /** Column name: the layer's name. */
   readonly name: string;
-  readonly dtype: TensorDtype;
+  readonly dtype: FeatureDtype;
   /** Shape of one sample's feature, without the batch axis; `[]` never occurs: a scalar is `[1]`. */
   readonly shape: readonly number[];
 }
@@ -32,16 +44,18 @@ export function sizeOfShape(shape: readonly number[]): number {
 }
 
 /** Bytes of one sample's feature. */
-export function bytesPerRow(feature: FeatureSpec): number {
-  return sizeOfShape(feature.shape) * 4;
+export function bytesPerRow(feature: Pick<FeatureSpec, 'shape' | 'dtype'>): number {
+  return sizeOfShape(feature.shape) * (feature.dtype === 'float16' ? 2 : 4);
 }
+
+type FeatureType = FixedSizeList<Float32 | Float16>;
 
 /**
  * The column of a feature. Item and column are nullable: PyArrow restores a FixedShapeTensorArray
  * from Parquet only when the item field is, and a failed sample has no feature.
  */
-export function featureField(feature: FeatureSpec): Field<FixedSizeList<Float32>> {
-  const item = new Field('item', new Float32(), true);
+export function featureField(feature: FeatureSpec): Field<FeatureType> {
+  const item = new Field<Float32 | Float16>('item', itemType(feature), true);
   const metadata = new Map([
     ['ARROW:extension:name', EXTENSION_NAME],
     ['ARROW:extension:metadata', JSON.stringify({ shape: feature.shape })],
@@ -49,23 +63,25 @@ export function featureField(feature: FeatureSpec): Field<FixedSizeList<Float32>
   return new Field(feature.name, new FixedSizeList(sizeOfShape(feature.shape), item), true, metadata);
 }
 
+function itemType(feature: FeatureSpec): Float32 | Float16 {
+  return feature.dtype === 'float16' ? new Float16() : new Float32();
+}
+
 /** The feature that a column holds, or undefined for a column of another kind. */
 export function featureOfField(field: Field): FeatureSpec | undefined {
   if (field.metadata.get('ARROW:extension:name') !== EXTENSION_NAME) return undefined;
   const metadata = ExtensionMetadata.parse(JSON.parse(field.metadata.get('ARROW:extension:metadata') ?? '{}'));
-  return { name: field.name, dtype: 'float32', shape: metadata.shape };
+  const item: unknown = field.type.children?.[0]?.type;
+  const half = item instanceof Object && 'precision' in item && item.precision === Precision.HALF;
+  return { name: field.name, dtype: half ? 'float16' : 'float32', shape: metadata.shape };
 }
 
 /**
- * One batch of features as Arrow data, without copying the values.
+ * One batch of features as Arrow data: float32 without copying the values, float16 rounded to the nearest.
  * @param tensor shape [rows, …feature shape]
  * @param present per row, whether it has a feature; a row without one is null and its values are ignored
  */
-export function encodeTensor(
-  tensor: TensorData,
-  feature: FeatureSpec,
-  present: readonly boolean[],
-): Data<FixedSizeList<Float32>> {
+export function encodeTensor(tensor: TensorData, feature: FeatureSpec, present: readonly boolean[]): Data<FeatureType> {
   const rows = present.length;
   const size = sizeOfShape(feature.shape);
   if (tensor.data.length !== rows * size) {
@@ -73,14 +89,18 @@ export function encodeTensor(
       `Expected ${rows} rows of shape [${feature.shape.join(', ')}] for layer '${feature.name}' but received a tensor of shape [${tensor.shape.join(', ')}]`,
     );
   }
-  const child = makeData({ type: new Float32(), length: tensor.data.length, nullCount: 0, data: tensor.data });
+  const { length } = tensor.data;
+  const child: Data<Float32 | Float16> =
+    feature.dtype === 'float16'
+      ? makeData({ type: new Float16(), length, nullCount: 0, data: encodeHalf(tensor.data) })
+      : makeData({ type: new Float32(), length, nullCount: 0, data: tensor.data });
   const type = featureField(feature).type;
   const nullCount = present.filter(value => !value).length;
   if (nullCount === 0) return makeData({ type, length: rows, nullCount: 0, child });
   return makeData({ type, length: rows, nullCount, nullBitmap: validityBitmap(present), child });
 }
 
-/** The features of a column; rows without one hold zeros (or whatever the file has there). */
+/** The features of a column, as float32; rows without one hold zeros (or whatever the file has there). */
 export function decodeTensor(field: Field, vector: Vector): TensorData {
   const feature = featureOfField(field);
   if (feature === undefined)
@@ -91,9 +111,9 @@ export function decodeTensor(field: Field, vector: Vector): TensorData {
   for (const chunk of vector.data) {
     const child = chunk.children[0];
     if (child === undefined || child.typeId !== Type.Float)
-      throw new Error(`Expected float32 items in '${field.name}'`);
-    const values = child.values as Float32Array;
-    data.set(values.subarray(0, chunk.length * size), row * size);
+      throw new Error(`Expected items of ${feature.dtype} in '${field.name}'`);
+    const values: unknown = child.values.subarray(0, chunk.length * size);
+    data.set(values instanceof Uint16Array ? decodeHalf(values) : (values as Float32Array), row * size);
     row += chunk.length;
   }
   return { dtype: 'float32', shape: [vector.length, ...feature.shape], data };

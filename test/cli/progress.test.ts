@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { formatDuration, showProgress } from '../../cli/src/progress.ts';
-import { formatBytes } from '../../cli/src/report.ts';
+import { formatBytes } from '../../shared/src/byte-size.ts';
 
 interface Watched {
   readonly lines: readonly string[];

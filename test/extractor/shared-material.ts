@@ -7,6 +7,7 @@ const DATA = fileURLToPath(new URL('../../../shared/data/', import.meta.url));
 export const MOBILENET = `${DATA}models/tfjs-layers-nsfw-mobilenet-v2`;
 export const DOODLENET = `${DATA}models/tfjs-layers-doodlenet`;
 export const GRAPH_MODEL = `${DATA}models/tfjs-graph-emotion/emotion.json`;
+export const MODELS = `${DATA}models`;
 export const ONNX_MODELS = `${DATA}models/onnx`;
 export const CLOTHING = `${DATA}images/clothing`;
 

@@ -4,8 +4,10 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { finishRun } from '../../shared/src/finish-run.ts';
+import { decodeHalf, encodeHalf } from '../../shared/src/half-float.ts';
 import type { Format } from '../../shared/src/request.ts';
 import { sizeOfShape } from '../../shared/src/tensor.ts';
+import { verifyRun } from '../../shared/src/verify-run.ts';
 import { runPython } from '../support/python.ts';
 import {
   carriedOf,
@@ -307,6 +309,71 @@ describe('a layer of one value', () => {
     for (const tool of ['PyArrow', 'pandas']) {
       expect(await pasted(small, tool, shapeAndValues)).toEqual([[rows.length, 1], valuesOf(small, 0, rows)]);
     }
+  });
+});
+
+describe('a run of float16', () => {
+  const columns = [
+    { name: 'block/conv@mean', dtype: 'float16', shape: [4, 2] },
+    { name: 'avg_pool', dtype: 'float16', shape: [5] },
+  ] as const;
+
+  function halvesOf(small: SmallRun, column: number, rows: readonly number[]): readonly (readonly number[])[] {
+    return valuesOf(small, column, rows).map(values => [...decodeHalf(encodeHalf(Float32Array.from(values)))]);
+  }
+
+  async function halfRun(format: Format): Promise<SmallRun> {
+    return finishedRun({ format, columns, request: { dtype: 'float16' } });
+  }
+
+  it.each<Format>(['parquet', 'arrow'])('is read by PyArrow, pandas and Polars as pasted from %s', async format => {
+    const small = await halfRun(format);
+    const rows = okRows(small);
+    const arrays = await pasted<unknown>(
+      small,
+      'PyArrow',
+      `kind = str(table.schema.field("block/conv@mean").type)
+print(json.dumps([kind, str(features.dtype), features.shape, features.reshape(len(features), -1).tolist()]))`,
+    );
+    expect(arrays).toEqual([
+      'extension<arrow.fixed_shape_tensor[value_type=halffloat, shape=[4,2]]>',
+      'float16',
+      [rows.length, 4, 2],
+      halvesOf(small, 0, rows),
+    ]);
+    const frame = await pasted<unknown>(
+      small,
+      'pandas',
+      'print(json.dumps([str(features.dtype), features.reshape(len(features), -1).tolist()]))',
+    );
+    expect(frame).toEqual(['float16', halvesOf(small, 0, rows)]);
+    const polars = await pasted<unknown>(
+      small,
+      'Polars',
+      `column = frame["avg_pool"]
+storage = column.ext.storage() if hasattr(column, "ext") and column.dtype.base_type().__name__ == "Extension" else column
+print(json.dumps([list(v) for v in storage.to_list()]))`,
+    );
+    expect(polars).toEqual(halvesOf(small, 1, rows));
+  });
+
+  it('is read by DuckDB as pasted, and searched by every query', async () => {
+    const small = await halfRun('parquet');
+    const { code } = await snippetFor(small, 'DuckDB');
+    const queries = await readFile(join(small.root, 'queries.sql'), 'utf8');
+    const results = await runPython<readonly (readonly (readonly unknown[])[])[]>(
+      `import duckdb
+print(json.dumps([duckdb.sql(s.query).fetchall() for text in given for s in duckdb.extract_statements(text)]))`,
+      [code, queries],
+      { cwd: small.root },
+    );
+    expect(results[0]?.map(([, values]) => values)).toEqual(halvesOf(small, 0, okRows(small).slice(0, 5)));
+    expect(results.at(-1)).toHaveLength(10);
+  });
+
+  it('is clean for verification', async () => {
+    const small = await halfRun('both');
+    expect((await verifyRun(small.storage, small.run)).damages).toEqual([]);
   });
 });
 

@@ -23,6 +23,8 @@ describe('the options of an extraction', () => {
       out: 'o',
       format: 'parquet',
       pool: 'none',
+      normalize: 'none',
+      dtype: 'float32',
       withPredictions: false,
       batch: 32,
       duplicates: 'refuse',
@@ -61,6 +63,21 @@ describe('the options of an extraction', () => {
   it('say what a size and a queue name look like', async () => {
     expect(await message('--size', '224')).toBe('Expected WIDTHxHEIGHT such as 224x224 for --size but received "224"');
     expect(await message('--queue', 'a:b')).toContain('letters, digits, dots, dashes and underscores');
+  });
+
+  it('take a pooling more than once, and call each by one name', () => {
+    expect(parse('--pool', 'mean+max').pool).toBe('mean+max');
+    expect(parse('--pool', 'mean', '--pool', 'grid:2x3', '--pool', 'mean').pool).toEqual(['mean', 'grid:2x3']);
+    expect(parse('--pool', 'gem:3.0').pool).toBe('gem');
+    expect(parse('--pool', 'gem:2.50').pool).toBe('gem:2.5');
+  });
+
+  it('say which poolings there are', async () => {
+    for (const name of ['median', 'grid:2', 'grid:0x2', 'gem:0', 'gem:', 'mean+', '']) {
+      expect(await message('--pool', name)).toContain(
+        'Expected one of none, mean, max, mean+max, gem, gem:P, grid:RxC',
+      );
+    }
   });
 
   it('count from 1', async () => {

@@ -12,9 +12,13 @@ describe('the fingerprint', () => {
     ['layers', { layers: ['avg_pool'] }],
     ['order of the layers', { layers: [...request.layers].reverse() }],
     ['pooling', { pool: 'mean' }],
+    ['poolings', { pool: ['none', 'mean'] }],
+    ['normalization', { normalize: 'l2' }],
+    ['type of the values', { dtype: 'float16' }],
+    ['role of a layer', { predictions: ['avg_pool'] }],
     ['engine', { engine: 'tensorflow' }],
     ['size', { recipe: { ...RECIPE, width: 9 } }],
-    ['kernel', { recipe: { ...RECIPE, resize: 'bicubic' } }],
+    ['kernel', { recipe: { ...RECIPE, resize: 'pillow:bicubic' } }],
     ['channel order', { recipe: { ...RECIPE, channels: 'bgr' } }],
     ['scale', { recipe: { ...RECIPE, scale: 1 } }],
     ['mean', { recipe: { ...RECIPE, mean: [0, 0, 1] } }],
@@ -26,6 +30,7 @@ describe('the fingerprint', () => {
 
   it.each<[string, Partial<ExtractRequest>]>([
     ['place of the model file', { model: '/elsewhere/model.json' }],
+    ['address of the model', { modelUrl: 'https://host/model.onnx#sha256=00' }],
     ['format of the parts', { format: 'both' }],
     ['size of the batch', { batch: 64 }],
     ['origin of the recipe', { recipeOrigin: 'sidecar' }],

@@ -29,7 +29,10 @@ describe('the recipe beside a model', () => {
   it('is found', async () => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'model.recipe.json'), JSON.stringify(recipe));
-    expect(await findSidecarRecipe(join(folder, 'model.json'))).toMatchObject({ ...recipe, resize: 'bilinear' });
+    expect(await findSidecarRecipe(join(folder, 'model.json'))).toMatchObject({
+      ...recipe,
+      resize: 'pillow:bilinear',
+    });
   });
 
   it('is undefined where there is none', async () => {
@@ -67,6 +70,24 @@ describe('a recipe file', () => {
     expect(message).toMatch(/sized/);
     expect(message).toMatch(/scale/);
     expect(message).not.toContain('\n');
-    expect(hint).toBe('Its fields are width, height, resize, channels, scale, mean, std, exif.');
+    expect(hint).toBe('Its fields are width, height, resize, crop, channels, scale, mean, std, exif, alpha, quality.');
+  });
+
+  it('of before kernels had libraries still means what it meant', async () => {
+    const old = { ...recipe, resize: 'bilinear', channels: 'rgb', mean: [0], std: [1], exif: 'ignore' };
+    expect(await readRecipeFile(await recipeFile(JSON.stringify(old)))).toEqual({
+      ...old,
+      resize: 'pillow:bilinear',
+      crop: { kind: 'none' },
+      alpha: 'drop',
+      quality: 'exact',
+    });
+  });
+
+  it('may insist on preparing what the graph prepares, with true alone', async () => {
+    const insisting = await recipeFile(JSON.stringify({ ...recipe, overGraphPreprocessing: true }));
+    expect(await readRecipeFile(insisting)).toMatchObject({ ...recipe, overGraphPreprocessing: true });
+    const unsure = await recipeFile(JSON.stringify({ ...recipe, overGraphPreprocessing: false }));
+    await refusalOf(() => readRecipeFile(unsure), 'recipe-missing');
   });
 });

@@ -13,12 +13,32 @@ describe('a recipe', () => {
   it('has a default for all but size and scale', () => {
     expect(Recipe.parse(least)).toEqual({
       ...least,
-      resize: 'bilinear',
+      resize: 'pillow:bilinear',
+      crop: { kind: 'none' },
       channels: 'rgb',
       mean: [0],
       std: [1],
       exif: 'ignore',
+      alpha: 'drop',
+      quality: 'exact',
     });
+  });
+
+  it("names a kernel with its library, and takes one without a library for Pillow's, as older files have it", () => {
+    const kernelOf = (resize: string): string => Recipe.parse({ ...least, resize }).resize;
+    expect(kernelOf('lanczos')).toBe('pillow:lanczos');
+    expect(kernelOf('pillow:box')).toBe('pillow:box');
+    expect(kernelOf('tf:bilinear+antialias')).toBe('tf:bilinear+antialias');
+    expect(problem({ ...least, resize: 'tf:lanczos' })).toBe('resize');
+    expect(problem({ ...least, resize: 'area' })).toBe('resize');
+  });
+
+  it('cuts a middle only with the shorter side said, rounding half a pixel as torchvision does', () => {
+    expect(Recipe.parse({ ...least, crop: { kind: 'center', shorterSide: 256 } }).crop).toEqual({
+      ...{ kind: 'center', shorterSide: 256, rounding: 'half-even' },
+    });
+    expect(problem({ ...least, crop: { kind: 'center' } })).toBe('crop.shorterSide');
+    expect(problem({ ...least, crop: { kind: 'aspect', shorterSide: 256 } })).toBe('crop');
   });
 
   it('is refused without a scale, which no error anywhere would show to be wrong', () => {

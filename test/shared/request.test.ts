@@ -13,12 +13,33 @@ describe('a request', () => {
   it.each([
     ['no layer', { layers: [] }],
     ['an unknown pooling', { pool: 'sum' }],
+    ['one pooling in a list', { pool: ['mean'] }],
+    ['an unknown normalization', { normalize: 'l1' }],
+    ['an unknown type of values', { dtype: 'int8' }],
     ['an unknown engine', { engine: 'torch' }],
     ['an unknown format', { format: 'csv' }],
     ['a batch of none', { batch: 0 }],
     ['a field that this version does not know', { quality: 'fast' }],
   ])('is refused with %s', (_, fields) => {
     expect(ExtractRequest.safeParse({ ...request, ...fields }).success).toBe(false);
+  });
+
+  it('reads records from before normalization, predictions and addresses were known', () => {
+    for (const pool of ['none', 'mean', 'max'] as const)
+      expect(ExtractRequest.parse({ ...request, pool }).pool).toBe(pool);
+    expect(Object.keys(ExtractRequest.parse(request))).toEqual(Object.keys(request));
+  });
+
+  it('holds all that can be asked for', () => {
+    const full = {
+      ...request,
+      pool: ['none', 'mean', 'gem:4.5', 'grid:2x2'],
+      normalize: 'l2',
+      dtype: 'float16',
+      predictions: ['scores'],
+      modelUrl: 'https://host/model.onnx#sha256=00',
+    };
+    expect(ExtractRequest.parse(JSON.parse(JSON.stringify(full)))).toEqual(full);
   });
 
   it('is refused without a recipe', () => {

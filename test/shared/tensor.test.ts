@@ -101,6 +101,30 @@ describe('encodeTensor and decodeTensor', () => {
   });
 });
 
+describe('a float16 feature', () => {
+  const half: FeatureSpec = { ...feature, dtype: 'float16' };
+
+  it('is a column of half the bytes that gives the feature back', () => {
+    expect(String(featureField(half).type)).toBe('FixedSizeList[6]<Float16>');
+    expect(featureOfField(featureField(half))).toEqual(half);
+    expect(bytesPerRow(half)).toBe(12);
+  });
+
+  it('holds the nearest values, read back as float32', () => {
+    const vector = makeVector(encodeTensor(tensorOf(2), half, [true, false]));
+    const tensor = tensorOf(1, [0.1, 1 / 3, 65504, 7e4, -1e-8, 2049]);
+    const decoded = decodeTensor(featureField(half), makeVector(encodeTensor(tensor, half, [true])));
+    expect(vector.nullCount).toBe(1);
+    expect(decoded.dtype).toBe('float32');
+    expect([...decoded.data]).toEqual([0.0999755859375, 0.333251953125, 65504, Number.POSITIVE_INFINITY, -0, 2048]);
+  });
+
+  it('reads a slice of a column, not its beginning', () => {
+    const vector = makeVector(encodeTensor(tensorOf(4), half, [true, true, true, true])).slice(1, 3);
+    expect([...decodeTensor(featureField(half), vector).data]).toEqual([...tensorOf(4).data.slice(6, 18)]);
+  });
+});
+
 describe('the small numbers beside it', () => {
   it('count elements and bytes', () => {
     expect(sizeOfShape([4, 4, 8])).toBe(128);

@@ -42,6 +42,8 @@ export const demo = defineCommand({
         layer: DEMO_LAYERS,
         out: `${directory}/features`,
         pool: 'none',
+        normalize: 'none',
+        dtype: 'float32',
         withPredictions: false,
         batch: 32,
         duplicates: 'refuse',

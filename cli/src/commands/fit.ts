@@ -48,6 +48,8 @@ export const fit = defineCommand({
       ...options,
       source,
       pool: 'none',
+      normalize: 'none',
+      dtype: 'float32',
       withPredictions: false,
       duplicates: 'refuse',
       engine: 'tensorflow',
@@ -58,6 +60,7 @@ export const fit = defineCommand({
     const storage = openFileStorage(resolve(options.out));
     await requireEmpty(storage);
     const plan = await planFit(settings);
+    for (const note of plan.notes) logger.log('info', note);
     const { samples, classes, unlabelled } = plan.training;
     logger.log('info', `${samples.length} images in ${classes.length} classes, features of ${plan.probe.length}`);
     if (unlabelled > 0) logger.log('warn', `${unlabelled} images have no label and are left out`);

@@ -1,6 +1,8 @@
 // layertap layers: what --layer can name in a model.
-import { resolve } from 'node:path';
-import { openModel } from '../../../extractor/src/model.ts';
+import type { LayerTable } from '../../../extractor/src/layer-table.ts';
+import { type ModelFile, openModel } from '../../../extractor/src/model.ts';
+import { resolveModel } from '../../../extractor/src/model-download.ts';
+import { describeError, Refusal } from '../../../shared/src/errors.ts';
 import { outputOptions } from '../../../shared/src/extract-options.ts';
 import { defineCommand } from '../command.ts';
 import { onlyPositional } from '../positional.ts';
@@ -12,21 +14,37 @@ export const layers = defineCommand({
   positionals: 'MODEL',
   options: outputOptions,
   async run({ options, positionals }): Promise<number> {
-    const model = await openModel(resolve(onlyPositional('layers', 'MODEL', positionals)));
+    const model = await openModel(await resolveModel(onlyPositional('layers', 'MODEL', positionals)));
+    const table = await tableWithShapes(model);
     if (options.json) {
       process.stdout.write(
-        `${JSON.stringify({ path: model.path, format: model.format, sha256: model.sha256, ...model.table })}\n`,
+        `${JSON.stringify({ path: model.path, format: model.format, sha256: model.sha256, ...table })}\n`,
       );
       return 0;
     }
-    const rows = model.table.layers.map(layer => [
+    const hasUnsupported = table.layers.some(layer => layer.unsupported !== undefined);
+    const rows = table.layers.map(layer => [
       String(layer.index),
       layer.name,
       layer.className,
       layer.outputShape.map(axis => axis ?? '?').join(' × '),
       String(layer.parameters),
+      ...(hasUnsupported ? [layer.unsupported ?? ''] : []),
     ]);
-    process.stdout.write(`${formatTable(['index', 'name', 'class', 'output shape', 'parameters'], rows)}\n`);
+    const titles = ['index', 'name', 'class', 'output shape', 'parameters'];
+    const marked = hasUnsupported ? [...titles, 'cannot be taken, since'] : titles;
+    process.stdout.write(`${formatTable(marked, rows)}\n`);
     return 0;
   },
 });
+
+/** A model that cannot be run can still be listed, with the shapes that its file holds. */
+async function tableWithShapes(model: ModelFile): Promise<LayerTable> {
+  try {
+    return (await model.probeShapes?.()) ?? model.table;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    process.stderr.write(`layertap: Shapes are as the file gives them. ${describeError(error)}\n`);
+    return model.table;
+  }
+}

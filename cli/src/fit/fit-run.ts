@@ -1,9 +1,11 @@
 // The plan of a training: model, layers, recipe and classes are settled and checked before the first batch.
 import { createHash, randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
+import { chooseRecipe } from '../../../extractor/src/choose-recipe.ts';
 import { openModel } from '../../../extractor/src/model.ts';
+import { resolveModel } from '../../../extractor/src/model-download.ts';
+import { isKerasFormat } from '../../../extractor/src/models/keras-formats.ts';
 import { selectLayers } from '../../../extractor/src/select.ts';
-import { chooseRecipe } from '../../../services/producer/src/choose-recipe.ts';
 import { openSource } from '../../../services/producer/src/source.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import type { ExtractOptions } from '../../../shared/src/extract-options.ts';
@@ -35,21 +37,19 @@ export interface PlannedFit {
   readonly training: LabelledSamples;
   readonly probe: readonly Sample[];
   readonly recipe: Recipe;
+  /** What the user should know before the training begins, one line each. */
+  readonly notes: readonly string[];
 }
 
 export async function planFit(options: FitOptions): Promise<PlannedFit> {
-  const model = await openModel(resolve(options.model));
-  if (model.format !== 'tfjs-layers') {
-    throw new Refusal(
-      'model-unreadable',
-      `Expected a TensorFlow.js layers model to train but ${model.path} is ${model.format}`,
-      {
-        hint: 'Other formats hold no layers that can be trained; extract their features instead.',
-      },
-    );
+  const model = await openModel(await resolveModel(options.model));
+  if (!isKerasFormat(model.format)) {
+    throw new Refusal('model-unreadable', `Expected a Keras model to train but ${model.path} is ${model.format}`, {
+      hint: 'Train .keras, .h5 or TensorFlow.js layers models; other formats hold no layers that can be trained: extract their features instead.',
+    });
   }
   const layers = selectLayers(model.table, options.layer);
-  const { recipe, origin } = await chooseRecipe(options, model);
+  const { recipe, origin, notes } = await chooseRecipe(options, model);
   const inputShape = [recipe.height, recipe.width, channelCount(recipe)];
   const shapes = await model.shapesFor(inputShape, layers);
   const source = await openSource(resolve(options.source));
@@ -92,7 +92,7 @@ export async function planFit(options: FitOptions): Promise<PlannedFit> {
     shards: epochs + Math.floor((epochs * stepsPerEpoch) / (everyBatches ?? Number.POSITIVE_INFINITY)),
     versions: { ...commonVersions() },
   };
-  return { run, training, probe, recipe };
+  return { run, training, probe, recipe, notes };
 }
 
 type ShapesOf = (names: readonly string[]) => Promise<readonly (readonly number[])[]>;

@@ -1,39 +1,36 @@
-// The `onnx` engine: ONNX Runtime, whose native library comes inside its npm package. The only file that imports it.
+// The `onnx` engine: ONNX Runtime, whose native library comes inside its npm package.
 import type { InferenceSession } from 'onnxruntime-node';
 import { nearestNames, Refusal } from '../../../shared/src/errors.ts';
 import { type FeatureSpec, sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import type { Engine, EngineOptions, Extractor, LoadOptions } from '../engine.ts';
+import type { Layer } from '../layer-table.ts';
 import { type ChannelAxis, channelAxes } from '../models/onnx-channels.ts';
-import { type OnnxFile, readOnnxFile, withOutputs } from '../models/onnx-file.ts';
+import { readOnnxFile } from '../models/onnx-file.ts';
 import { type OnnxImageInput, requireImageInput } from '../models/onnx-input.ts';
-import { toChannelsFirst, toChannelsLast } from '../models/onnx-layout.ts';
+import { toChannelsLast } from '../models/onnx-layout.ts';
+import { describeGraph } from '../models/onnx-table.ts';
 import { cutRows, joinRows, requireRows } from '../rows.ts';
+import { createSession, inputTensor, loadRuntime, type Runtime } from './onnx-session.ts';
 import { floatsOf } from './onnx-values.ts';
-
-type Runtime = typeof import('onnxruntime-node');
 
 /**
  * Opens the engine. `threads` is the number of threads within one operator; by default one per core.
  * @throws Refusal `engine-unavailable`
  */
 export async function openOnnxEngine(options: EngineOptions = {}): Promise<Engine> {
-  let runtime: Runtime;
-  try {
-    runtime = await import('onnxruntime-node');
-  } catch (cause) {
-    throw new Refusal('engine-unavailable', 'Expected the engine `onnx` to start but its native library did not load', {
-      hint: 'Install onnxruntime-node again (`npm install`); its library needs glibc.',
-      cause,
-    });
-  }
+  const runtime = await loadRuntime();
   const versions = { 'onnxruntime-node': runtime.env.versions.node ?? runtime.env.versions.common };
   return { name: 'onnx', versions: () => versions, load: load => loadOnnxExtractor(runtime, load, options) };
 }
 
 async function loadOnnxExtractor(runtime: Runtime, options: LoadOptions, engine: EngineOptions): Promise<Extractor> {
   const file = await readOnnxFile(options.model);
-  const input = requireImageInput(file, options.inputShape);
-  const session = await createSession(runtime, file, requireTensors(file, input, options.layers), engine);
+  const known = new Map(describeGraph(file.graph).layers.map(layer => [layer.name, layer] as const));
+  requireLayers(known, options.layers);
+  const input = requireImageInput(file, options.layers, options.inputShape);
+  requireValues(known, options.layers);
+  const tensors = options.layers.filter(name => name !== input.name);
+  const session = tensors.length === 0 ? undefined : await createSession(runtime, file, tensors, engine);
   let runner: Runner = {
     runtime,
     session,
@@ -91,15 +88,12 @@ async function runRows(runner: Runner, batch: TensorData): Promise<readonly Tens
 
 async function runOnce(runner: Runner, batch: TensorData): Promise<readonly TensorData[]> {
   const { session, input, runtime } = runner;
-  const [rows = 0, height = 0, width = 0, channels = 0] = batch.shape;
-  const data = input.isNchw ? toChannelsFirst(batch.data, rows, channels, height * width) : batch.data;
-  const dims = input.isNchw ? [rows, channels, height, width] : [rows, height, width, channels];
-  const results = await session?.run({ [input.name]: new runtime.Tensor('float32', data, dims) });
+  const results = await session?.run({ [input.name]: inputTensor(runtime, input, batch) });
   return runner.layers.map(name => {
     if (name === input.name) return { ...batch, data: batch.data.slice() };
     const result = results?.[name];
     if (result === undefined) throw new Error(`Expected a value for layer '${name}'`);
-    return channelsLast(floatsOf(result), result.dims, runner.axes.get(name));
+    return channelsLast(floatsOf(name, result), result.dims, runner.axes.get(name));
   });
 }
 
@@ -145,33 +139,24 @@ async function probeOutputs(runner: Runner, { inputShape, layers }: LoadOptions,
   });
 }
 
-/** The wanted tensors that a node gives; refuses (`unknown-layer`) a name that is no layer. */
-function requireTensors(file: OnnxFile, input: OnnxImageInput, layers: readonly string[]): readonly string[] {
-  const nodes = file.graph.nodes.filter(node => node.opType !== 'Constant');
-  const names = new Set([input.name, ...nodes.flatMap(node => node.outputs.slice(0, 1))]);
-  for (const name of layers) {
-    if (names.has(name)) continue;
-    const nearest = nearestNames(name, [...names]).map(near => `'${near}'`);
-    throw new Refusal('unknown-layer', `Expected the name of a layer but received '${name}'`, {
-      hint: `The nearest names are ${nearest.join(', ')}; \`npx layertap layers MODEL\` lists all.`,
-    });
-  }
-  return layers.filter(name => name !== input.name);
+/** Refuses (`unknown-layer`) a name that is no layer. */
+function requireLayers(known: ReadonlyMap<string, Layer>, layers: readonly string[]): void {
+  const unknown = layers.find(name => !known.has(name));
+  if (unknown === undefined) return;
+  const nearest = nearestNames(unknown, [...known.keys()]).map(near => `'${near}'`);
+  throw new Refusal('unknown-layer', `Expected the name of a layer but received '${unknown}'`, {
+    hint: `The nearest names are ${nearest.join(', ')}; \`npx layertap layers MODEL\` lists all.`,
+  });
 }
 
-async function createSession(
-  runtime: Runtime,
-  file: OnnxFile,
-  tensors: readonly string[],
-  { threads }: EngineOptions,
-): Promise<InferenceSession | undefined> {
-  if (tensors.length === 0) return undefined;
-  try {
-    // Severity 4 is what ends the process: errors are thrown anyway, and nobody could act on its warnings.
-    const threading = threads === undefined ? {} : { intraOpNumThreads: threads };
-    return await runtime.InferenceSession.create(withOutputs(file, tensors), { logSeverityLevel: 4, ...threading });
-  } catch (cause) {
-    throw new Refusal('model-unreadable', `Expected a model that ONNX Runtime can load in ${file.path}`, { cause });
+/** Refuses (`unknown-layer`) a layer whose values cannot be had. */
+function requireValues(known: ReadonlyMap<string, Layer>, layers: readonly string[]): void {
+  for (const name of layers) {
+    const reason = known.get(name)?.unsupported;
+    if (reason === undefined) continue;
+    throw new Refusal('unknown-layer', `Expected a layer whose values can be had but '${name}' cannot: ${reason}`, {
+      hint: 'Take another layer; `npx layertap layers MODEL` lists all.',
+    });
   }
 }
 

@@ -5,7 +5,7 @@ import { applyTfjsNodeShim } from '../../../setup/src/tfjs-node-shim.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import type { Engine, EngineOptions } from '../engine.ts';
 import { tfjs } from '../tfjs.ts';
-import { loadTfjsExtractor } from './tfjs-extractor.ts';
+import { loadTensorFlow } from './load-tfjs.ts';
 
 /**
  * Opens the engine; prepares nothing (that is `npx layertap setup`). tfjs-node has no call for the number of threads, so
@@ -17,13 +17,13 @@ export async function openTensorFlowEngine(_options: EngineOptions = {}): Promis
   if (!status.available) throw unavailable(status.reason);
   try {
     applyTfjsNodeShim();
-    const { version } = await import('@tensorflow/tfjs-node');
+    const { node, version } = await import('@tensorflow/tfjs-node');
     if (!(await tfjs().setBackend('tensorflow'))) throw new Error('The backend did not start');
     const versions = { 'tfjs-node': version['tfjs-node'], tensorflow: status.version };
     return {
       name: 'tensorflow',
       versions: () => versions,
-      load: options => loadTfjsExtractor('tensorflow', options),
+      load: options => loadTensorFlow(node, options),
     };
   } catch (cause) {
     throw unavailable('its native library did not load', cause);

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { Refusal } from '../../../shared/src/errors.ts';
 import type { Engine, EngineOptions } from '../engine.ts';
 import { tfjs } from '../tfjs.ts';
-import { loadTfjsExtractor } from './tfjs-extractor.ts';
+import { loadTfjs } from './load-tfjs.ts';
 
 /**
  * Opens the engine. It uses SIMD where the processor has it, and one thread: the backend has no threads in Node.js,
@@ -29,7 +29,7 @@ export async function openWasmEngine(_options: EngineOptions = {}): Promise<Engi
   return {
     name: 'wasm',
     versions: () => versions,
-    load: options => loadTfjsExtractor('wasm', options),
+    load: options => loadTfjs('wasm', options),
   };
 }
 

@@ -43,16 +43,18 @@ export function runLayers(
   matcher: LayerMatcher,
   input: tf.Tensor,
 ): ReadonlyMap<string, TensorData> {
-  const wanted = findLayers(model, matcher);
-  if (wanted.length === 0) throw noneMatches(model, matcher);
   const outputs = layerOutputs(model);
+  // A nested model, or a layer's further output, has a name but is no layer of the rebuilt model.
+  const isNamed = typeof matcher === 'string' && outputs.has(matcher);
+  const wanted = isNamed ? [matcher] : findLayers(model, matcher).map(layer => layer.name);
+  if (wanted.length === 0) throw noneMatches(model, matcher);
   const values = new Map<string, TensorData>();
   tfjs().tidy(() => {
     const known = new Map(model.inputs.map(symbolic => [symbolic.id, input]));
-    for (const layer of wanted) {
-      const output = outputs.get(layer.name);
-      if (output === undefined) throw new Error(`Expected layer '${layer.name}' to be part of the model's graph`);
-      values.set(layer.name, toTensorData(evaluate(output, known)));
+    for (const name of wanted) {
+      const output = outputs.get(name);
+      if (output === undefined) throw new Error(`Expected layer '${name}' to be part of the model's graph`);
+      values.set(name, toTensorData(evaluate(output, known)));
     }
   });
   return values;

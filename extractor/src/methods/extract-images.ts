@@ -1,12 +1,14 @@
 // The inside of the inline way: opens model and engine once, then takes images batch by batch through them.
 import { Refusal } from '../../../shared/src/errors.ts';
+import type { Poolings } from '../../../shared/src/pooling.ts';
 import { channelCount, type Recipe } from '../../../shared/src/recipe.ts';
-import type { EngineName, Pooling } from '../../../shared/src/request.ts';
+import type { EngineName, Normalization } from '../../../shared/src/request.ts';
 import { sizeOfShape } from '../../../shared/src/tensor.ts';
+import { columnValues, planColumns } from '../columns.ts';
 import { type Extractor, openEngine } from '../engine.ts';
 import { chooseEngine } from '../engine-choice.ts';
 import { openModel } from '../model.ts';
-import { pooledShape, poolFeature } from '../pool.ts';
+import { resolveModel } from '../model-download.ts';
 import { requirePoolable } from '../poolable.ts';
 import { selectLayers } from '../select.ts';
 import { createCollector, type FeatureResult, type ImageFailure } from './feature-result.ts';
@@ -21,11 +23,11 @@ export interface OpenExtractorOptions {
   /** Shape of the first sample where it is a tensor; else the recipe gives it. */
   readonly sampleShape: readonly number[] | undefined;
   readonly recipe: () => Promise<Recipe>;
-  readonly pool: Pooling;
+  readonly pool: Poolings;
 }
 
 export async function openExtractor(options: OpenExtractorOptions): Promise<Extractor> {
-  const model = await openModel(options.model);
+  const model = await openModel(await resolveModel(options.model));
   const layers = selectLayers(model.table, typeof options.layers === 'string' ? [options.layers] : options.layers);
   if (typeof options.layers === 'string' && layers.length !== 1) {
     throw new Refusal('unknown-layer', `Expected one layer but '${options.layers}' takes ${layers.length}`, {
@@ -42,19 +44,23 @@ export async function openExtractor(options: OpenExtractorOptions): Promise<Extr
 
 export interface ExtractImagesOptions {
   readonly batch: number;
-  readonly pool: Pooling;
+  readonly pool: Poolings;
+  readonly normalize: Normalization;
   readonly onError: 'throw' | 'null';
 }
 
-/** One result per output of the extractor. The next batch is prepared while one runs; no more than that. */
+/** One result per column: an output of the extractor, or each of its poolings. The next batch is prepared while one runs; no more than that. */
 export async function extractImages(
   extractor: Extractor,
   samples: readonly InputSample[],
   options: ExtractImagesOptions,
 ): Promise<FeatureResult<Float32Array | null>[]> {
-  const collectors = extractor.outputs.map(output =>
-    createCollector({ ...output, shape: pooledShape(output.shape, options.pool) }, samples.length),
+  const layers = extractor.outputs.map(({ name }) => name);
+  const columns = planColumns(
+    { layers, pool: options.pool, normalize: options.normalize, dtype: 'float32' },
+    extractor.outputs.map(({ shape }) => shape),
   );
+  const collectors = columns.map(({ feature }) => createCollector(feature, samples.length));
   const failures: ImageFailure[] = [];
   let next = prepareBatch(samples.slice(0, options.batch));
   for (let start = 0; start < samples.length; start += options.batch) {
@@ -65,11 +71,11 @@ export async function extractImages(
     const rows = keepWhole(samples.slice(start, start + options.batch), prepared, options.onError, failures);
     if (rows.length === 0) continue;
     const tensors = await extractor.run(packRows(rows, extractor.inputShape));
-    tensors.forEach((tensor, output) => {
-      const pooled = poolFeature(tensor, options.pool);
-      const size = pooled.data.length / rows.length;
+    columns.forEach((column, index) => {
+      const { data } = columnValues(column, tensors);
+      const size = data.length / rows.length;
       rows.forEach(({ row }, position) => {
-        collectors[output]?.put(start + row, pooled.data.subarray(position * size, (position + 1) * size));
+        collectors[index]?.put(start + row, data.subarray(position * size, (position + 1) * size));
       });
     });
   }

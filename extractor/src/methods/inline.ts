@@ -1,27 +1,34 @@
 // Way 5, inline: `await features('model.json', 'layer')(images)`. For scripts and notebooks.
-import { z } from 'zod';
 import { Refusal } from '../../../shared/src/errors.ts';
-import { Recipe, type RecipeInput } from '../../../shared/src/recipe.ts';
-import { findSidecarRecipe, readRecipeFile, sidecarPathOf } from '../../../shared/src/recipe-file.ts';
-import type { EngineName, Pooling } from '../../../shared/src/request.ts';
+import { type Poolings, poolingsOf } from '../../../shared/src/pooling.ts';
+import type { Recipe, RecipeInput } from '../../../shared/src/recipe.ts';
+import type { EngineName, Normalization } from '../../../shared/src/request.ts';
+import { chooseRecipe, completeRecipe } from '../choose-recipe.ts';
 import type { Extractor } from '../engine.ts';
 import { openModel } from '../model.ts';
+import { resolveModel } from '../model-download.ts';
 import type { ImageLimits } from '../preprocess.ts';
 import { extractImages, openExtractor } from './extract-images.ts';
 import type { FeatureResult } from './feature-result.ts';
 import { type ImageInput, samplesOf } from './image-input.ts';
 
 export interface FeaturesOptions {
-  /** The preprocessing, or the path of a recipe file. @default the sidecar MODEL.recipe.json; having none is refused */
-  readonly recipe?: Recipe | RecipeInput | string;
+  /**
+   * The preprocessing, a preset such as `keras:resnet50`, or the path of a recipe file.
+   * @default the sidecar MODEL.recipe.json, the model's own files, the preprocessing in its graph, or the architecture of
+   * a Keras ImageNet model; having none of them is refused
+   */
+  readonly recipe?: Recipe | (Omit<RecipeInput, 'width' | 'height'> & Partial<RecipeInput>) | string;
   /** @default 'auto': TensorFlow where it is ready, else wasm; ONNX Runtime for ONNX models */
   readonly engine?: 'auto' | EngineName;
   /** Threads of the engine, where it has a say. @default the engine's own */
   readonly threads?: number;
   /** Images per inference. @default 32 */
   readonly batch?: number;
-  /** @default 'none' */
-  readonly pool?: Pooling;
+  /** Of several, each gives a result: `LAYER@mean`, `LAYER@max`; then layers must be a list. @default 'none' */
+  readonly pool?: Poolings;
+  /** Scales each feature to length 1, after pooling. @default 'none' */
+  readonly normalize?: Normalization;
   /** What a broken image does: end it all, naming the image, or become a null row. @default 'throw' */
   readonly onError?: 'throw' | 'null';
   readonly limits?: ImageLimits;
@@ -67,11 +74,24 @@ export function features(
   layers: string | readonly string[],
   options: FeaturesOptions = {},
 ): FeatureFunction<MaybeNull | Record<string, MaybeNull>> {
-  const { batch = 32, pool = 'none', onError = 'throw', engine = 'auto', threads, limits } = options;
+  const {
+    batch = 32,
+    pool = 'none',
+    normalize = 'none',
+    onError = 'throw',
+    engine = 'auto',
+    threads,
+    limits,
+  } = options;
   if (!Number.isInteger(batch) || batch < 1) {
     throw new Refusal('bad-option', `Expected a whole number of 1 or more for \`batch\` but received ${batch}`);
   }
-  const recipe = once(() => findRecipe(model, options.recipe));
+  if (typeof layers === 'string' && poolingsOf(pool).length > 1) {
+    throw new Refusal('bad-option', `Expected one pooling for one layer but received ${poolingsOf(pool).join(', ')}`, {
+      hint: `Give a list to have them all: features(model, ['${layers}'], { pool: … }).`,
+    });
+  }
+  const recipe = once(async () => findRecipe(await resolveModel(model), options.recipe));
   let opening: Promise<Extractor> | undefined;
 
   async function call(given: ImageInput | readonly ImageInput[]): Promise<MaybeNull | Record<string, MaybeNull>> {
@@ -81,7 +101,7 @@ export function features(
       opening = undefined; // What is missing may be there at the next call.
       throw error;
     });
-    const results = await extractImages(extractor, samples, { batch, pool, onError });
+    const results = await extractImages(extractor, samples, { batch, pool, normalize, onError });
     const [only] = results;
     if (typeof layers === 'string' && only !== undefined) return only;
     return Object.fromEntries(results.map(result => [result.name, result]));
@@ -100,22 +120,11 @@ function listOf(given: ImageInput | readonly ImageInput[]): readonly ImageInput[
   return Array.isArray(given) ? given : [given as ImageInput];
 }
 
-async function findRecipe(model: string, given: Recipe | RecipeInput | string | undefined): Promise<Recipe> {
-  if (typeof given === 'string') return readRecipeFile(given);
-  if (given !== undefined) {
-    const parsed = Recipe.safeParse(given);
-    if (parsed.success) return parsed.data;
-    throw new Refusal('bad-option', `Expected a recipe for \`recipe\` but: ${z.prettifyError(parsed.error)}`, {
-      hint: `Its fields are ${Object.keys(Recipe.shape).join(', ')}.`,
-    });
-  }
-  // The model file inside a folder has the sidecar beside it.
-  const { path } = await openModel(model);
-  const sidecar = await findSidecarRecipe(path);
-  if (sidecar !== undefined) return sidecar;
-  throw new Refusal('recipe-missing', `Expected a preprocessing recipe for ${path} but found none`, {
-    hint: `Give { recipe: { width, height, scale, … } } or write ${sidecarPathOf(path)}.`,
-  });
+/** As the command line chooses it; an object stands for itself, but for the size that a model may fix. */
+async function findRecipe(path: string, given: FeaturesOptions['recipe']): Promise<Recipe> {
+  const model = await openModel(path);
+  if (typeof given === 'object') return completeRecipe(given, model);
+  return (await chooseRecipe({ recipe: given }, model, 'function')).recipe;
 }
 
 /** Works at the first call; a failure is not kept. */

@@ -1,6 +1,6 @@
 // Where each tensor of an ONNX graph has its channels: the format doesn't say, its operators do. For reader and engine.
 import type { OnnxGraph, OnnxNode } from './onnx-graph.ts';
-import { inputLayout } from './onnx-layout.ts';
+import { imageLayout } from './onnx-layout.ts';
 
 /** Axis 1, behind the batch, or the last one. */
 export type ChannelAxis = 'first' | 'last';
@@ -30,14 +30,18 @@ const NORMALIZATIONS = words(
   'LayerNormalization RMSNormalization SimplifiedLayerNormalization SkipLayerNormalization SkipSimplifiedLayerNormalization',
 );
 
+const PRODUCTS = words('MatMul MatMulInteger MatMulNBits DynamicQuantizeMatMul MatMulIntegerToFloat');
+/** ONNX Runtime's own operators, which give [batch, tokens, channels]. */
+const ATTENTION = words('EmbedLayerNormalization GroupQueryAttention MultiHeadAttention');
+
 /** By the name of the tensor; one that isn't there has its channels in an axis that nobody knows, or has none. */
 export function channelAxes(graph: OnnxGraph): ReadonlyMap<string, ChannelAxis> {
   const axes = new Map<string, ChannelAxis>();
-  for (const { name, shape } of graph.inputs) {
-    const layout = inputLayout(shape);
-    if (layout !== undefined) axes.set(name, layout === 'nchw' ? 'first' : 'last');
+  for (const input of graph.inputs) {
+    const image = imageLayout(graph, input);
+    if (image !== undefined) axes.set(input.name, image.layout === 'nchw' ? 'first' : 'last');
   }
-  const constants = new Set(graph.weights.map(weight => weight.name));
+  const constants = new Set([...graph.weights.map(weight => weight.name), ...graph.sparse]);
   // Nodes stand in an order in which they can run.
   for (const node of graph.nodes) {
     const data = node.inputs.filter(input => !constants.has(input));
@@ -85,9 +89,10 @@ function permuted(axis: ChannelAxis | undefined, perm: readonly number[]): Chann
   return moved === 1 ? 'first' : undefined;
 }
 
-/** A product with a weight, or a normalization of the last axis alone. */
+/** A product with a weight, attention, or a normalization of the last axis alone. */
 function isOverLastAxis({ opType, inputs, integers }: OnnxNode, constants: ReadonlySet<string>): boolean {
-  if (opType === 'MatMul' || opType === 'MatMulInteger') return constants.has(inputs[1] ?? '');
+  if (PRODUCTS.has(opType)) return constants.has(inputs[1] ?? '');
+  if (ATTENTION.has(opType)) return true;
   const [axis] = integers.get('axis') ?? [-1];
   return NORMALIZATIONS.has(opType) && axis === -1;
 }

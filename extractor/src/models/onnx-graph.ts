@@ -1,16 +1,8 @@
 // The graph inside an ONNX file: nodes, tensors and their shapes, read without copying weights. Field numbers: onnx.proto.
+
+import { type OnnxWeight, readWeight } from './onnx-tensor.ts';
+import { type OnnxTensor, readValueInfo } from './onnx-value-info.ts';
 import { readFields, textOf, varintsOf, type WireField } from './protobuf.ts';
-
-/** An axis: its size, or null where the file leaves it open. */
-export type OnnxShape = readonly (number | null)[];
-
-export interface OnnxTensor {
-  readonly name: string;
-  /** Undefined where the file doesn't say. */
-  readonly shape: OnnxShape | undefined;
-  /** Element type as in TensorProto.DataType: 1 is float32; 0 where the file doesn't say. */
-  readonly elementType: number;
-}
 
 export interface OnnxNode {
   readonly field: WireField;
@@ -22,150 +14,159 @@ export interface OnnxNode {
   readonly constants: number;
   /** Its attributes of whole numbers, such as `axis` and `perm`, by name. */
   readonly integers: ReadonlyMap<string, readonly number[]>;
-}
-
-export interface OnnxWeight {
-  readonly field: WireField;
-  readonly name: string;
-  /** Number of values, 0 for shapes and axes. */
-  readonly parameters: number;
-  /** Its values lie in another file. */
-  readonly isExternal: boolean;
+  /** The tensor that a Constant node holds. */
+  readonly value: OnnxWeight | undefined;
 }
 
 export interface OnnxGraph {
+  /** What the file calls it; empty where it doesn't. */
+  readonly name: string;
   readonly nodes: readonly OnnxNode[];
   readonly weights: readonly OnnxWeight[];
+  /** Names of weights in sparse form, which are kept as they are. */
+  readonly sparse: readonly string[];
   /** Without the weights, which old files list among the inputs. */
   readonly inputs: readonly OnnxTensor[];
   readonly outputs: readonly OnnxTensor[];
   /** Shapes of tensors inside the graph, where the file holds them. */
   readonly known: ReadonlyMap<string, OnnxTensor>;
+  /** Weights whose values lie in other files, those of inner graphs included. */
+  readonly externals: readonly OnnxWeight[];
 }
-
-/** TensorProto.DataType.INT64 */
-const INT64 = 7;
 
 /** Field numbers of ModelProto and GraphProto that this project reads or changes. */
 export const MODEL_OPSET = 8;
 export const MODEL_GRAPH = 7;
-export const GRAPH = { node: 1, initializer: 5, input: 11, output: 12, valueInfo: 13 } as const;
+export const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12, valueInfo: 13, sparse: 15 } as const;
 
-/** @param graph the bytes of a GraphProto */
-export function readGraph(graph: Uint8Array): OnnxGraph {
+/** Bounds what a damaged or hostile file can make of a few bytes; no model in use comes near. */
+const MOST_FIELDS = 200_000;
+const DEEPEST_GRAPH = 32;
+const MOST_NUMBERS = 4096;
+
+/**
+ * @param graph the bytes of a GraphProto
+ * @param depth how many graphs it lies in
+ */
+export function readGraph(graph: Uint8Array, depth = 0): OnnxGraph {
+  if (depth > DEEPEST_GRAPH) throw new Error(`Expected graphs nested at most ${DEEPEST_GRAPH} deep`);
+  let name = '';
+  let fields = 0;
   const nodes: OnnxNode[] = [];
   const weights: OnnxWeight[] = [];
+  const sparse: string[] = [];
   const inputs: OnnxTensor[] = [];
   const outputs: OnnxTensor[] = [];
+  const externals: OnnxWeight[] = [];
   const known = new Map<string, OnnxTensor>();
   for (const field of readFields(graph)) {
-    if (field.number === GRAPH.node) nodes.push(readNode(field));
+    if (++fields > MOST_FIELDS) throw new Error(`Expected at most ${MOST_FIELDS} nodes and tensors in a graph`);
+    if (field.number === GRAPH.node) {
+      const { node, inner } = readNode(field, depth);
+      nodes.push(node);
+      externals.push(...inner);
+    } else if (field.number === GRAPH.name) name = textOf(field);
     else if (field.number === GRAPH.initializer) weights.push(readWeight(field));
     else if (field.number === GRAPH.input) inputs.push(readValueInfo(field.bytes));
     else if (field.number === GRAPH.output) outputs.push(readValueInfo(field.bytes));
+    else if (field.number === GRAPH.sparse) sparse.push(...sparseName(field.bytes));
     else if (field.number === GRAPH.valueInfo) {
       const tensor = readValueInfo(field.bytes);
       known.set(tensor.name, tensor);
     }
   }
   for (const tensor of [...inputs, ...outputs]) known.set(tensor.name, tensor);
-  const weightNames = new Set(weights.map(weight => weight.name));
-  return { nodes, weights, inputs: inputs.filter(input => !weightNames.has(input.name)), outputs, known };
+  for (const weight of weights) if (weight.external !== undefined) externals.push(weight);
+  const weightNames = new Set([...weights.map(weight => weight.name), ...sparse]);
+  const given = inputs.filter(input => !weightNames.has(input.name));
+  return { name, nodes, weights, sparse, inputs: given, outputs, known, externals };
 }
 
-function readNode(field: WireField): OnnxNode {
+/** A SparseTensorProto is called as its values are. */
+function sparseName(bytes: Uint8Array): string[] {
+  return [...readFields(bytes)].filter(field => field.number === 1).map(field => readWeight(field).name);
+}
+
+function readNode(field: WireField, depth: number): { node: OnnxNode; inner: readonly OnnxWeight[] } {
   const inputs: string[] = [];
   const outputs: string[] = [];
+  const inner: OnnxWeight[] = [];
   let opType = '';
   let constants = 0;
+  let value: OnnxWeight | undefined;
   const integers = new Map<string, readonly number[]>();
   for (const part of readFields(field.bytes)) {
     if (part.number === 1) inputs.push(textOf(part));
     else if (part.number === 2) outputs.push(textOf(part));
     else if (part.number === 4) opType = textOf(part);
     else if (part.number === 5) {
-      inputs.push(...outerInputs(part.bytes));
-      constants += constantsOf(part.bytes);
-      integers.set(...integersOf(part.bytes));
+      const attribute = readAttribute(part.bytes, depth);
+      inputs.push(...attribute.inputs);
+      inner.push(...attribute.externals);
+      constants += attribute.constants;
+      value ??= attribute.tensor;
+      integers.set(attribute.name, attribute.integers);
     }
   }
-  // An empty name stands for an optional tensor that isn't there.
-  return {
+  const node: OnnxNode = {
     field,
     opType,
+    // An empty name stands for an optional tensor that isn't there.
     inputs: inputs.filter(name => name !== ''),
     outputs: outputs.filter(name => name !== ''),
     constants,
     integers,
+    value,
   };
+  return { node, inner };
 }
 
-/** The size of the tensor in an attribute, if it holds one. */
-function constantsOf(attribute: Uint8Array): number {
-  const tensor = [...readFields(attribute)].find(field => field.number === 5);
-  return tensor === undefined ? 0 : readWeight(tensor).parameters;
+interface Attribute {
+  readonly name: string;
+  /** Empty where it is of another type, or holds too many to matter here. */
+  readonly integers: readonly number[];
+  readonly tensor: OnnxWeight | undefined;
+  /** What its inner graphs (the branches of an If, the body of a Loop) take from outside. */
+  readonly inputs: readonly string[];
+  readonly constants: number;
+  readonly externals: readonly OnnxWeight[];
 }
 
-/** Name and values of an attribute; it has no values where it is of another type. */
-function integersOf(attribute: Uint8Array): [string, readonly number[]] {
+function readAttribute(bytes: Uint8Array, depth: number): Attribute {
   let name = '';
-  const values: number[] = [];
-  for (const field of readFields(attribute)) {
+  let constants = 0;
+  let tensor: OnnxWeight | undefined;
+  const integers: number[] = [];
+  const inputs: string[] = [];
+  const externals: OnnxWeight[] = [];
+  for (const field of readFields(bytes)) {
     if (field.number === 1) name = textOf(field);
-    else if (field.number === 3) values.push(signed(field));
-    else if (field.number === 8) values.push(...varintsOf(field));
-  }
-  return [name, values];
-}
-
-/** A negative number is written as its complement to 2^64, which the reader of varints cannot hold exactly. */
-function signed({ value, whole }: WireField): number {
-  if (value < 2 ** 63) return value;
-  const [, ...digits] = whole;
-  return -1 - digits.slice(0, 9).reduce((sum, digit, place) => sum + (127 - (digit % 128)) * 128 ** place, 0);
-}
-
-/** What the inner graphs of an attribute (the branches of an If, the body of a Loop) take; their own tensors do no harm. */
-function outerInputs(attribute: Uint8Array): string[] {
-  const graphs = [...readFields(attribute)].filter(field => field.number === 6 || field.number === 11);
-  return graphs.flatMap(field => {
-    const inner = readGraph(field.bytes);
-    return [...inner.nodes.flatMap(node => node.inputs), ...inner.outputs.map(output => output.name)];
-  });
-}
-
-function readWeight(field: WireField): OnnxWeight {
-  let name = '';
-  let size = 1;
-  let isInteger = false;
-  let isExternal = false;
-  for (const part of readFields(field.bytes)) {
-    if (part.number === 1) size *= varintsOf(part).reduce((product, axis) => product * axis, 1);
-    else if (part.number === 2) isInteger = part.value === INT64;
-    else if (part.number === 8) name = textOf(part);
-    else if (part.number === 14) isExternal = part.value === 1;
-  }
-  // Shapes and axes are int64: no parameters.
-  return { field, name, parameters: isInteger ? 0 : size, isExternal };
-}
-
-export function readValueInfo(bytes: Uint8Array): OnnxTensor {
-  let name = '';
-  let shape: OnnxShape | undefined;
-  let elementType = 0;
-  for (const part of readFields(bytes)) {
-    if (part.number === 1) name = textOf(part);
-    const tensorType = part.number === 2 ? [...readFields(part.bytes)].find(type => type.number === 1) : undefined;
-    for (const type of tensorType === undefined ? [] : readFields(tensorType.bytes)) {
-      if (type.number === 1) elementType = type.value;
-      if (type.number === 2) shape = [...readFields(type.bytes)].filter(dim => dim.number === 1).map(readDimension);
+    else if (field.number === 3) integers.push(field.value);
+    else if (field.number === 8 && field.bytes.length <= MOST_NUMBERS && integers.length < MOST_NUMBERS) {
+      integers.push(...varintsOf(field, MOST_NUMBERS));
+    } else if (field.number === 5) {
+      tensor = readWeight(field);
+      constants += tensor.parameters;
+      if (tensor.external !== undefined) externals.push(tensor);
+    } else if (field.number === 6 || field.number === 11) {
+      const graph = readGraph(field.bytes, depth + 1);
+      inputs.push(...outerTensors(graph));
+      constants += graph.weights.reduce((sum, weight) => sum + weight.parameters, 0);
+      constants += graph.nodes.reduce((sum, node) => sum + node.constants, 0);
+      externals.push(...graph.externals);
     }
   }
-  return { name, shape, elementType };
+  return { name, integers, tensor, inputs, constants, externals };
 }
 
-/** An axis without a value, with a name instead or with 0, is open. */
-function readDimension(field: WireField): number | null {
-  const size = [...readFields(field.bytes)].find(part => part.number === 1)?.value ?? 0;
-  return size > 0 && size < 2 ** 53 ? size : null;
+/** What an inner graph takes or gives without making it itself. */
+function outerTensors(graph: OnnxGraph): readonly string[] {
+  const own = new Set([
+    ...graph.inputs.map(input => input.name),
+    ...graph.weights.map(weight => weight.name),
+    ...graph.sparse,
+    ...graph.nodes.flatMap(node => node.outputs),
+  ]);
+  const taken = [...graph.nodes.flatMap(node => node.inputs), ...graph.outputs.map(output => output.name)];
+  return taken.filter(name => !own.has(name));
 }

@@ -1,6 +1,7 @@
-// Turns resized 8-bit pixels into the model's float input by the recipe, for prepare-image.ts.
+// Turns resized pixels into the model's float input by the recipe, for prepare-image.ts.
 import type { Recipe } from '../../../shared/src/recipe.ts';
-import type { Pixels } from './pixels.ts';
+import { floatToTensor } from './float-to-tensor.ts';
+import type { FloatPixels, Pixels } from './pixels.ts';
 
 /** The recipe's arithmetic, done once for each of the 256 pixel values. */
 type ValueTable = Float32Array;
@@ -11,14 +12,15 @@ type Tables = readonly [ValueTable, ValueTable, ValueTable];
  * One-channel pixels under an rgb or bgr recipe are repeated; three-channel pixels under gray are a bug of the caller,
  * since Pillow converts to "L" before it resizes.
  */
-export function toTensor(pixels: Pixels, recipe: Recipe): Float32Array<ArrayBuffer> {
+export function toTensor(pixels: Pixels | FloatPixels, recipe: Recipe): Float32Array<ArrayBuffer> {
   const { data, channels } = pixels;
+  if (recipe.channels === 'gray' && channels !== 1) {
+    throw new TypeError(`Expected 1 channel for a gray recipe but received ${channels}`);
+  }
+  if (data instanceof Float32Array) return floatToTensor({ ...pixels, data }, recipe);
   const count = pixels.width * pixels.height;
   const first = valueTable(recipe, 0);
-  if (recipe.channels === 'gray') {
-    if (channels !== 1) throw new TypeError(`Expected 1 channel for a gray recipe but received ${channels}`);
-    return lookUpGray(data, count, first);
-  }
+  if (recipe.channels === 'gray') return lookUpGray(data, count, first);
   // The tables are in the order of the model's channels, `source` is where each of them stands in the RGB pixels.
   const tables: Tables = [first, valueTable(recipe, 1), valueTable(recipe, 2)];
   if (channels === 1) return repeatGray(data, count, tables);

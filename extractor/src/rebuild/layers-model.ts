@@ -34,11 +34,21 @@ export function rebuildLayersModel(
   const whole = options.wanted === undefined;
   const calls = neededCalls(graph, whole ? [...graph.inputs, ...outputs] : outputs);
   for (const call of calls) builder.build(call);
-  return tfjs().model({
+  const model = tfjs().model({
     inputs: graph.inputs.filter(({ call }) => calls.has(call)).map(tensor => builder.tensorOf(tensor)),
     outputs: withoutAliases(outputs.map(tensor => builder.tensorOf(tensor))),
     name: graph.name,
   });
+  const named = [...tensorNames(graph)].filter(([, { call }]) => calls.has(call));
+  TENSORS.set(model, new Map(named.map(([name, tensor]) => [name, builder.tensorOf(tensor)])));
+  return model;
+}
+
+const TENSORS = new WeakMap<tf.LayersModel, ReadonlyMap<string, tf.SymbolicTensor>>();
+
+/** The tensors of a rebuilt model by the names of the layer table; undefined for a model that was made otherwise. */
+export function rebuiltTensors(model: tf.LayersModel): ReadonlyMap<string, tf.SymbolicTensor> | undefined {
+  return TENSORS.get(model);
 }
 
 /** A nested model and its last layer give one tensor: TensorFlow.js wants every output of a model to be another one. */

@@ -1,9 +1,11 @@
 // The plan of a run: model, layers, recipe, engine and manifest are settled and checked, then run.json is written.
 import { randomBytes } from 'node:crypto';
 import { isAbsolute, resolve } from 'node:path';
+import { chooseRecipe } from '../../../extractor/src/choose-recipe.ts';
+import { planColumns } from '../../../extractor/src/columns.ts';
 import { chooseEngine } from '../../../extractor/src/engine-choice.ts';
 import { type ModelFile, openModel } from '../../../extractor/src/model.ts';
-import { pooledShape } from '../../../extractor/src/pool.ts';
+import { locateModel } from '../../../extractor/src/model-download.ts';
 import { requirePoolable } from '../../../extractor/src/poolable.ts';
 import { selectLayers } from '../../../extractor/src/select.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
@@ -18,7 +20,7 @@ import type { Storage } from '../../../shared/src/storage.ts';
 import { isTemporary, openFileStorage } from '../../../shared/src/storages/file.ts';
 import { bytesPerRow, type FeatureSpec } from '../../../shared/src/tensor.ts';
 import { commonVersions } from '../../../shared/src/versions.ts';
-import { chooseRecipe } from './choose-recipe.ts';
+import { outputBytes, requireRoom } from './output-size.ts';
 import { openSource, type Source } from './source.ts';
 import { writeManifest } from './write-manifest.ts';
 
@@ -49,8 +51,9 @@ const MIN_SHARDS = 8;
 
 export async function planRun(options: PlanOptions): Promise<PlannedRun> {
   const out = resolve(options.out);
-  const model = await openModel(/^null:/.test(options.model) ? options.model : resolve(options.model));
-  const { request, columns, notes } = await decideRequest(options, model);
+  const located = await locateModel(options.model, { sha256: options.modelSha256, signal: options.signal });
+  const model = await openModel(located.path);
+  const { request, columns, notes } = await decideRequest(options, model, located.url);
   const location = absoluteSource(options.source);
   const storage = openFileStorage(out);
   const standing = await checkDirectory(storage, request, { source: location, limit: options.limit });
@@ -71,6 +74,16 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
     ...(options.onProgress && { onProgress: options.onProgress }),
   });
   options.signal?.throwIfAborted();
+  const removeManifest = async (): Promise<void> => {
+    for await (const path of storage.list(manifestFolder(runId))) await storage.remove(path);
+  };
+  await requireRoom(outputBytes(columns, manifest.rows, request.format), manifest.rows, {
+    out,
+    maxOutput: options.maxOutput,
+  }).catch(async error => {
+    await removeManifest();
+    throw error;
+  });
   const shardSize = options.shardSize ?? shardSizeFor(columns, manifest.rows, request.batch);
   const run: RunRecord = {
     version: 1,
@@ -88,7 +101,7 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
     versions: { ...commonVersions() },
   };
   if (!(await createRun(storage, run))) {
-    for await (const path of storage.list(manifestFolder(runId))) await storage.remove(path);
+    await removeManifest();
     throw new Refusal('run-mismatch', `Another producer began a run in '${out}' at the same moment`, {
       hint: 'Run the same command again: it continues that run when the request is the same.',
     });
@@ -99,28 +112,28 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
 async function decideRequest(
   options: PlanOptions,
   model: ModelFile,
+  modelUrl: string | undefined,
 ): Promise<{
   readonly request: ExtractRequest;
   readonly columns: readonly FeatureSpec[];
   readonly notes: readonly string[];
 }> {
-  const wanted = options.withPredictions ? [...options.layer, 'outputs'] : options.layer;
-  const layers = selectLayers(model.table, wanted);
-  const { recipe, origin } = await chooseRecipe(options, model);
+  const { layers, predictions } = chooseLayers(options, model);
+  const { recipe, origin, notes } = await chooseRecipe(options, model);
   await options.prepareEngine?.(model);
   const { engine, reason } = await chooseEngine(options.engine, model);
   const shapes = await model.shapesFor([recipe.height, recipe.width, channelCount(recipe)], layers);
-  requirePoolable(model.table, layers, shapes, options.pool);
-  const columns = layers.map((name, index): FeatureSpec => {
-    const shape = pooledShape(shapes[index] ?? [], options.pool);
-    return { name, dtype: 'float32', shape };
-  });
+  // The predictions come last.
+  requirePoolable(model.table, layers.slice(0, layers.length - predictions.length), shapes, options.pool);
   const request: ExtractRequest = {
     model: model.path,
+    ...(modelUrl !== undefined && { modelUrl }),
     modelSha256: model.sha256,
     layers: [...layers],
     pool: options.pool,
-    dtype: 'float32',
+    ...(options.normalize !== 'none' && { normalize: options.normalize }),
+    ...(predictions.length > 0 && { predictions: [...predictions] }),
+    dtype: options.dtype,
     recipe,
     recipeOrigin: origin,
     engine,
@@ -129,9 +142,20 @@ async function decideRequest(
   };
   return {
     request,
-    columns,
-    notes: [`engine ${engine}: ${reason}`, `recipe from ${origin}: ${JSON.stringify(recipe)}`],
+    columns: planColumns(request, shapes).map(({ feature }) => feature),
+    notes: [`engine ${engine}: ${reason}`, ...notes],
   };
+}
+
+/** The layers asked for, then those of the predictions that are not among them. */
+function chooseLayers(
+  options: PlanOptions,
+  { table }: ModelFile,
+): { readonly layers: readonly string[]; readonly predictions: readonly string[] } {
+  const layers = selectLayers(table, options.layer);
+  if (!options.withPredictions) return { layers, predictions: [] };
+  const predictions = selectLayers(table, ['outputs']).filter(name => !layers.includes(name));
+  return { layers: [...layers, ...predictions], predictions };
 }
 
 /** The run that stands in the directory when it is the same work; undefined when the directory is free. */

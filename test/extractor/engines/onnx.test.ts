@@ -11,7 +11,17 @@ import { fromTensorData, toTensorData } from '../../../extractor/src/tfjs-tensor
 import type { TensorData } from '../../../shared/src/tensor.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { relativeDifference } from '../numbers.ts';
-import { BIAS, KERNEL, type SmallOnnxOptions, smallOnnx } from '../onnx-model.ts';
+import {
+  BIAS,
+  floatTensor,
+  intsAttribute,
+  KERNEL,
+  node,
+  onnxModel,
+  type SmallOnnxOptions,
+  smallOnnx,
+  valueInfo,
+} from '../onnx-model.ts';
 import { missing, ONNX_MODELS } from '../shared-material.ts';
 import { useWasm } from '../small-model.ts';
 import { batchOf, testEngine } from './engine-conformance.ts';
@@ -72,12 +82,21 @@ test('the number of threads changes no value', async () => {
 });
 
 test('a tensor without one row per image is refused', async () => {
-  const path = join(ONNX_MODELS, 'mnist-8/model.onnx');
-  if (missing(path)) return;
-  await expect(load(path, ['Parameter193_reshape1'], [28, 28, 1])).rejects.toMatchObject({
+  const path = await saveGraph([node('Transpose', ['image'], 'turned', [intsAttribute('perm', [1, 0, 2, 3])])]);
+  await expect(load(path, ['turned'])).rejects.toMatchObject({
     code: 'unknown-layer',
-    message: "Expected a layer with one row per image but 'Parameter193_reshape1' gives [256, 10] for 1",
+    message: "Expected a layer with one row per image but 'turned' gives [3, 2, 8, 6] for 2",
   });
+});
+
+test('weights, and what is made of weights alone, are no layers', async () => {
+  const path = await saveGraph([node('Neg', ['kernel'], 'made'), node('Conv', ['image', 'made'], 'conv')]);
+  for (const name of ['kernel', 'made']) {
+    await expect(load(path, [name])).rejects.toMatchObject({
+      code: 'unknown-layer',
+      message: `Expected the name of a layer but received '${name}'`,
+    });
+  }
 });
 
 test.skipIf(missing(ONNX_MODELS)).each([0, 1, 2])(
@@ -120,6 +139,14 @@ test.skipIf(missing(ONNX_MODELS))(
 async function load(model: string, layers: readonly string[], inputShape: readonly number[] = INPUT) {
   const engine = await openOnnxEngine();
   return engine.load({ model, layers, inputShape });
+}
+
+/** Nodes on an `image` of 3 × 8 × 6 and a `kernel`. */
+async function saveGraph(nodes: readonly Uint8Array[], image = valueInfo('image', [null, 3, 8, 6])): Promise<string> {
+  const path = join(await temporaryFolder(), 'graph.onnx');
+  const weights = [floatTensor('kernel', [4, 3, 3, 3], KERNEL)];
+  await writeFile(path, onnxModel({ nodes, weights, inputs: [image], outputs: [valueInfo('image', [])] }));
+  return path;
 }
 
 async function saveOnnx(folder: string, options: SmallOnnxOptions): Promise<string> {

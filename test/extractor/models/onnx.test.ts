@@ -6,8 +6,19 @@ import { openModel } from '../../../extractor/src/model.ts';
 import { readOnnxFile, withOutputs } from '../../../extractor/src/models/onnx-file.ts';
 import { readGraph } from '../../../extractor/src/models/onnx-graph.ts';
 import { readFields, textOf } from '../../../extractor/src/models/protobuf.ts';
+import { selectLayers } from '../../../extractor/src/select.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { type SmallOnnxOptions, smallOnnx } from '../onnx-model.ts';
+import {
+  floatTensor,
+  intAttribute,
+  intsAttribute,
+  node,
+  type OnnxParts,
+  onnxModel,
+  type SmallOnnxOptions,
+  smallOnnx,
+  valueInfo,
+} from '../onnx-model.ts';
 import { missing, ONNX_MODELS } from '../shared-material.ts';
 
 describe('the layers of an ONNX file', () => {
@@ -36,6 +47,49 @@ describe('the layers of an ONNX file', () => {
     ]);
   });
 
+  test('have every output of a node, and no constants, which give their parameters to who takes them', async () => {
+    const model = await openModel(
+      await saveGraph({
+        nodes: [
+          node('Split', ['image'], 'a/1 b:2', [intAttribute('axis', 2)]),
+          node('Transpose', ['matrix'], 'dense', [intsAttribute('perm', [1, 0])]),
+          node('MatMul', ['b:2', 'dense'], '245'),
+          node('Shape', ['245'], 'size'),
+          node('SequenceConstruct', ['a/1', 'b:2'], 'both'),
+        ],
+        weights: [floatTensor('matrix', [5, 6], new Float32Array(30))],
+        inputs: [valueInfo('image', [null, 3, 8, 6])],
+        outputs: [valueInfo('245', [])],
+      }),
+    );
+    expect(model.table.layers.map(layer => [layer.name, layer.className, layer.parameters, layer.inbound])).toEqual([
+      ['image', 'Input', 0, []],
+      ['a/1', 'Split', 0, ['image']],
+      ['b:2', 'Split', 0, ['image']],
+      ['245', 'MatMul', 30, ['b:2']],
+      ['size', 'Shape', 0, ['245']],
+      ['both', 'SequenceConstruct', 0, ['a/1', 'b:2']],
+    ]);
+    expect(model.table.layers.map(layer => layer.unsupported)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+      'it is made of sizes alone, no feature',
+      'it gives a sequence, no tensor',
+    ]);
+    expect(selectLayers(model.table, ['245', '3', 'b:2'])).toEqual(['245', 'b:2']);
+    expect(await model.shapesFor([8, 6, 3], ['b:2', 'a/1', '245'])).toEqual([
+      [4, 6, 3],
+      [4, 6, 3],
+      [4, 5, 3],
+    ]);
+    await expect(model.shapesFor([8, 6, 3], ['both'])).rejects.toMatchObject({
+      code: 'unknown-layer',
+      message: "Expected a layer whose values can be had but 'both' cannot: it gives a sequence, no tensor",
+    });
+  });
+
   test('have their shapes found by a run', async () => {
     const model = await openModel(await save({ inputDims: [null, 3, null, null] }));
     expect(model.table.inputShape).toEqual([null, null, 3]);
@@ -46,7 +100,7 @@ describe('the layers of an ONNX file', () => {
 
   test.skipIf(missing(ONNX_MODELS))('of real files are nodes without the constants', async () => {
     const { table } = await openModel(join(ONNX_MODELS, 'ch_ppocr_mobile_v2.0_cls_infer.onnx'));
-    expect(table.layers).toHaveLength(259);
+    expect(table.layers).toHaveLength(240);
     expect(table.layers[1]).toMatchObject({
       name: 'conv2d_53.tmp_0',
       className: 'Conv',
@@ -130,6 +184,12 @@ describe('an ONNX file that is not whole is refused, naming it:', () => {
 async function save(options: SmallOnnxOptions = {}): Promise<string> {
   const path = join(await temporaryFolder(), 'small.onnx');
   await writeFile(path, smallOnnx(options));
+  return path;
+}
+
+async function saveGraph(parts: OnnxParts): Promise<string> {
+  const path = join(await temporaryFolder(), 'parts.onnx');
+  await writeFile(path, onnxModel(parts));
   return path;
 }
 

@@ -49,13 +49,28 @@ test('numbers, fixed-width fields and packed numbers are read beside each other'
   expect(varint).toMatchObject({ number: 1, value: 300 });
   expect(four).toMatchObject({ number: 2, bytes: Uint8Array.of(1, 2, 3, 4) });
   expect(eight?.bytes).toHaveLength(8);
-  expect(packed === undefined ? [] : varintsOf(packed)).toEqual([5, 150]);
-  expect(varint === undefined ? [] : varintsOf(varint)).toEqual([300]);
+  expect(packed === undefined ? [] : varintsOf(packed, 2)).toEqual([5, 150]);
+  expect(varint === undefined ? [] : varintsOf(varint, 2)).toEqual([300]);
 });
 
 test('numbers are exact beyond 32 bits', () => {
   const [field] = readFields(Uint8Array.of(0x08, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x08));
   expect(field?.value).toBe(2 ** 52);
+});
+
+test('negative numbers are read as the int64 that they are, single or packed', () => {
+  const minusOne = [...Array<number>(9).fill(255), 1];
+  const minus300 = [0xd4, 0xfd, ...Array<number>(7).fill(255), 1];
+  const [single, packed] = readFields(Uint8Array.from([0x08, ...minusOne, 0x12, 20, ...minusOne, ...minus300]));
+  expect(single?.value).toBe(-1);
+  expect(packed === undefined ? [] : varintsOf(packed, 2)).toEqual([-1, -300]);
+});
+
+test('a negative length, a number of eleven bytes and more numbers than there may be are no protobuf', () => {
+  expect(() => [...readFields(Uint8Array.from([0x0a, ...Array<number>(9).fill(255), 1]))]).toThrow('a length');
+  expect(() => [...readFields(Uint8Array.from([0x08, ...Array<number>(11).fill(255), 1]))]).toThrow('10 bytes');
+  const [packed] = readFields(Uint8Array.of(0x0a, 3, 1, 2, 3));
+  expect(() => packed && varintsOf(packed, 2)).toThrow('at most 2');
 });
 
 test('text is UTF-8', () => {

@@ -236,7 +236,7 @@ describe('a model that is not whole is refused, naming the file:', () => {
   });
 
   test.skipIf(missing(GRAPH_MODEL))('a graph model where layers are expected', async () => {
-    await expect(openModel(GRAPH_MODEL)).rejects.toMatchObject({
+    await expect(loadLayersModel(GRAPH_MODEL)).rejects.toMatchObject({
       ...refusal,
       message: expect.stringContaining('a graph model'),
     });

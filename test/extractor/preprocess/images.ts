@@ -4,6 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { crc32, deflateSync } from 'node:zlib';
+import type { Pixels } from '../../../extractor/src/preprocess/pixels.ts';
 
 /** PNG colour types. */
 const COLOUR_TYPES = { gray: 0, rgb: 2, grayAlpha: 4, rgba: 6 } as const;
@@ -57,6 +58,18 @@ function exifOrientation(orientation: number): Buffer {
     `4d4d002a00000008000101120003000000010${orientation.toString(16).padStart(3, '0')}000000000000`,
     'hex',
   );
+}
+
+/** The generator of make_resize_goldens.py, step for step. */
+export function synthetic(width: number, height: number, channels: 1 | 3): Pixels {
+  let state = (width * 1000003 + height * 1009 + channels) >>> 0;
+  const data = new Uint8Array(width * height * channels);
+  for (let i = 0; i < data.length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    const value = state >>> 24;
+    data[i] = value < 40 ? 0 : value > 215 ? 255 : value;
+  }
+  return { data, width, height, channels };
 }
 
 /** Where the borrowed images are: beside the checkout, not part of it. */

@@ -1,0 +1,112 @@
+// Compares the features of a finished run with a reference, image by image: for `layertap certify`.
+import { join } from 'node:path';
+import { Refusal } from '../../../shared/src/errors.ts';
+import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
+import { readPart } from '../../../shared/src/part-reader.ts';
+import { type RunRecord, readReceipts, shardRange } from '../../../shared/src/run.ts';
+import type { Storage } from '../../../shared/src/storage.ts';
+import { decodeTensor, sizeOfShape } from '../../../shared/src/tensor.ts';
+import type { Features, Reference } from './reference.ts';
+
+export interface ImageComparison {
+  readonly sampleId: string;
+  readonly cosine: number;
+  readonly maxAbsDifference: number;
+}
+
+export interface Comparison {
+  readonly images: readonly ImageComparison[];
+  /** Images without a comparison, and why. */
+  readonly missing: readonly { readonly sampleId: string; readonly reason: string }[];
+  /** Largest absolute value of the reference over the compared images. */
+  readonly scale: number;
+}
+
+/** One part is in memory at a time. */
+export async function compareRun(storage: Storage, run: RunRecord, reference: Reference): Promise<Comparison> {
+  const column = onlyColumn(run, reference);
+  const images: ImageComparison[] = [];
+  const missing: { sampleId: string; reason: string }[] = [];
+  let scale = 0;
+  const manifest = openManifestReader(storage, run.runId);
+  for await (const receipt of readReceipts(storage, run)) {
+    const [file] = receipt.files;
+    if (file === undefined) throw new Error(`Expected a part in the receipt of shard ${receipt.shard}`);
+    const range = shardRange(run, receipt.shard);
+    const samples = manifest.read(range.first, range.rows);
+    let row = range.first;
+    for await (const batch of readPart(join(storage.root, file.path), file.format)) {
+      const field = batch.schema.fields.find(({ name }) => name === column);
+      const vector = batch.getChild(column);
+      if (field === undefined || vector === null) throw new Error(`Expected a column '${column}' in ${file.path}`);
+      const { data } = decodeTensor(field, vector);
+      const size = data.length / batch.numRows;
+      for (let index = 0; index < batch.numRows; index++, row++) {
+        const next = await samples.next();
+        if (next.done === true) throw new Error(`Expected row ${row} in the manifest`);
+        const { sampleId } = next.value;
+        const wanted = reference.featuresOf(next.value, row);
+        if (!vector.isValid(index)) {
+          missing.push({ sampleId, reason: String(batch.getChild('error_message')?.get(index) ?? 'no features') });
+        } else if (wanted === undefined) {
+          missing.push({ sampleId, reason: 'the reference has no row for it' });
+        } else {
+          scale = Math.max(scale, largest(wanted));
+          images.push({ sampleId, ...compareFeatures(data.subarray(index * size, (index + 1) * size), wanted) });
+        }
+      }
+    }
+  }
+  return { images, missing, scale };
+}
+
+function onlyColumn(run: RunRecord, reference: Reference): string {
+  const [column, ...others] = run.columns;
+  if (column === undefined || others.length > 0) {
+    throw new Refusal('bad-option', `Expected one column of features but these options give ${run.columns.length}`, {
+      hint: 'Certify one layer, with one pooling, at a time.',
+    });
+  }
+  const size = sizeOfShape(column.shape);
+  if (size !== reference.size) {
+    throw new Refusal(
+      'bad-option',
+      `Expected ${size} numbers a row, layer '${column.name}' of shape [${column.shape.join(', ')}], but the reference has ${reference.size}`,
+      { hint: 'Compare the same layer, with the same --pool, on both sides.' },
+    );
+  }
+  if (reference.aligned && reference.rows !== run.manifest.rows) {
+    throw new Refusal(
+      'bad-option',
+      `Expected one image per row of the reference (${reference.rows}) but received ${run.manifest.rows} images`,
+      { hint: 'Give --images as a list in the order of the rows, or a Parquet reference with a path column.' },
+    );
+  }
+  return column.name;
+}
+
+/** What is no number is as far away as can be: NaN must not pass as no difference. */
+export function compareFeatures(values: Float32Array, wanted: Features): Omit<ImageComparison, 'sampleId'> {
+  let dot = 0;
+  let squares = 0;
+  let wantedSquares = 0;
+  let difference = 0;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i] ?? Number.NaN;
+    const other = wanted[i] ?? Number.NaN;
+    dot += value * other;
+    squares += value * value;
+    wantedSquares += other * other;
+    const off = Math.abs(value - other);
+    if (!(off <= difference)) difference = Number.isNaN(off) ? Number.POSITIVE_INFINITY : off;
+  }
+  const norms = Math.sqrt(squares) * Math.sqrt(wantedSquares);
+  const cosine = norms === 0 ? Number(squares === wantedSquares) : dot / norms;
+  return { cosine: Number.isNaN(cosine) ? -1 : Math.min(1, cosine), maxAbsDifference: difference };
+}
+
+function largest(values: Features): number {
+  let result = 0;
+  for (const value of values) result = Math.max(result, Math.abs(value));
+  return result;
+}

@@ -1,0 +1,72 @@
+// The gate: when an engine's output of a layer counts as Keras' own. For the conformance run, its tests and its mutants.
+
+/** Per layer, over all photos. */
+export interface Distance {
+  /** The least cosine between a photo's output and its reference. */
+  readonly cosine: number;
+  /** Largest absolute difference ÷ largest absolute reference value of the layer. */
+  readonly relative: number;
+}
+
+/** How far Keras' own float32 lies from its float64: what no float32 engine can be asked to beat. */
+export type OwnDistance = Distance;
+
+export const LEAST_COSINE = 0.999999;
+export const LARGEST_RELATIVE = 1e-4;
+/** Times Keras' own distance from float64 that an engine may be away where that is more than the plain bounds. */
+export const OWN_DISTANCE_FACTOR = 3;
+
+/** Two photos that are more alike than this in every pair tell nothing: a layer that ignores the image would pass. */
+export const LARGEST_PHOTO_COSINE = 0.97;
+
+export interface GateVerdict {
+  readonly passed: boolean;
+  /** One sentence for a report where it failed. */
+  readonly reason: string | undefined;
+}
+
+/** @param values, reference both [rows, …shape] */
+export function distanceBetween(
+  values: Float32Array,
+  reference: Float32Array | Float64Array,
+  rows: number,
+): Distance | undefined {
+  if (values.length !== reference.length || values.length % rows !== 0) return undefined;
+  const size = values.length / rows;
+  let cosine = 1;
+  let difference = 0;
+  let scale = 0;
+  for (let row = 0; row < rows; row++) {
+    let dot = 0;
+    let valueSquares = 0;
+    let referenceSquares = 0;
+    for (let i = row * size; i < (row + 1) * size; i++) {
+      const value = values[i] ?? Number.NaN;
+      const wanted = reference[i] ?? Number.NaN;
+      dot += value * wanted;
+      valueSquares += value * value;
+      referenceSquares += wanted * wanted;
+      const off = Math.abs(value - wanted);
+      // A comparison with NaN is false: what isn't a number must not pass as no difference.
+      if (!(off <= difference)) difference = Number.isNaN(off) ? Number.POSITIVE_INFINITY : off;
+      scale = Math.max(scale, Math.abs(wanted));
+    }
+    const norms = Math.sqrt(valueSquares) * Math.sqrt(referenceSquares);
+    const rowCosine = norms === 0 ? Number(valueSquares === referenceSquares) : dot / norms;
+    if (!(rowCosine >= cosine)) cosine = Number.isNaN(rowCosine) ? -1 : rowCosine;
+  }
+  return { cosine, relative: scale === 0 ? (difference === 0 ? 0 : Number.POSITIVE_INFINITY) : difference / scale };
+}
+
+/** @param own where it has been measured: only a layer outside the plain bounds needs it */
+export function judge(distance: Distance, own?: OwnDistance): GateVerdict {
+  const allowedRelative = Math.max(LARGEST_RELATIVE, own === undefined ? 0 : OWN_DISTANCE_FACTOR * own.relative);
+  const allowedCosine = Math.min(LEAST_COSINE, own === undefined ? 1 : 1 - OWN_DISTANCE_FACTOR * (1 - own.cosine));
+  const problems = [
+    distance.cosine >= allowedCosine ? '' : `cosine ${distance.cosine.toFixed(7)} below ${allowedCosine.toFixed(7)}`,
+    distance.relative <= allowedRelative
+      ? ''
+      : `difference ${distance.relative.toExponential(1)} of the largest value, more than ${allowedRelative.toExponential(1)}`,
+  ].filter(problem => problem !== '');
+  return { passed: problems.length === 0, reason: problems.length === 0 ? undefined : problems.join(', ') };
+}

@@ -1,0 +1,66 @@
+// ONNX Runtime's sessions: the native library, a session on a model cut down to some tensors, and its input. The only
+// file that imports the library. For the onnx engine.
+import { dirname } from 'node:path';
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { Refusal } from '../../../shared/src/errors.ts';
+import type { TensorData } from '../../../shared/src/tensor.ts';
+import type { EngineOptions } from '../engine.ts';
+import { type OnnxFile, withOutputs } from '../models/onnx-file.ts';
+import type { OnnxImageInput } from '../models/onnx-input.ts';
+import { toChannelsFirst } from '../models/onnx-layout.ts';
+import { feedOf } from './onnx-values.ts';
+
+export type Runtime = typeof import('onnxruntime-node');
+
+/** @throws Refusal `engine-unavailable` */
+export async function loadRuntime(): Promise<Runtime> {
+  try {
+    return await import('onnxruntime-node');
+  } catch (cause) {
+    throw new Refusal('engine-unavailable', 'Expected the engine `onnx` to start but its native library did not load', {
+      hint: 'Install onnxruntime-node again (`npm install`); its library needs glibc.',
+      cause,
+    });
+  }
+}
+
+export interface SessionOptions extends EngineOptions {
+  /** Rewrites the graph to run faster. @default true */
+  readonly optimise?: false;
+}
+
+/**
+ * @param tensors names of tensors that nodes give: what a run can ask for
+ * @throws Refusal `model-unreadable`
+ */
+export async function createSession(
+  runtime: Runtime,
+  file: OnnxFile,
+  tensors: readonly string[],
+  { threads, optimise }: SessionOptions,
+): Promise<InferenceSession> {
+  // The model comes as bytes, so the runtime must be told where the files lie that hold its weights; it maps them.
+  const beside = { session: { model_external_initializers_file_folder_path: dirname(file.path) } };
+  const settings: InferenceSession.SessionOptions = {
+    // What ends the process: errors are thrown anyway, and nobody could act on its warnings.
+    logSeverityLevel: 4,
+    ...(threads !== undefined && { intraOpNumThreads: threads }),
+    ...(optimise === false && { graphOptimizationLevel: 'disabled' }),
+    ...(file.externalFiles.length > 0 && { extra: beside }),
+  };
+  try {
+    return await runtime.InferenceSession.create(withOutputs(file, tensors), settings);
+  } catch (cause) {
+    throw new Refusal('model-unreadable', `Expected a model that ONNX Runtime can load in ${file.path}`, { cause });
+  }
+}
+
+/** The batch as the model's input wants it. @param batch [rows, height, width, channels] */
+export function inputTensor(runtime: Runtime, input: OnnxImageInput, batch: TensorData): Tensor {
+  const [rows = 0, height = 0, width = 0, channels = 0] = batch.shape;
+  const values = input.isNchw ? toChannelsFirst(batch.data, rows, channels, height * width) : batch.data;
+  const dims = input.isNchw ? [rows, channels, height, width] : [rows, height, width, channels];
+  const { type, data } = feedOf(values, input.elementType);
+  // The constructor's overloads want one literal type each; type and data go together by construction.
+  return new runtime.Tensor(type as 'float32', data as Float32Array, dims);
+}

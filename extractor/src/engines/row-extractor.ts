@@ -1,0 +1,95 @@
+// An extractor over a function that runs one batch: probes shapes, splits batches for graphs that fix their rows. For graph engines.
+import { Refusal } from '../../../shared/src/errors.ts';
+import { type FeatureSpec, sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
+import type { Extractor, LoadOptions } from '../engine.ts';
+import { cutRows, joinRows, requireRows } from '../rows.ts';
+
+export interface GraphRunner {
+  /** One tensor per wanted layer, batch axis first. */
+  runOnce(batch: TensorData): Promise<readonly TensorData[]>;
+  /** How many rows the graph takes, where the file fixes that. */
+  readonly fixedRows: number | undefined;
+  close(): Promise<void>;
+}
+
+/**
+ * Finds the shapes by a run of zeros and gives the extractor; closes the runner where that fails.
+ * @throws Refusal `recipe-mismatch`, `unknown-layer`
+ */
+export async function openRowExtractor(runner: GraphRunner, options: LoadOptions): Promise<Extractor> {
+  let closed = false;
+  async function close(): Promise<void> {
+    if (closed) return;
+    closed = true;
+    await runner.close();
+  }
+  try {
+    const { rows, outputs } = await probe(runner, options);
+    const run = async (batch: TensorData): Promise<readonly TensorData[]> => {
+      if (closed) throw new Error('Expected an open extractor but it was closed');
+      requireRows(batch, options.inputShape);
+      return runRows(runner, batch, rows);
+    };
+    const warmUp = async (batch: number): Promise<void> => void (await run(zeros([batch, ...options.inputShape])));
+    return { inputShape: options.inputShape, outputs, run, warmUp, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function runRows(
+  runner: GraphRunner,
+  batch: TensorData,
+  fixedRows: number | undefined,
+): Promise<readonly TensorData[]> {
+  const rows = batch.shape[0] ?? 0;
+  if (fixedRows === undefined || fixedRows === rows) return runner.runOnce(batch);
+  const parts: (readonly TensorData[])[] = [];
+  for (let start = 0; start < rows; start += fixedRows) {
+    const outputs = await runner.runOnce(cutRows(batch, start, fixedRows));
+    parts.push(outputs.map(output => cutRows(output, 0, Math.min(fixedRows, rows - start))));
+  }
+  return (parts[0] ?? []).map((_, layer) => joinRows(parts.flatMap(part => part[layer] ?? [])));
+}
+
+/** How many rows a run takes, and the shapes it gives. Two rows show which axis is the batch. */
+async function probe(
+  runner: GraphRunner,
+  options: LoadOptions,
+): Promise<{ rows: number | undefined; outputs: FeatureSpec[] }> {
+  const { fixedRows } = runner;
+  try {
+    return { rows: fixedRows, outputs: await probeOutputs(runner, options, fixedRows ?? 2) };
+  } catch (cause) {
+    if (cause instanceof Refusal) throw cause;
+    // The input says that it takes any number, but some exporters write 1 into a reshape inside.
+    const outputs = fixedRows === undefined ? await probeOutputs(runner, options, 1).catch(() => undefined) : undefined;
+    if (outputs !== undefined) return { rows: 1, outputs };
+    const shape = options.inputShape.join(', ');
+    throw new Refusal('recipe-mismatch', `Expected an input that the layers can take but received [${shape}]`, {
+      hint: "Change the recipe's size; if the model takes none, its file may be damaged.",
+      cause,
+    });
+  }
+}
+
+async function probeOutputs(
+  runner: GraphRunner,
+  { inputShape, layers }: LoadOptions,
+  rows: number,
+): Promise<FeatureSpec[]> {
+  const outputs = await runner.runOnce(zeros([rows, ...inputShape]));
+  return outputs.map(({ shape: [first, ...shape] }, index) => {
+    const name = layers[index] ?? '';
+    if (first === rows) return { name, dtype: 'float32', shape };
+    const received = `[${[first, ...shape].join(', ')}] for ${rows}`;
+    throw new Refusal('unknown-layer', `Expected a layer with one row per image but '${name}' gives ${received}`, {
+      hint: 'Reshaped weights, shapes and the like are no features; take another layer.',
+    });
+  });
+}
+
+function zeros(shape: readonly number[]): TensorData {
+  return { dtype: 'float32', shape, data: new Float32Array(sizeOfShape(shape)) };
+}
