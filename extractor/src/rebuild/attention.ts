@@ -1,10 +1,11 @@
-// Attention layers of Keras 2 and 3, without masks: MultiHeadAttention, GroupedQueryAttention, Attention, AdditiveAttention.
+// Attention layers of Keras 2 and 3, without masks: MultiHeadAttention, GroupQueryAttention, Attention, AdditiveAttention.
 import type * as tf from '@tensorflow/tfjs';
 import type { JsonObject } from '../layer-graph.ts';
 import type { Tfjs } from '../tfjs.ts';
 import { bindArguments, isSlot } from './call-values.ts';
 import { booleanIn, numberIn, numbersOf, textIn } from './config-values.ts';
 import {
+  fromStart,
   type LayerCallContext,
   type LayerDefinition,
   type LayerDefinitions,
@@ -42,7 +43,7 @@ export const ATTENTION_LAYERS: LayerDefinitions = {
     const keySize = numberIn(config, 'key_dim', 1);
     return { query: heads, keyValue: heads, keySize, valueSize: numberIn(config, 'value_dim', keySize) };
   }),
-  GroupedQueryAttention: headedAttention(config => {
+  GroupQueryAttention: headedAttention(config => {
     const size = numberIn(config, 'head_dim', 1);
     const keyValue = numberIn(config, 'num_key_value_heads', 1);
     return { query: numberIn(config, 'num_query_heads', 1), keyValue, keySize: size, valueSize: size };
@@ -79,6 +80,7 @@ function headedAttention(headsOf: (config: JsonObject) => Heads): LayerDefinitio
     },
     outputShapes: (settings, inputs) => {
       const { query, value } = rolesOf(settings, inputs);
+      requireAllAxes(settings.config, query.length);
       const output = [...query.slice(0, -1), ...outputAxes(settings.config, query)];
       const scores = [query[0] ?? null, headsOf(settings.config).query, ...query.slice(1, -1), ...value.slice(1, -1)];
       return returnsScores(settings) ? [output, scores] : [output];
@@ -206,20 +208,27 @@ function rolesOf<T>(settings: LayerSettings, inputs: readonly T[]): Record<'quer
 }
 
 function unsupportedAttention(settings: LayerSettings): string | undefined {
-  const { config, className } = settings;
-  if (config.attention_axes !== null && config.attention_axes !== undefined) return 'attention over chosen axes';
+  const { config } = settings;
   if (typeof config.sliding_window === 'number') return 'attention in a sliding window';
-  const headed = className === 'MultiHeadAttention' || className === 'GroupedQueryAttention';
-  const named = headed ? bindArguments(settings, SIGNATURE) : settings.kwargs;
+  const named = isHeaded(settings) ? bindArguments(settings, SIGNATURE) : settings.kwargs;
   if (named.use_causal_mask === true || config.causal === true) return 'attention with a causal mask';
   return undefined;
 }
 
 function returnsScores(settings: LayerSettings): boolean {
   if (settings.kwargs.return_attention_scores === true) return true;
-  return (
-    settings.className.endsWith('HeadAttention') && settings.args[SIGNATURE.indexOf('return_attention_scores')] === true
-  );
+  return isHeaded(settings) && settings.args[SIGNATURE.indexOf('return_attention_scores')] === true;
+}
+
+function isHeaded({ className }: LayerSettings): boolean {
+  return className === 'MultiHeadAttention' || className === 'GroupQueryAttention';
+}
+
+/** Keras writes the axes once the layer is built, by default all between batch and channels. */
+function requireAllAxes(config: JsonObject, rank: number): void {
+  const axes = (numbersOf(config.attention_axes) ?? []).map(axis => fromStart(axis, rank));
+  if (axes.length === 0 || axes.length === rank - 2) return;
+  throw new Error(`Expected attention over all ${rank - 2} axes of tokens but received ${axes.join(', ')}`);
 }
 
 function isGated(config: JsonObject): boolean {

@@ -31,6 +31,16 @@ export function fillSlots<T>(value: CallValue, pick: (input: number) => T): Fill
   return value;
 }
 
+/** How often the call takes a tensor. */
+export function countSlots({ args, kwargs }: CallTemplate): number {
+  let count = 0;
+  fillSlots([args, kwargs], () => {
+    count++;
+    return null;
+  });
+  return count;
+}
+
 export interface CallTemplate {
   readonly args: readonly CallValue[];
   readonly kwargs: { readonly [name: string]: CallValue };

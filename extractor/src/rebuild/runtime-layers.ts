@@ -66,7 +66,6 @@ const RUNTIME_CLASSES: Readonly<Record<string, RuntimeClass>> = {
   },
   MaxPooling1D: pooling,
   MaxPooling2D: pooling,
-  MaxPooling3D: pooling,
   AveragePooling1D: pooling,
   AveragePooling2D: pooling,
   AveragePooling3D: pooling,

@@ -2,7 +2,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { JsonObject } from '../layer-graph.ts';
 import type { Tfjs } from '../tfjs.ts';
-import { booleanIn, pairsPerAxis, perAxis } from './config-values.ts';
+import { booleanIn, pairsPerAxis, perAxis, textIn } from './config-values.ts';
 import { type LayerDefinition, type LayerDefinitions, onlyInput, type Shape } from './layer-definition.ts';
 import { paddedShape, reducedShape } from './shapes.ts';
 
@@ -15,6 +15,7 @@ export const SPATIAL_LAYERS: LayerDefinitions = {
   GlobalMaxPooling1D: globalPooling((tf, x, axes, keep) => tf.max(x, axes, keep)),
   GlobalMaxPooling2D: globalPooling((tf, x, axes, keep) => tf.max(x, axes, keep)),
   GlobalMaxPooling3D: globalPooling((tf, x, axes, keep) => tf.max(x, axes, keep)),
+  MaxPooling3D: maxPooling3D(),
   ZeroPadding1D: padding(1),
   ZeroPadding2D: padding(2),
   ZeroPadding3D: padding(3),
@@ -36,6 +37,38 @@ function globalPooling(reduce: (tf: Tfjs, x: tf.Tensor, axes: number[], keep: bo
     call: ({ tf, settings, inputs }) => {
       const x = onlyInput(inputs);
       return reduce(tf, x, spatial(x.rank), keeps(settings.config));
+    },
+  };
+}
+
+/** By two poolings of images: wasm's own pooling of volumes takes everything below zero for zero. */
+function maxPooling3D(): LayerDefinition {
+  const geometry = (config: JsonObject): { window: readonly number[]; strides: readonly number[]; same: boolean } => {
+    const window = perAxis(config, 'pool_size', 3, 2);
+    const strides = config.strides === null ? window : perAxis(config, 'strides', 3, 2);
+    return { window, strides, same: textIn(config, 'padding', 'valid') === 'same' };
+  };
+  return {
+    outputShapes: ({ config }, inputs) => {
+      const { window, strides, same } = geometry(config);
+      const [batch = null, ...rest] = onlyInput(inputs);
+      const along = (size: number | null, axis: number): number | null =>
+        size === null ? null : Math.ceil((same ? size : size - (window[axis] ?? 1) + 1) / (strides[axis] ?? 1));
+      return [[batch, ...rest.slice(0, 3).map(along), rest[3] ?? null]];
+    },
+    call: ({ tf, settings, inputs }) => {
+      const x = onlyInput(inputs);
+      const { window, strides, same } = geometry(settings.config);
+      const [batch, depth, height, width, channels] = x.shape as [number, number, number, number, number];
+      const [deep = 1, tall = 1, wide = 1] = window;
+      const [stepDeep = 1, stepTall = 1, stepWide = 1] = strides;
+      const pad = same ? 'same' : 'valid';
+      const slices = x.reshape([batch * depth, height, width, channels]) as tf.Tensor4D;
+      const flat = tf.maxPool(slices, [tall, wide], [stepTall, stepWide], pad);
+      const [, rows, columns] = flat.shape;
+      const stacked = flat.reshape([batch, depth, rows * columns, channels]) as tf.Tensor4D;
+      const pooled = tf.maxPool(stacked, [deep, 1], [stepDeep, 1], pad);
+      return pooled.reshape([batch, pooled.shape[1], rows, columns, channels]);
     },
   };
 }

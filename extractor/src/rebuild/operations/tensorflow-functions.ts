@@ -18,6 +18,7 @@ const BINARY: Readonly<Record<string, string>> = {
   truediv: 'Divide',
   divide_no_nan: 'Divide',
   floordiv: 'FloorDivide',
+  floor_div: 'FloorDivide',
   floormod: 'Mod',
   mod: 'Mod',
   pow: 'Power',
