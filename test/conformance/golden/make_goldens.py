@@ -50,12 +50,15 @@ def draw_images(count, height, width, seed):
     return images
 
 
-def round_weights(model):
+def round_weights(keras, model):
     """To numbers that float16 holds: the files shrink by half in Git, and nothing else changes."""
     for variable in model.weights:
         value = np.asarray(variable)
         if value.dtype == np.float32:
             variable.assign(value.astype("float16").astype("float32"))
+    for layer in flat_layers(keras, model):
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # It computes with copies of its weights.
 
 
 def make(keras, name, build, suffixes):
@@ -68,7 +71,7 @@ def make(keras, name, build, suffixes):
     images = pixels.astype("float32") * np.float32(scale) + np.float32(offset)
     initialise(keras, model, SEED)
     settle_statistics(tf, keras, model, images[:STATISTICS_IMAGES])
-    round_weights(model)
+    round_weights(keras, model)
     compared = images[STATISTICS_IMAGES:]
     layers = [layer for layer in compared_layers(keras, model) if np.prod(one_shape(keras, model, layer, compared)) <= LARGEST_OUTPUT]
     outputs = [(layer.name, value) for layer, value in zip(layers, outputs_of(keras, model, layers, compared))]
