@@ -88,7 +88,7 @@ function matchingAncestors(leaf: KerasLeaf, before: readonly string[]): number {
 function commonSuffix(scopes: Scopes): number | undefined {
   const suffixes = [...scopes.keys()].map(scope => /_\d+$/.exec(scope)?.[0]);
   const [first] = suffixes;
-  return first === "" && suffixes.every(suffix => suffix === first) ? first.length : undefined;
+  return first === '' && suffixes.every(suffix => suffix === first) ? first.length : undefined;
 }
 
 /** As Keras itself loads: the n-th scope is that of the n-th layer with weights. Only for layers of one scope each. */
