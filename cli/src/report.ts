@@ -1,6 +1,7 @@
 // What a command says at its end about a run: what was written, rows, speed, seconds per stage, how to look at it.
 import { join, relative } from 'node:path';
 import { formatBytes } from '../../shared/src/byte-size.ts';
+import { explainWarning, WARNING_CODES } from '../../shared/src/feature-warnings.ts';
 import type { RunSummary } from '../../shared/src/finish-run.ts';
 import { STAGES } from '../../shared/src/receipt.ts';
 import type { RunRecord } from '../../shared/src/run.ts';
@@ -20,12 +21,16 @@ export function formatReport({ run, summary, out, json }: ReportOptions): string
   const failures = Object.entries(summary.failures).map(([code, count]) => `${count} ${code}`);
   // The guide is written when the run is done.
   const guide = summary.shards === run.shards ? `      How to read it: ${join(where, 'README.md')}` : '';
+  const warnings = WARNING_CODES.filter(code => (summary.warnings[code] ?? 0) > 0).map(
+    code => `  warning   ${summary.warnings[code]} features have ${explainWarning(code)}`,
+  );
   const stages = STAGES.map(stage => `${stage} ${summary.seconds[stage].toFixed(1)}`);
   return [
     '',
     `  written   ${summary.files} ${summary.files === 1 ? 'part' : 'parts'}, ${formatBytes(summary.bytes)}, in ${join(where, 'parts')}`,
     `  columns   ${columns.join(', ')}`,
     `  rows      ${summary.rows}: ${summary.ok} ok, ${summary.failed} failed${failures.length === 0 ? '' : ` (${failures.join(', ')})`}`,
+    ...warnings,
     `  speed     ${summary.imagesPerSecond.toFixed(1)} images/s on ${summary.engine} (${summary.wallSeconds.toFixed(1)} s of work)`,
     `  seconds   ${stages.join(', ')} (stages overlap and decode on several threads)`,
     '',

@@ -14,7 +14,10 @@ interface Landmarks {
   readonly lacks?: readonly string[];
 }
 
-/** Layer names of Keras 3; a `/` in those of Keras 2 reads as `_`. From the architectures' sources. */
+/**
+ * Layer names of Keras 3; a `/` in those of Keras 2 reads as `_`. EfficientNet, RegNet and ResNet-RS are not here: they
+ * scale their input by a Rescaling layer, which says more than a name.
+ */
 const LANDMARKS: Readonly<Record<string, Landmarks>> = {
   vgg16: { has: ['block1_conv1', 'block5_conv3'], lacks: ['block5_conv4'] },
   vgg19: { has: ['block1_conv1', 'block5_conv4'] },
@@ -37,6 +40,13 @@ const LANDMARKS: Readonly<Record<string, Landmarks>> = {
   densenet121: { has: ['pool4_bn', 'conv4_block24_concat'], lacks: ['conv4_block25_concat'] },
   densenet169: { has: ['pool4_bn', 'conv4_block32_concat'], lacks: ['conv4_block33_concat'] },
   densenet201: { has: ['pool4_bn', 'conv4_block48_concat'] },
+  nasnetmobile: { has: ['normal_conv_1_0', 'normal_concat_12'], lacks: ['normal_concat_13'] },
+  nasnetlarge: { has: ['normal_conv_1_0', 'normal_concat_18'] },
+  convnexttiny: { has: ['convnext_tiny_stage_3_block_2_layer_scale'] },
+  convnextsmall: { has: ['convnext_small_stage_3_block_2_layer_scale'] },
+  convnextbase: { has: ['convnext_base_stage_3_block_2_layer_scale'] },
+  convnextlarge: { has: ['convnext_large_stage_3_block_2_layer_scale'] },
+  convnextxlarge: { has: ['convnext_xlarge_stage_3_block_2_layer_scale'] },
 };
 
 /** Undefined for a model of another kind, or one whose layers have been renamed. */

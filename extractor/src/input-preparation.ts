@@ -5,11 +5,13 @@ export interface GraphPreparation {
   /** The first of them is named to the user. */
   readonly layers: readonly InputPreparation[];
   /** True where the model wants 0-255 pixels; undefined where nothing tells. */
-  readonly takesLevels: boolean | undefined;
+  readonly takesLevels: true | undefined;
   /** It subtracts a mean and divides by a deviation: doing so before it would be twice. */
   readonly isNormalizing: boolean;
 }
 
+/** A Rescaling of unknown numbers: it nearly always takes pixels, while a Normalization takes what it was adapted to. */
+const SCALES = 'scales its input';
 const PREPARING = ['Rescaling', 'Normalization'];
 /** Layers that leave the range of the values as it is and may stand before the preparation. */
 const PASSING = /^(Random\w+|Resizing|CenterCrop|Identity|Dropout|GaussianNoise)$/;
@@ -19,13 +21,23 @@ export function findPreparation(table: LayerTable): GraphPreparation | undefined
   const layers = table.preprocessing?.length ? table.preprocessing : preparingLayers(table);
   const [first] = layers;
   if (first === undefined) return undefined;
-  const classNames = layers.map(({ layer }) => classOf(table, layer));
   return {
     layers,
-    // A Rescaling layer nearly always takes pixels; a Normalization takes what it was adapted to.
-    takesLevels: first.takesLevels ?? (classNames[0] === 'Rescaling' ? true : undefined),
-    isNormalizing: classNames.includes('Normalization'),
+    takesLevels: takesLevels(first),
+    isNormalizing: layers.some(({ layer, does }) => does.includes('x - ') || classOf(table, layer) === 'Normalization'),
   };
+}
+
+/**
+ * By the first number of the form that all readers give it, `x * 0.003922`, `x / 255`, `(x - [123.7, …]) / std`: what is
+ * divided by 50 or more, or is centred on more than 2, is no value of about 1. Undefined where it doesn't tell.
+ */
+function takesLevels({ does }: InputPreparation): true | undefined {
+  if (does === SCALES) return true;
+  const [, operator, text] = /^\(?x ([*/-]) \[?(-?[\d.]+(?:e[+-]?\d+)?)/.exec(does) ?? [];
+  const number = Math.abs(Number(text));
+  const isLarge = operator === '*' ? number <= 1 / 50 : operator === '/' ? number >= 50 : number > 2;
+  return isLarge ? true : undefined;
 }
 
 /** Where the reader doesn't say: the layers of those classes in a row behind the only input. */
@@ -43,7 +55,7 @@ function preparingLayers({ layers }: LayerTable): readonly InputPreparation[] {
   }
   return found.map(({ name, className }) => ({
     layer: name,
-    does: className === 'Rescaling' ? 'scales its input' : 'normalises its input',
+    does: className === 'Rescaling' ? SCALES : 'normalises its input',
   }));
 }
 

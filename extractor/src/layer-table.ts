@@ -40,6 +40,4 @@ export interface InputPreparation {
   readonly layer: string;
   /** For people, such as `x / 255` or `(x - mean) / std`. */
   readonly does: string;
-  /** It wants pixel levels, 0 to 255: a Rescaling by less than 1/50, a Normalization by a mean above 2. @default the layer doesn't tell */
-  readonly takesLevels?: boolean;
 }

@@ -1,10 +1,10 @@
 // A model by address: downloaded once, checked against its digest, kept in the cache under it. For whoever opens a model.
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { publishFolder } from '../../setup/src/cache.ts';
 import { setupConfig } from '../../setup/src/config.ts';
 import { type DownloadOptions, download } from '../../setup/src/download.ts';
-import { describeError, Refusal } from '../../shared/src/errors.ts';
+import { Refusal } from '../../shared/src/errors.ts';
 import { isModelUrl, type ModelAddress, parseModelUrl } from './model-reference.ts';
 import { unzipModel } from './unzip-model.ts';
 
@@ -25,6 +25,8 @@ export interface LocatedModel {
 
 /** Written last: what lies beside it is whole and has the digest. */
 const MARKER = 'source.json';
+/** A folder that came as a .zip. */
+const UNPACKED = 'model';
 /** Larger than any model that a machine of today loads. */
 const MAX_BYTES = 20_000_000_000;
 const CONNECT_TIMEOUT_MS = 30_000;
@@ -40,19 +42,53 @@ export async function locateModel(reference: string, options: ModelDownloadOptio
   }
   const address = parseModelUrl(reference, options.sha256);
   const folder = join(options.cacheRoot ?? setupConfig().cacheRoot, 'models', address.sha256);
-  const zipped = address.fileName.toLowerCase().endsWith('.zip');
   try {
-    await publishFolder(folder, draft => fetchInto(draft, address, zipped, options), { marker: MARKER });
+    await publishFolder(folder, draft => fetchInto(draft, address, options), { marker: MARKER });
   } catch (error) {
     if (error instanceof Refusal) throw error;
-    throw new Refusal('model-unreadable', `Expected the model ${address.shown}: ${describeError(error)}`, {
-      hint: 'Nothing was kept. Compare the address and its sha256 with who published the model.',
+    // Not with its cause: a network library may quote the address with its secrets.
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Refusal('model-unreadable', reason, {
+      hint: 'Nothing was kept. Compare the address and its sha256 with what the publisher of the model says.',
     });
   }
-  return { path: zipped ? join(folder, 'model') : join(folder, MODEL_FILE(address)), url: address.shown };
+  return { path: join(folder, isZip(address) ? UNPACKED : address.fileName), url: address.shown };
 }
 
 /** `locateModel` for those who need the path alone. */
 export async function resolveModel(reference: string, options: ModelDownloadOptions = {}): Promise<string> {
   return (await locateModel(reference, options)).path;
+}
+
+async function fetchInto(draft: string, address: ModelAddress, options: ModelDownloadOptions): Promise<void> {
+  const { cacheRoot: _, ...downloadOptions } = options;
+  const target = join(draft, address.fileName);
+  const { bytes } = await download({
+    maxBytes: MAX_BYTES,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    ...downloadOptions,
+    ...requestOf(address),
+    target,
+    sha256: address.sha256,
+  });
+  if (isZip(address)) {
+    await unzipModel(target, join(draft, UNPACKED));
+    await rm(target);
+  }
+  await writeFile(join(draft, MARKER), `${JSON.stringify({ url: address.shown, bytes })}\n`);
+}
+
+/** fetch takes no user and password inside an address: they travel in a header. */
+function requestOf({ url }: ModelAddress): Pick<DownloadOptions, 'url' | 'headers'> {
+  const plain = new URL(url);
+  const { username, password } = plain;
+  if (username === '' && password === '') return { url };
+  plain.username = '';
+  plain.password = '';
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { url: plain.href, headers: { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` } };
+}
+
+function isZip({ fileName }: ModelAddress): boolean {
+  return fileName.toLowerCase().endsWith('.zip');
 }

@@ -60,13 +60,15 @@ export async function openModel(path: string): Promise<ModelFile> {
     if (await reader.recognises(path)) return reader.open(path);
   }
   throw new Refusal('model-unreadable', `Expected a model at ${path} but received ${await whatIsAt(path)}`, {
-    hint: 'Give a Keras model (.keras, .h5), a TensorFlow.js model (model.json or its folder), an ONNX file (.onnx), or null:SHAPE such as null:1280.',
+    hint: 'Give a Keras model (.keras, .h5), a TensorFlow.js model (model.json or its folder), a SavedModel (its folder), an ONNX file (.onnx), or null:SHAPE such as null:1280.',
   });
 }
 
 async function whatIsAt(path: string): Promise<string> {
   try {
-    return (await stat(path)).isDirectory() ? 'a folder without model.json' : 'a file of another format';
+    return (await stat(path)).isDirectory()
+      ? 'a folder without model.json or saved_model.pb'
+      : 'a file of another format';
   } catch (error) {
     return hasErrorCode(error, 'ENOENT') ? 'nothing: there is no such file' : 'something that cannot be read';
   }

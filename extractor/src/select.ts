@@ -34,7 +34,10 @@ function select(table: LayerTable, entry: string): readonly string[] {
   // An exact name always wins: a layer may be called `outputs` or hold a `*`.
   if (table.layers.some(layer => layer.name === entry)) return [entry];
   if (entry === 'outputs') return table.outputs;
-  const found = table.layers.filter(matcherOf(table, entry)).map(layer => layer.name);
+  const matching = table.layers.filter(matcherOf(table, entry));
+  // A pattern takes what can be had of what it matches; it is refused only where that is nothing.
+  const available = matching.filter(layer => layer.unsupported === undefined);
+  const found = (available.length > 0 ? available : matching).map(layer => layer.name);
   if (found.length === 0) throw unknownLayer(table, entry);
   return found;
 }

@@ -14,6 +14,8 @@ export interface RunSummary {
   readonly failed: number;
   /** Failed rows per error code. */
   readonly failures: Readonly<Record<string, number>>;
+  /** Feature vectors in which the range check found something, per warning code. */
+  readonly warnings: Readonly<Record<string, number>>;
   /** Rows over `wallSeconds`. */
   readonly imagesPerSecond: number;
   /** Time in which at least one shard was being worked on: pauses between a stop and a resume do not count. */
@@ -49,6 +51,7 @@ export async function finishRun(storage: Storage, run: RunRecord): Promise<RunSu
 export async function summarizeRun(storage: Storage, run: RunRecord): Promise<RunSummary> {
   const totals = { rows: 0, ok: 0, failed: 0, shards: 0, files: 0, bytes: 0 };
   const failures: Record<string, number> = {};
+  const warnings: Record<string, number> = {};
   const seconds = noSeconds();
   const workers = new Set<string>();
   const versions = new Map<string, Set<string>>();
@@ -61,6 +64,7 @@ export async function summarizeRun(storage: Storage, run: RunRecord): Promise<Ru
     totals.files += receipt.files.length;
     totals.bytes += receipt.files.reduce((sum, file) => sum + file.bytes, 0);
     for (const [code, count] of Object.entries(receipt.failures)) failures[code] = (failures[code] ?? 0) + count;
+    for (const [code, count] of Object.entries(receipt.warnings ?? {})) warnings[code] = (warnings[code] ?? 0) + count;
     for (const stage of STAGES) seconds[stage] += receipt.seconds[stage];
     workers.add(`${receipt.worker.host}/${receipt.worker.name}`);
     for (const [name, version] of Object.entries(receipt.versions)) {
@@ -73,6 +77,7 @@ export async function summarizeRun(storage: Storage, run: RunRecord): Promise<Ru
   return {
     ...totals,
     failures,
+    warnings,
     imagesPerSecond: wallSeconds > 0 ? totals.rows / wallSeconds : 0,
     wallSeconds,
     seconds,

@@ -25,6 +25,8 @@ export const ShardReceipt = z.strictObject({
   failed: z.int(),
   /** Failed rows per error code. */
   failures: z.record(z.string(), z.int()),
+  /** Feature vectors in which the range check found something, per warning code; receipts of old have none. */
+  warnings: z.record(z.string(), z.int()).optional(),
   files: z.array(PartFile),
   seconds: z.object({
     read: z.number(),

@@ -25,7 +25,7 @@ const KERAS_MODES = {
   graph: { scale: 1 },
 } as const satisfies Record<string, Omit<RecipeInput, 'width' | 'height'>>;
 
-/** Mode, default size, names: every architecture of keras.applications, in lower case. */
+/** Mode, default size, names: every architecture of keras.applications, in Keras 3 and Keras 2, in lower case. */
 const KERAS_ARCHITECTURES: readonly (readonly [keyof typeof KERAS_MODES, number, readonly string[]])[] = [
   ['caffe', 224, ['vgg16', 'vgg19', 'resnet50', 'resnet101', 'resnet152']],
   ['tf', 224, ['mobilenet', 'mobilenetv2', 'resnet50v2', 'resnet101v2', 'resnet152v2', 'nasnetmobile']],
@@ -34,6 +34,9 @@ const KERAS_ARCHITECTURES: readonly (readonly [keyof typeof KERAS_MODES, number,
   ['torch', 224, ['densenet121', 'densenet169', 'densenet201']],
   ['graph', 224, ['mobilenetv3small', 'mobilenetv3large', 'efficientnetb0', 'efficientnetv2b0']],
   ['graph', 224, ['convnexttiny', 'convnextsmall', 'convnextbase', 'convnextlarge', 'convnextxlarge']],
+  ['graph', 224, kerasNames('regnetx', '002 004 006 008 016 032 040 064 080 120 160 320')],
+  ['graph', 224, kerasNames('regnety', '002 004 006 008 016 032 040 064 080 120 160 320')],
+  ['graph', 224, kerasNames('resnetrs', '50 101 152 200 270 350 420')],
   ['graph', 240, ['efficientnetb1', 'efficientnetv2b1']],
   ['graph', 260, ['efficientnetb2', 'efficientnetv2b2']],
   ['graph', 300, ['efficientnetb3', 'efficientnetv2b3']],
@@ -44,6 +47,10 @@ const KERAS_ARCHITECTURES: readonly (readonly [keyof typeof KERAS_MODES, number,
   ['graph', 528, ['efficientnetb6']],
   ['graph', 600, ['efficientnetb7']],
 ];
+
+function kerasNames(family: string, sizes: string): readonly string[] {
+  return sizes.split(' ').map(size => `${family}${size}`);
+}
 
 /** How the image came into Keras: `load_img` resizes with nearest, `image_dataset_from_directory` without antialias. */
 const KERAS_LOADERS = { '': 'pillow:bilinear', '@load_img': 'pillow:nearest', '@dataset': 'tf:bilinear' } as const;

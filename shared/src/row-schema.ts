@@ -16,12 +16,16 @@ export const ROW_COLUMNS = [
   'error_message',
 ] as const;
 
-/** The frozen schema of a run's parts, with fingerprint, recipe and request in its metadata. */
-export function rowSchema(run: RunRecord): Schema {
+/**
+ * The frozen schema of a run's parts, with fingerprint, recipe (its quality is a field of it) and request in its metadata.
+ * @param versions of what made the part: engine, decoders and so on
+ */
+export function rowSchema(run: RunRecord, versions: Readonly<Record<string, string>> = run.versions): Schema {
   const metadata = new Map([
     ['layertap.fingerprint', run.fingerprint],
     ['layertap.recipe', JSON.stringify(run.request.recipe)],
     ['layertap.recipe_origin', run.request.recipeOrigin],
+    ['layertap.versions', JSON.stringify(versions)],
     ['layertap.request', JSON.stringify({ ...run.request, model: run.request.model.split(/[\\/]/).at(-1) })],
   ]);
   const fields = [

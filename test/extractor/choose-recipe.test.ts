@@ -53,7 +53,7 @@ describe('the recipe comes from', () => {
     const { recipe, origin, notes } = await choose(await bareModel(), '--scale', '0.5');
     expect(origin).toBe('flags');
     expect(recipe).toMatchObject({ width: 64, height: 64, scale: 0.5, channels: 'rgb' });
-    expect(notes).toEqual(['recipe from the flag --scale: 64x64 pillow:bilinear, rgb, x*0.5']);
+    expect(notes).toEqual(['recipe from the flag --scale: 64x64 pillow:bilinear, rgb, x/2']);
   });
 
   it('a preset', async () => {
@@ -105,6 +105,13 @@ describe('the recipe comes from', () => {
       /^recipe from the architecture, resnet50 of keras\.applications with ImageNet's 1000 classes \(as --recipe keras:resnet50\): 224x224/,
     );
   });
+});
+
+it('a Keras MobileNet with the head of ImageNet keeps the size that it was built for', async () => {
+  const layers = ['conv1', 'conv_dw_13', 'conv_pw_13', 'predictions'];
+  const { recipe, origin } = await choose(await modelIn({ layers, input: [128, 128, 3], output: [1000] }));
+  expect(origin).toBe('architecture');
+  expect(recipe).toMatchObject({ width: 128, height: 128, channels: 'rgb', scale: 1 / 127.5, mean: [1] });
 });
 
 describe('the order of the origins', () => {
@@ -254,10 +261,27 @@ describe('a graph that prepares its own input', () => {
     expect(twice.hint).toMatch(/^Give --mean 0 --std 1\./);
   });
 
-  it('says by its reader that it takes pixels', async () => {
-    const preprocessing = [{ layer: 'normalization', does: '(x - mean) / std', takesLevels: true }];
-    const { origin } = await choose(await modelIn({ layers: ['normalization:Normalization'], preprocessing }));
-    expect(origin).toBe('graph');
+  it.each([
+    ['x * 0.003922', 'graph'],
+    ['x * 0.007843 + -1', 'graph'],
+    ['x / 255', 'graph'],
+    ['x - [123.675, 116.28, 103.53]', 'graph'],
+    ['(x - [123.7, 116.3, 103.5]) / std', 'graph'],
+    ['(x - [0.485, 0.456, 0.406]) / std', 'recipe-missing'],
+    ['(x - mean) / std', 'recipe-missing'],
+    ['x * 2 + -1', 'recipe-missing'],
+  ])('that computes %s takes pixels where its numbers tell: %s', async (does, outcome) => {
+    const model = await modelIn({ layers: ['prepare', 'conv'], preprocessing: [{ layer: 'prepare', does }] });
+    const found = await choose(model).then(
+      ({ origin }) => origin,
+      refusal => refusal.code,
+    );
+    expect(found).toBe(outcome);
+  });
+
+  it("of ConvNeXt takes pixels, though its Normalization doesn't tell", async () => {
+    const layers = ['normalization:Normalization', 'convnext_tiny_stage_3_block_2_layer_scale'];
+    expect((await choose(await modelIn({ layers }))).origin).toBe('graph');
   });
 
   it('is missed with a warning, where the preset counts on it', async () => {

@@ -104,14 +104,28 @@ export function int64Tensor(name: string, values: readonly number[]): Uint8Array
   return tensor(name, [values.length], 7, new Uint8Array(BigInt64Array.from(values, BigInt).buffer));
 }
 
+/** A float32 tensor whose values lie in another file. @param entries such as location, offset, length */
+export function externalTensor(
+  name: string,
+  dims: readonly number[],
+  entries: Readonly<Record<string, string>>,
+): Uint8Array {
+  const data = Object.entries(entries).map(([key, value]) =>
+    encodeField(13, Buffer.concat([encodeField(1, text(key)), encodeField(2, text(value))])),
+  );
+  const sizes = dims.map(size => varintField(1, size));
+  return Buffer.concat([...sizes, varintField(2, 1), encodeField(8, text(name)), ...data, varintField(14, 1)]);
+}
+
 function tensor(name: string, dims: readonly number[], type: number, raw: Uint8Array): Uint8Array {
   const sizes = dims.map(size => varintField(1, size));
   return Buffer.concat([...sizes, varintField(2, type), encodeField(8, text(name)), encodeField(9, raw)]);
 }
 
-export function valueInfo(name: string, dims: readonly (number | null)[]): Uint8Array {
+/** @param elementType TensorProto.DataType: 1 is float32 */
+export function valueInfo(name: string, dims: readonly (number | null)[], elementType = 1): Uint8Array {
   const axes = dims.map(size => encodeField(1, size === null ? encodeField(2, text('open')) : varintField(1, size)));
-  const tensorType = Buffer.concat([varintField(1, 1), encodeField(2, Buffer.concat(axes))]);
+  const tensorType = Buffer.concat([varintField(1, elementType), encodeField(2, Buffer.concat(axes))]);
   return Buffer.concat([encodeField(1, text(name)), encodeField(2, encodeField(1, tensorType))]);
 }
 

@@ -2,6 +2,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { publishReceipt } from '../../services/worker/src/publish.ts';
 import { finishRun, type RunSummary, removeGarbage, summarizeRun } from '../../shared/src/finish-run.ts';
 import { readReceipts, receiptPath, SUMMARY_FILE } from '../../shared/src/run.ts';
 import { refusalOf } from '../support/refusal.ts';
@@ -11,6 +12,7 @@ import {
   publishPart,
   publishShard,
   publishShards,
+  receiptOf,
   type SmallRun,
 } from '../support/small-run.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -123,6 +125,19 @@ describe('the summary', () => {
         { name: 'avg_pool', shape: [16] },
       ],
     });
+  });
+
+  it('adds up the warnings, of receipts of before there were any too', async () => {
+    const small = await smallRun();
+    await publishShard(small, 0);
+    for (const shard of [1, 2]) {
+      const files = await publishPart(small, shard);
+      await publishReceipt(small.storage, small.run, {
+        ...receiptOf(small, shard, files),
+        warnings: { 'not-finite': 2 },
+      });
+    }
+    expect((await summaryOf(small)).warnings).toEqual({ 'not-finite': 4 });
   });
 
   it('leaves the pause between a stop and a resume out of the rate', async () => {

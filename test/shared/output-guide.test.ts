@@ -12,6 +12,7 @@ function summaryOf(run: RunRecord): RunSummary {
     ok: 8,
     failed: 2,
     failures: {},
+    warnings: {},
     imagesPerSecond: 1,
     wallSeconds: 10,
     seconds: noSeconds(),
@@ -42,7 +43,7 @@ describe('the README of an output', () => {
     expect(readme).toContain('| `block/conv` | 4 × 4 × 8 | float32 |');
     expect(readme).toContain('| `avg_pool` | 16 | float32 |');
     expect(readme).toContain('Model `/models/demo.json` on the engine `onnx`');
-    expect(readme).toContain('"resize":"bilinear"');
+    expect(readme).toContain('"resize":"pillow:bilinear"');
   });
 
   it('has a snippet for PyArrow, DuckDB, Polars and pandas in every format', () => {

@@ -1,7 +1,7 @@
 // layertap layers: what --layer can name in a model.
-import { resolve } from 'node:path';
 import type { LayerTable } from '../../../extractor/src/layer-table.ts';
 import { type ModelFile, openModel } from '../../../extractor/src/model.ts';
+import { resolveModel } from '../../../extractor/src/model-download.ts';
 import { describeError, Refusal } from '../../../shared/src/errors.ts';
 import { outputOptions } from '../../../shared/src/extract-options.ts';
 import { defineCommand } from '../command.ts';
@@ -14,7 +14,7 @@ export const layers = defineCommand({
   positionals: 'MODEL',
   options: outputOptions,
   async run({ options, positionals }): Promise<number> {
-    const model = await openModel(resolve(onlyPositional('layers', 'MODEL', positionals)));
+    const model = await openModel(await resolveModel(onlyPositional('layers', 'MODEL', positionals)));
     const table = await tableWithShapes(model);
     if (options.json) {
       process.stdout.write(
@@ -22,14 +22,18 @@ export const layers = defineCommand({
       );
       return 0;
     }
+    const hasUnsupported = table.layers.some(layer => layer.unsupported !== undefined);
     const rows = table.layers.map(layer => [
       String(layer.index),
       layer.name,
       layer.className,
       layer.outputShape.map(axis => axis ?? '?').join(' × '),
       String(layer.parameters),
+      ...(hasUnsupported ? [layer.unsupported ?? ''] : []),
     ]);
-    process.stdout.write(`${formatTable(['index', 'name', 'class', 'output shape', 'parameters'], rows)}\n`);
+    const titles = ['index', 'name', 'class', 'output shape', 'parameters'];
+    const marked = hasUnsupported ? [...titles, 'cannot be taken, since'] : titles;
+    process.stdout.write(`${formatTable(marked, rows)}\n`);
     return 0;
   },
 });

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { openModel } from '../../../extractor/src/model.ts';
+import { resolveModel } from '../../../extractor/src/model-download.ts';
 import { produce } from '../../../services/producer/src/produce.ts';
 import { prepareTensorFlow } from '../../../setup/src/tensorflow-library.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
@@ -68,8 +69,8 @@ async function requeue(
 
 /** Other bytes under the old name would give other numbers in the rows that are left. */
 async function checkModel(run: RunRecord): Promise<void> {
-  const { model: path, modelSha256 } = run.request;
-  const model = await openModel(path);
+  const { model: path, modelUrl, modelSha256 } = run.request;
+  const model = await openModel(await resolveModel(modelUrl ?? path));
   if (model.sha256 === modelSha256) return;
   throw new Refusal(
     'model-mismatch',

@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
 import { chooseRecipe } from '../../../extractor/src/choose-recipe.ts';
 import { openModel } from '../../../extractor/src/model.ts';
+import { resolveModel } from '../../../extractor/src/model-download.ts';
 import { isKerasFormat } from '../../../extractor/src/models/keras-formats.ts';
 import { selectLayers } from '../../../extractor/src/select.ts';
 import { openSource } from '../../../services/producer/src/source.ts';
@@ -41,7 +42,7 @@ export interface PlannedFit {
 }
 
 export async function planFit(options: FitOptions): Promise<PlannedFit> {
-  const model = await openModel(resolve(options.model));
+  const model = await openModel(await resolveModel(options.model));
   if (!isKerasFormat(model.format)) {
     throw new Refusal('model-unreadable', `Expected a Keras model to train but ${model.path} is ${model.format}`, {
       hint: 'Train .keras, .h5 or TensorFlow.js layers models; other formats hold no layers that can be trained: extract their features instead.',

@@ -62,6 +62,9 @@ async function probeGroup(
   const sessions = await openSessions(runtime, file, layers);
   try {
     const axes = channelAxes(file.graph);
+    if (sessions.open.length === 0) {
+      return layers.map(layer => describeLayer(layer, undefined, sessions.refused, sessions.refused));
+    }
     const shapes = inputShapes(file, name);
     for (const shape of shapes) {
       const first = await runSessions(sessions, file, shape).catch(() => undefined);
@@ -98,8 +101,7 @@ async function openSessions(runtime: Runtime, file: OnnxFile, layers: readonly s
       open.push({ session: await createSession(runtime, file, some, { optimise: false }), layers: some });
     } catch (error) {
       const isLast = some.length === 1 || tries >= MOST_SESSIONS;
-      if (isLast)
-        for (const layer of some) refused.set(layer, { reason: `the runtime cannot give it: ${describeError(error)}` });
+      if (isLast) for (const layer of some) refused.set(layer, { reason: reasonOf(error) });
       else waiting.push(...chunksOf(some, Math.ceil(some.length / 2)));
     }
   }
@@ -151,10 +153,16 @@ async function fetchDims(
   } catch (error) {
     const [layer, ...others] = layers;
     if (layer === undefined) return [];
-    if (others.length === 0) return [[layer, { reason: `the runtime cannot give it: ${describeError(error)}` }]];
+    if (others.length === 0) return [[layer, { reason: reasonOf(error) }]];
     const [left = [], right = []] = chunksOf(layers, Math.ceil(layers.length / 2));
     return [...(await fetchDims(session, feeds, left)), ...(await fetchDims(session, feeds, right))];
   }
+}
+
+function reasonOf(error: unknown): string {
+  // The refusal of a session names the file; what the runtime said stands behind it.
+  const said = error instanceof Refusal ? (error.cause ?? error) : error;
+  return `the runtime cannot give it: ${describeError(said).replace(/\s+/g, ' ').slice(0, 300)}`;
 }
 
 /** Without the batch axis, which must have the rows that were given. */

@@ -3,8 +3,9 @@ import type { InferenceSession } from 'onnxruntime-node';
 import { nearestNames, Refusal } from '../../../shared/src/errors.ts';
 import { type FeatureSpec, sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import type { Engine, EngineOptions, Extractor, LoadOptions } from '../engine.ts';
+import type { Layer } from '../layer-table.ts';
 import { type ChannelAxis, channelAxes } from '../models/onnx-channels.ts';
-import { type OnnxFile, readOnnxFile } from '../models/onnx-file.ts';
+import { readOnnxFile } from '../models/onnx-file.ts';
 import { type OnnxImageInput, requireImageInput } from '../models/onnx-input.ts';
 import { toChannelsLast } from '../models/onnx-layout.ts';
 import { describeGraph } from '../models/onnx-table.ts';
@@ -24,8 +25,10 @@ export async function openOnnxEngine(options: EngineOptions = {}): Promise<Engin
 
 async function loadOnnxExtractor(runtime: Runtime, options: LoadOptions, engine: EngineOptions): Promise<Extractor> {
   const file = await readOnnxFile(options.model);
-  requireTensors(file, options.layers);
+  const known = new Map(describeGraph(file.graph).layers.map(layer => [layer.name, layer] as const));
+  requireLayers(known, options.layers);
   const input = requireImageInput(file, options.layers, options.inputShape);
+  requireValues(known, options.layers);
   const tensors = options.layers.filter(name => name !== input.name);
   const session = tensors.length === 0 ? undefined : await createSession(runtime, file, tensors, engine);
   let runner: Runner = {
@@ -136,24 +139,23 @@ async function probeOutputs(runner: Runner, { inputShape, layers }: LoadOptions,
   });
 }
 
-/** Refuses (`unknown-layer`) a name that is no layer, or one whose values cannot be had. */
-function requireTensors(file: OnnxFile, layers: readonly string[]): void {
-  const known = new Map(describeGraph(file.graph).layers.map(layer => [layer.name, layer] as const));
+/** Refuses (`unknown-layer`) a name that is no layer. */
+function requireLayers(known: ReadonlyMap<string, Layer>, layers: readonly string[]): void {
+  const unknown = layers.find(name => !known.has(name));
+  if (unknown === undefined) return;
+  const nearest = nearestNames(unknown, [...known.keys()]).map(near => `'${near}'`);
+  throw new Refusal('unknown-layer', `Expected the name of a layer but received '${unknown}'`, {
+    hint: `The nearest names are ${nearest.join(', ')}; \`npx layertap layers MODEL\` lists all.`,
+  });
+}
+
+/** Refuses (`unknown-layer`) a layer whose values cannot be had. */
+function requireValues(known: ReadonlyMap<string, Layer>, layers: readonly string[]): void {
   for (const name of layers) {
-    const layer = known.get(name);
-    if (layer?.unsupported !== undefined) {
-      throw new Refusal(
-        'unknown-layer',
-        `Expected a layer whose values can be had but '${name}' cannot: ${layer.unsupported}`,
-        {
-          hint: 'Take another layer; `npx layertap layers MODEL` lists all.',
-        },
-      );
-    }
-    if (layer !== undefined) continue;
-    const nearest = nearestNames(name, [...known.keys()]).map(near => `'${near}'`);
-    throw new Refusal('unknown-layer', `Expected the name of a layer but received '${name}'`, {
-      hint: `The nearest names are ${nearest.join(', ')}; \`npx layertap layers MODEL\` lists all.`,
+    const reason = known.get(name)?.unsupported;
+    if (reason === undefined) continue;
+    throw new Refusal('unknown-layer', `Expected a layer whose values can be had but '${name}' cannot: ${reason}`, {
+      hint: 'Take another layer; `npx layertap layers MODEL` lists all.',
     });
   }
 }

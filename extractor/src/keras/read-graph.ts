@@ -179,7 +179,8 @@ class GraphBuilder {
     const path = prefix + spec.name;
     const model = containerOf(spec);
     if (model === undefined) {
-      const layer = this.addLayer(spec, prefix, normaliseConfig(spec.config));
+      const className = calledClass(spec.className, call, this.dialect);
+      const layer = this.addLayer({ ...spec, className }, prefix, normaliseConfig(spec.config));
       this.calls.push({ layer, ...call });
       const made = this.calls.length - 1;
       return Array.from({ length: call.outputs }, (_, output) => ({ call: made, output }));
@@ -208,6 +209,14 @@ class GraphBuilder {
     this.layerIndex.set(name, this.layers.length - 1);
     return this.layers.length - 1;
   }
+}
+
+/** Layers of Keras that take one list of tensors, and operations of the same name that take two tensors or constants. */
+const MERGING = new Set(['Add', 'Subtract', 'Multiply', 'Maximum', 'Minimum', 'Average', 'Dot']);
+
+/** Keras 3's .h5 files do not say whether a class is a layer or an operation: how it is called does. */
+function calledClass(className: string, { args }: Omit<LayerCall, 'layer'>, dialect: KerasDialect): string {
+  return dialect === 3 && MERGING.has(className) && !Array.isArray(args[0]) ? `keras.ops.${className}` : className;
 }
 
 /** A Sequential that names no input layer has its shape on the first layer, or on itself. */

@@ -8,6 +8,7 @@ import { columnValues, planColumns } from '../columns.ts';
 import { type Extractor, openEngine } from '../engine.ts';
 import { chooseEngine } from '../engine-choice.ts';
 import { openModel } from '../model.ts';
+import { resolveModel } from '../model-download.ts';
 import { requirePoolable } from '../poolable.ts';
 import { selectLayers } from '../select.ts';
 import { createCollector, type FeatureResult, type ImageFailure } from './feature-result.ts';
@@ -26,7 +27,7 @@ export interface OpenExtractorOptions {
 }
 
 export async function openExtractor(options: OpenExtractorOptions): Promise<Extractor> {
-  const model = await openModel(options.model);
+  const model = await openModel(await resolveModel(options.model));
   const layers = selectLayers(model.table, typeof options.layers === 'string' ? [options.layers] : options.layers);
   if (typeof options.layers === 'string' && layers.length !== 1) {
     throw new Refusal('unknown-layer', `Expected one layer but '${options.layers}' takes ${layers.length}`, {

@@ -6,6 +6,7 @@ import type { EngineName, Normalization } from '../../../shared/src/request.ts';
 import { chooseRecipe, completeRecipe } from '../choose-recipe.ts';
 import type { Extractor } from '../engine.ts';
 import { openModel } from '../model.ts';
+import { resolveModel } from '../model-download.ts';
 import type { ImageLimits } from '../preprocess.ts';
 import { extractImages, openExtractor } from './extract-images.ts';
 import type { FeatureResult } from './feature-result.ts';
@@ -90,7 +91,7 @@ export function features(
       hint: `Give a list to have them all: features(model, ['${layers}'], { pool: … }).`,
     });
   }
-  const recipe = once(() => findRecipe(model, options.recipe));
+  const recipe = once(async () => findRecipe(await resolveModel(model), options.recipe));
   let opening: Promise<Extractor> | undefined;
 
   async function call(given: ImageInput | readonly ImageInput[]): Promise<MaybeNull | Record<string, MaybeNull>> {

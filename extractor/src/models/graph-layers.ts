@@ -103,7 +103,7 @@ function reasons(
   }
   const anyBatch = graph.image.shape !== undefined && graph.image.shape[0] === null;
   return (node, shape) => {
-    const known = node.unsupported ?? needing.get(node.name) ?? inControlFlow.get(node.name);
+    const known = needing.get(node.name) ?? inControlFlow.get(node.name);
     if (known !== undefined) return known;
     if (NO_NUMBERS.test(node.op) || NO_NUMBER_TYPES.has(node.elementType ?? '')) return 'it gives no numbers';
     // A first axis that the file fixes, where the input's is open, is not the batch.

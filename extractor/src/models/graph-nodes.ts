@@ -25,8 +25,6 @@ export interface GraphNode {
   readonly elementType?: string;
   /** Number of values that it holds: a constant or a variable. @default it computes */
   readonly size?: number;
-  /** Why its values cannot be had. @default they can */
-  readonly unsupported?: string;
 }
 
 /** A graph with everything a runtime needs to run it on images. */

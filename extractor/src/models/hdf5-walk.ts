@@ -12,8 +12,8 @@ export interface WalkOptions {
   readonly without: readonly string[];
 }
 
-/** Groups in groups: Keras nests one or two a nested model. */
-const MAX_DEPTH = 64;
+/** Groups in groups: Keras nests two a nested model. A look at one takes time by the square of its depth. */
+const MAX_DEPTH = 32;
 
 /** What the content may take once unpacked: a zeroed or pruned model compresses far better than a trained one. */
 export const EXPANSION = { factor: 16, floorBytes: 64 * 2 ** 20 } as const;

@@ -1,12 +1,11 @@
 // Reads HDF5 files without trusting them: in a thread with a time limit and bounded memory, that dies with the file. For Keras' weights.
 import { open, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { Worker } from 'node:worker_threads';
-import { compiledUrl } from '../../../shared/src/compiled-url.ts';
-import { describeError, hasErrorCode, Refusal } from '../../../shared/src/errors.ts';
+import { hasErrorCode, Refusal } from '../../../shared/src/errors.ts';
 import type { Hdf5Group } from './hdf5-content.ts';
 import type { Hdf5Source } from './hdf5-library.ts';
-import type { Hdf5Message, Hdf5Task } from './hdf5-thread.ts';
+import type { Hdf5Task } from './hdf5-thread.ts';
+import { runHdf5Thread } from './hdf5-watch.ts';
 
 export interface Hdf5ReadOptions {
   /** Read the numbers too; without them only shapes, which is quick whatever the size. */
@@ -15,7 +14,7 @@ export interface Hdf5ReadOptions {
   readonly name?: string;
   /** Top-level groups that are left out. @default [] */
   readonly without?: readonly string[];
-  /** Time for the reading itself. @default 3 s and a second for every 10 MB */
+  /** Time of the processor for the reading itself. @default 3 s and a second for every 10 MB */
   readonly timeLimitMs?: number;
   /** Ends the reading early: the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
@@ -28,9 +27,6 @@ export type Hdf5Input =
 
 /** First bytes of an HDF5 file without a user block. */
 const SIGNATURE = Buffer.from('\x89HDF\r\n\x1a\n', 'latin1');
-
-/** Time that a thread gets to load the library; on a loaded machine it takes seconds. */
-const START_LIMIT_MS = 60_000;
 
 /** Above the library's own 16 MiB: one piece of a dataset, chunks of compressed ones, HDF5's caches. */
 const MEMORY_FLOOR_BYTES = 192 * 2 ** 20;
@@ -58,7 +54,7 @@ export async function readHdf5(input: Hdf5Input, options: Hdf5ReadOptions): Prom
     memoryBytes: Math.min(MEMORY_CEILING_BYTES, MEMORY_FLOOR_BYTES + 2 * fileBytes),
   };
   const limitMs = options.timeLimitMs ?? 3000 + fileBytes / 10_000;
-  const outcome = await runThread(task, limitMs, options.signal);
+  const outcome = await runHdf5Thread(task, limitMs, options.signal);
   if ('content' in outcome) return outcome.content;
   throw new Refusal('model-unreadable', `Expected a whole HDF5 file in ${name} but received ${outcome.failure}`, {
     hint: 'The file may be damaged: copy or save the model again.',
@@ -104,45 +100,4 @@ function refuseOtherFormats(start: Uint8Array, name: string, bytes: number): voi
       hint: 'Keras writes HDF5 as .h5 or .hdf5, and inside .keras archives; the file may be damaged or misnamed.',
     },
   );
-}
-
-type Outcome = { readonly content: Hdf5Group } | { readonly failure: string };
-
-/** One thread for one file. Whatever happens to it is an outcome; it has ended before the promise is settled. */
-async function runThread(task: Hdf5Task, limitMs: number, signal: AbortSignal | undefined): Promise<Outcome> {
-  const transferList = 'buffer' in task.source ? [task.source.buffer.buffer as ArrayBuffer] : [];
-  const worker = new Worker(compiledUrl('./hdf5-thread.ts', import.meta.url), {
-    workerData: task,
-    transferList,
-    // What the library prints when it aborts says nothing to a user.
-    stdout: true,
-    stderr: true,
-    resourceLimits: { maxOldGenerationSizeMb: 256 + Math.ceil((8 * task.fileBytes) / 2 ** 20), stackSizeMb: 4 },
-  });
-  let timer: NodeJS.Timeout | undefined;
-  let onAbort: (() => void) | undefined;
-  try {
-    return await new Promise<Outcome>((settle, reject) => {
-      const late = (ms: number): Outcome => ({
-        failure: `one that takes more than ${(ms / 1000).toFixed(1)} s to read`,
-      });
-      const watch = (ms: number): void => {
-        clearTimeout(timer);
-        timer = setTimeout(() => settle(late(ms)), ms);
-      };
-      onAbort = (): void => reject(signal?.reason);
-      signal?.addEventListener('abort', onAbort);
-      watch(START_LIMIT_MS);
-      worker.on('message', (message: Hdf5Message) => {
-        if (message === 'reading') watch(limitMs);
-        else settle(message);
-      });
-      worker.once('error', error => settle({ failure: `one that breaks the reader: ${describeError(error)}` }));
-      worker.once('exit', status => settle({ failure: `one that ends the reader with status ${status}` }));
-    });
-  } finally {
-    clearTimeout(timer);
-    if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort);
-    await worker.terminate();
-  }
 }

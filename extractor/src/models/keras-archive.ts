@@ -17,7 +17,7 @@ export interface KerasArchive {
   /** Text of metadata.json, which names the version of Keras; very early files have none. */
   readonly metadata: string | undefined;
   /**
-   * Reads model.weights.h5. Its checksum is checked where the numbers are read; shapes alone are read without it.
+   * Reads model.weights.h5, by default without the optimizer's state. Its checksum is checked where the numbers are read; shapes alone are read without it.
    * @throws Refusal `model-unreadable`
    */
   readWeights(options: Omit<Hdf5ReadOptions, 'name'>): Promise<Hdf5Group>;
@@ -72,7 +72,7 @@ async function readWeights(path: string, options: Omit<Hdf5ReadOptions, 'name'>)
     if (options.data) await checkStored(zip, entry);
     return { path, offset: fileDataStart, bytes: entry.uncompressedSize };
   });
-  return readHdf5(input, { ...options, name });
+  return readHdf5(input, { without: ['optimizer'], ...options, name });
 }
 
 /** Runs `read` on the open archive; an error's message, which completes "but received …", becomes the refusal's. */
@@ -101,14 +101,11 @@ async function withZip<T>(
 
 async function found(path: string, cause: unknown): Promise<string> {
   if (hasErrorCode(cause, 'ENOENT')) return 'no such file';
-  if (
-    await stat(path).then(
-      status => status.isDirectory(),
-      () => false,
-    )
-  )
-    return 'a folder';
-  return describeError(cause);
+  const isFolder = await stat(path).then(
+    status => status.isDirectory(),
+    () => false,
+  );
+  return isFolder ? 'a folder' : describeError(cause);
 }
 
 /** By name. yauzl refuses names that lead out of the archive. */

@@ -40,7 +40,7 @@ export const MODEL_GRAPH = 7;
 export const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12, valueInfo: 13, sparse: 15 } as const;
 
 /** Bounds what a damaged or hostile file can make of a few bytes; no model in use comes near. */
-const MOST_FIELDS = 500_000;
+const MOST_FIELDS = 200_000;
 const DEEPEST_GRAPH = 32;
 const MOST_NUMBERS = 4096;
 

@@ -95,7 +95,8 @@ function isOpen({ shape = [null, null, null, null], other }: OnnxTensor): boolea
   return other === undefined && shape.length === 4 && shape[1] === null && shape[3] === null;
 }
 
-function describeInput(input: OnnxTensor): string {
+/** Its kind and shape, for messages. */
+export function describeInput(input: OnnxTensor): string {
   if (input.other !== undefined) return `a ${input.other}`;
   return input.shape === undefined ? 'unknown shape' : `shape ${list(input.shape)}`;
 }

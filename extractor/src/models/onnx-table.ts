@@ -7,8 +7,8 @@ import { inputsBehind } from './onnx-dependencies.ts';
 import type { OnnxGraph, OnnxNode } from './onnx-graph.ts';
 import { imageInputs } from './onnx-input.ts';
 import { inputPreparation } from './onnx-preparation.ts';
-import { ELEMENT } from './onnx-tensor.ts';
-import type { OnnxShape, OnnxTensor } from './onnx-value-info.ts';
+import { unsupportedTensors } from './onnx-unsupported.ts';
+import type { OnnxShape } from './onnx-value-info.ts';
 
 export function describeGraph(graph: OnnxGraph): LayerTable {
   const axes = channelAxes(graph);
@@ -16,6 +16,7 @@ export function describeGraph(graph: OnnxGraph): LayerTable {
   const images = imageInputs(graph);
   const imageShapes = new Map(images.map(image => [image.name, image.shape] as const));
   const takeParameters = parameterCounter(graph);
+  const unsupported = unsupportedTensors(graph, behind, new Set(imageShapes.keys()));
   const isConstant = (name: string): boolean => behind.get(name)?.size === 0;
   const layerOf = (name: string, className: string): Pick<Layer, 'name' | 'className' | 'outputShape'> => ({
     name,
@@ -23,14 +24,15 @@ export function describeGraph(graph: OnnxGraph): LayerTable {
     outputShape: withoutBatch(imageShapes.get(name) ?? graph.known.get(name)?.shape, axes.get(name) === 'first'),
   });
   const inputs = graph.inputs.map((input, index): Layer => {
-    const reason = imageShapes.has(input.name) ? {} : { unsupported: 'it is an input of the model, but no image' };
-    return { index, ...layerOf(input.name, 'Input'), parameters: 0, inbound: [], ...reason };
+    const reason = unsupported.get(input.name);
+    const layer = { index, ...layerOf(input.name, 'Input'), parameters: 0, inbound: [] };
+    return reason === undefined ? layer : { ...layer, unsupported: reason };
   });
   const made = graph.nodes.flatMap(node =>
     node.outputs
       .filter(name => !isConstant(name))
       .map((name, position): Omit<Layer, 'index'> => {
-        const reason = whyUnsupported(node, graph.known.get(name), behind.get(name), imageShapes);
+        const reason = unsupported.get(name);
         return {
           ...layerOf(name, node.opType),
           parameters: position === 0 ? takeParameters(node) : 0,
@@ -51,31 +53,6 @@ export function describeGraph(graph: OnnxGraph): LayerTable {
     ...(modelName !== undefined && { modelName }),
     ...(preprocessing.length > 0 && { preprocessing }),
   };
-}
-
-/** Operators that give no tensor: sequences of them, or maps. */
-const SEQUENCES = new Set(
-  'SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceMap SplitToSequence'.split(' '),
-);
-const MAPS = new Set(['ZipMap']);
-/** Operators that give the size of a tensor. */
-const SIZES = new Set(['Shape', 'Size']);
-
-function whyUnsupported(
-  { opType }: OnnxNode,
-  known: OnnxTensor | undefined,
-  inputs: ReadonlySet<string> | undefined,
-  images: ReadonlyMap<string, unknown>,
-): string | undefined {
-  if (known?.other !== undefined) return `it gives a ${known.other}, no tensor`;
-  if (SEQUENCES.has(opType)) return 'it gives a sequence, no tensor';
-  if (MAPS.has(opType)) return 'it gives maps, no tensor';
-  if (known?.elementType === ELEMENT.string) return 'it gives strings, no numbers';
-  if (SIZES.has(opType)) return 'it gives the size of a tensor, no feature';
-  if (inputs === undefined) return undefined;
-  if (inputs.size > 1) return `it needs several inputs: ${[...inputs].map(name => `'${name}'`).join(', ')}`;
-  const [input = ''] = inputs;
-  return images.has(input) ? undefined : `it needs the input '${input}', which is no image`;
 }
 
 /** Parameters belong to the node that first takes them, also through nodes that only turn weights into others. */

@@ -1,7 +1,7 @@
 // saved_model.pb as far as this project reads it: signatures, nodes, functions. Field numbers: TensorFlow's saved_model.proto,
 // meta_graph.proto, graph.proto, node_def.proto, function.proto, attr_value.proto, tensor_shape.proto.
 import type { GraphShape } from './graph-nodes.ts';
-import { readFields, textOf, varintsOf, type WireField } from './protobuf.ts';
+import { readFields, textOf, type WireField } from './protobuf.ts';
 
 /** A NodeDef. */
 export interface NodeProto {
@@ -209,8 +209,9 @@ export function tensorOf(bytes: Uint8Array, most: number): { size: number; type:
       size = (shapeOf(field.bytes) ?? []).reduce<number>((product, axis) => product * (axis ?? 0), 1);
     else if (field.number === 4) content = field.bytes;
     else if (field.number === 5 && floats.length < most) floats.push(...float32Of(field.bytes.subarray(0, most * 4)));
+    // Ten bytes are the longest varint.
     else if (field.number === 7 && floats.length < most && field.bytes.length <= most * 10)
-      floats.push(...varintsOf(field));
+      floats.push(...int32Of(field));
   }
   if (size > most || size === 0) return { size, type };
   if (type === 1 && content.length === size * 4) return { size, type, values: float32Of(content) };
@@ -218,6 +219,22 @@ export function tensorOf(bytes: Uint8Array, most: number): { size: number; type:
   // Repeated values at the end are written once.
   if (last !== undefined) return { size, type, values: Array.from({ length: size }, (_, i) => floats[i] ?? last) };
   return { size, type };
+}
+
+/** A negative number is written as its complement to 2^64, which a double cannot hold: the lower 32 bits say it. */
+function int32Of({ whole, bytes }: WireField): number[] {
+  const values: number[] = [];
+  let [value, shift] = [0, 0];
+  // Not packed, there is one number behind the tag's byte.
+  for (const byte of bytes.length > 0 ? bytes : whole.subarray(1)) {
+    if (shift < 32) value |= (byte & 127) << shift;
+    shift += 7;
+    if (byte < 128) {
+      values.push(value);
+      [value, shift] = [0, 0];
+    }
+  }
+  return values;
 }
 
 function float32Of(bytes: Uint8Array): number[] {

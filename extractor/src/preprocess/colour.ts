@@ -30,17 +30,6 @@ function shareOf(a: number, b: number): number {
   return ((product >> 8) + product) >> 8;
 }
 
-/** Pixels without every `channels`-th byte: alpha is dropped, not blended, as convert('RGB') does. */
-export function dropAlpha(rgba: Uint8Array): Uint8Array {
-  const rgb = new Uint8Array((rgba.length / 4) * 3);
-  for (let from = 0, to = 0; to < rgb.length; from += 4, to += 3) {
-    rgb[to] = rgba[from] as number;
-    rgb[to + 1] = rgba[from + 1] as number;
-    rgb[to + 2] = rgba[from + 2] as number;
-  }
-  return rgb;
-}
-
 /** 16-bit grey as Pillow's "I;16" converts: cut off at 255, not scaled down. Native-endian bytes in, one byte each out. */
 export function clipWide(bytes: Uint8Array): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

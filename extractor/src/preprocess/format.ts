@@ -1,6 +1,7 @@
-// Which raster format some bytes are, by their signature: only these may reach the decoder, for prepare-image.ts.
+// Which raster format some bytes are, by their signature: only these may reach a decoder, for prepare-image.ts.
+import { BMP_HEADER_SIZES } from './bmp-header.ts';
 
-export const IMAGE_FORMATS = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const;
+export const IMAGE_FORMATS = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif', 'bmp'] as const;
 export type ImageFormat = (typeof IMAGE_FORMATS)[number];
 
 /**
@@ -16,7 +17,15 @@ export function sniffFormat(bytes: Uint8Array): ImageFormat | null {
   // 42 is classic TIFF, 43 BigTIFF.
   if (/^(II[*+]\0|MM\0[*+])/.test(head)) return 'tiff';
   if (head.slice(4, 8) === 'ftyp' && isAvif(bytes)) return 'avif';
+  if (head.startsWith('BM') && isBmp(bytes)) return 'bmp';
   return null;
+}
+
+/** Two letters are no signature: the size of the header behind them is one of few. */
+function isBmp(bytes: Uint8Array): boolean {
+  if (bytes.length < 18) return false;
+  const size = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(14, true);
+  return BMP_HEADER_SIZES.includes(size);
 }
 
 /** ISO base media: the first box is `ftyp` with a major brand, a version and the compatible brands. */

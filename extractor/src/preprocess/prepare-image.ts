@@ -2,12 +2,14 @@
 import type { SampleErrorCode } from '../../../shared/src/errors.ts';
 import type { Recipe } from '../../../shared/src/recipe.ts';
 import { DEFAULT_IMAGE_LIMITS, type ImageLimits, type PixelBudget, type PrepareResult } from '../preprocess.ts';
-import { dropAlpha, rgbToGray } from './colour.ts';
-import { decodeImage, readHeader } from './decode.ts';
+import { applyAlpha } from './alpha.ts';
+import { rgbToGray } from './colour.ts';
 import { sniffFormat } from './format.ts';
 import type { Pixels } from './pixels.ts';
+import { openImage } from './read-pixels.ts';
 import { resizeToInput } from './resize.ts';
 import { findDamage } from './structure.ts';
+import { findUnsupportedTiff } from './tiff-tags.ts';
 import { toTensor } from './to-tensor.ts';
 
 /** 8-bit pixels [height, width, channels] that somebody else has decoded; a fourth channel is alpha. */
@@ -30,15 +32,21 @@ export async function prepareImage(
     return failure('file-too-large', `${bytes.length} bytes are more than ${limits.maxBytes}`);
   }
   const format = sniffFormat(bytes);
-  if (format === null) return failure('unsupported-format', 'the bytes are no JPEG, PNG, WebP, GIF, TIFF or AVIF');
+  if (format === null) return failure('unsupported-format', 'the bytes are no JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP');
   const damage = findDamage(bytes, format);
   if (damage !== null) return failure('corrupt-image', damage);
-  const read = await readHeader(bytes, format, limits);
-  if (!read.ok) return read;
-  const giveBack = await budget?.take(read.header.width * read.header.height);
+  const unsupported = format === 'tiff' ? findUnsupportedTiff(bytes) : null;
+  if (unsupported !== null) return failure('unsupported-format', unsupported);
+  const opened = await openImage(bytes, format, recipe, limits);
+  if (!opened.ok) return opened;
+  const giveBack = await budget?.take(opened.value.width * opened.value.height);
   try {
-    const decoded = await decodeImage(bytes, format, read.header, recipe.exif, limits);
-    return decoded.ok ? preparePixels(decoded.pixels, recipe) : decoded;
+    const read = await opened.value.decode();
+    if (!read.ok) return read;
+    const { pixels, width, height, isInput } = read.value;
+    const source = recipe.channels === 'gray' ? toGray(pixels) : pixels;
+    const input = isInput ? source : resizeToInput(source, recipe);
+    return { ok: true, image: { values: toTensor(input, recipe), width, height } };
   } finally {
     giveBack?.();
   }
@@ -51,16 +59,14 @@ export function prepareRaw(pixels: RawPixels, recipe: Recipe): PrepareResult {
   if (data.length !== expected || expected === 0) {
     return failure('corrupt-image', `${data.length} bytes are not ${width}x${height} pixels of ${channels} channels`);
   }
-  if (channels === 4) return preparePixels({ data: dropAlpha(data), width, height, channels: 3 }, recipe);
-  return preparePixels({ data, width, height, channels }, recipe);
+  const opaque = applyAlpha({ data, width, height, channels }, recipe.alpha);
+  const source = recipe.channels === 'gray' ? toGray(opaque) : opaque;
+  return { ok: true, image: { values: toTensor(resizeToInput(source, recipe), recipe), width, height } };
 }
 
 /** Gray comes before the resize, which rounds to 8 bits: Pillow's convert('L').resize() in that order. */
-function preparePixels(pixels: Pixels, recipe: Recipe): PrepareResult {
-  const { width, height } = pixels;
-  const gray = recipe.channels === 'gray' && pixels.channels === 3;
-  const source: Pixels = gray ? { data: rgbToGray(pixels.data), width, height, channels: 1 } : pixels;
-  return { ok: true, image: { values: toTensor(resizeToInput(source, recipe), recipe), width, height } };
+function toGray({ data, width, height, channels }: Pixels): Pixels {
+  return { data: channels === 3 ? rgbToGray(data) : data, width, height, channels: 1 };
 }
 
 function failure(code: SampleErrorCode, message: string): PrepareResult {

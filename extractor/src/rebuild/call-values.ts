@@ -31,6 +31,16 @@ export function fillSlots<T>(value: CallValue, pick: (input: number) => T): Fill
   return value;
 }
 
+/** How often the call takes a tensor. */
+export function countSlots({ args, kwargs }: CallTemplate): number {
+  let count = 0;
+  fillSlots([args, kwargs], () => {
+    count++;
+    return null;
+  });
+  return count;
+}
+
 export interface CallTemplate {
   readonly args: readonly CallValue[];
   readonly kwargs: { readonly [name: string]: CallValue };
@@ -51,4 +61,17 @@ export function withoutRepeats(call: LayerCall): LayerCall {
     args: call.args.map(value => fillSlots(value, renumber) as CallValue),
     kwargs: fillSlots(call.kwargs, renumber) as LayerCall['kwargs'],
   };
+}
+
+/**
+ * The arguments by name: Keras' call signature gives the names of the positional ones.
+ * @throws Error for more positional arguments than names
+ */
+export function bindArguments(
+  { args, kwargs }: CallTemplate,
+  names: readonly string[],
+): { readonly [name: string]: CallValue } {
+  if (args.length > names.length)
+    throw new Error(`Expected at most ${names.length} arguments but received ${args.length}`);
+  return { ...Object.fromEntries(args.map((value, index) => [names[index] ?? '', value])), ...kwargs };
 }

@@ -57,15 +57,7 @@ function convolution(rank: 1 | 2): LayerDefinition {
       const [image, kernel] = [asImage(x, rank), asKernel(onlyInput(weights), rank)];
       const convolve = (part: tf.Tensor4D, filter: tf.Tensor4D): tf.Tensor4D =>
         tf.conv2d(part, filter, pair(geometry.strides, rank), padding, 'NHWC', pair(geometry.dilation, rank));
-      const y =
-        groups === 1
-          ? convolve(image, kernel)
-          : tf.concat(
-              zip(tf.split(image, groups, 3), tf.split(kernel, groups, 3)).map(([part, filter]) =>
-                convolve(part, filter),
-              ),
-              3,
-            );
+      const y = groups === 1 ? convolve(image, kernel) : convolveGroups(tf, image, kernel, groups, convolve);
       return finish(context, fromImage(y, rank));
     },
   };
@@ -90,10 +82,7 @@ function transposedConvolution(rank: 1 | 2): LayerDefinition {
       return [[...geometryOf(config, rank).kernel, filters, requireAxis(onlyInput(inputs), -1)], [filters]];
     },
     outputShapes: ({ config }, inputs) => [outputShape(config, onlyInput(inputs))],
-    unsupported: ({ config }) =>
-      perAxis(config, 'dilation_rate', rank, 1).some(rate => rate !== 1)
-        ? 'a dilated transposed convolution'
-        : undefined,
+    unsupported: ({ config }) => (isDilated(config, rank) ? 'a dilated transposed convolution' : undefined),
     call: context => {
       const { tf, settings, inputs, weights } = context;
       const geometry = geometryOf(settings.config, rank);
@@ -166,7 +155,23 @@ function separableConvolution(rank: 1 | 2): LayerDefinition {
   };
 }
 
-/** Dilation with strides is no operation of the runtimes; it goes by a kernel with zeros between its values. */
+/** Each group of input channels has filters of its own. */
+function convolveGroups(
+  tf: Tfjs,
+  x: tf.Tensor4D,
+  kernel: tf.Tensor4D,
+  groups: number,
+  convolve: (part: tf.Tensor4D, filter: tf.Tensor4D) => tf.Tensor4D,
+): tf.Tensor4D {
+  const filters = tf.split<tf.Tensor4D>(kernel, groups, 3);
+  const parts = tf.split<tf.Tensor4D>(x, groups, 3).flatMap((part, group) => {
+    const filter = filters[group];
+    return filter === undefined ? [] : [convolve(part, filter)];
+  });
+  return tf.concat(parts, 3);
+}
+
+/** No dilated depthwise kernel is known to every runtime: the image is taken apart into `rate` images per axis instead. */
 function depthwise(
   tf: Tfjs,
   x: tf.Tensor4D,
@@ -176,24 +181,19 @@ function depthwise(
   padding: Padding,
 ): tf.Tensor4D {
   const rates = pair(dilation, rank);
-  const steps = pair(strides, rank);
-  if (rates.every(rate => rate === 1)) return tf.depthwiseConv2d(x, kernel, steps, padding);
-  if (steps.every(step => step === 1)) return tf.depthwiseConv2d(x, kernel, 1, padding, 'NHWC', rates);
-  return tf.depthwiseConv2d(x, spread(tf, kernel, rates), steps, padding);
-}
-
-/** [h, w, in, out] with `rate − 1` zeros between neighbours along h and w. */
-function spread(tf: Tfjs, kernel: tf.Tensor4D, [down, across]: Pair): tf.Tensor4D {
-  const [height, width, channels, multiplier] = kernel.shape;
-  const apart = tf.pad(kernel.reshape([height, 1, width, 1, channels * multiplier]), [
-    [0, 0],
-    [0, down - 1],
-    [0, 0],
-    [0, across - 1],
-    [0, 0],
-  ]);
-  const whole = apart.reshape([height * down, width * across, channels, multiplier]) as tf.Tensor4D;
-  return tf.slice(whole, 0, [(height - 1) * down + 1, (width - 1) * across + 1, channels, multiplier]);
+  if (rates.every(rate => rate === 1)) return tf.depthwiseConv2d(x, kernel, pair(strides, rank), padding);
+  const pads = rates.map((rate, axis): Pair => {
+    const wide = padding === 'same' ? ((kernel.shape[axis] ?? 1) - 1) * rate : 0;
+    const before = Math.floor(wide / 2);
+    return [before, wide - before];
+  });
+  const crops = rates.map((rate, axis): Pair => {
+    const length = (x.shape[axis + 1] ?? 0) + (pads[axis]?.[0] ?? 0) + (pads[axis]?.[1] ?? 0);
+    return [0, (rate - (length % rate)) % rate];
+  });
+  const whole = pads.map(([before, after], axis): Pair => [before, after + (crops[axis]?.[1] ?? 0)]);
+  const parts = tf.depthwiseConv2d(tf.spaceToBatchND(x, rates, whole), kernel, 1, 'valid');
+  return tf.batchToSpaceND(parts, rates, crops);
 }
 
 /** Adds the bias and applies the activation. */
@@ -207,6 +207,10 @@ export function activate(tf: Tfjs, { config, dialect }: LayerSettings, x: tf.Ten
   const activation = activationOf(config.activation, dialect);
   if (activation === undefined) throw new Error('Expected an activation that Keras has');
   return activation.apply(tf, x);
+}
+
+function isDilated(config: JsonObject, rank: number): boolean {
+  return perAxis(config, 'dilation_rate', rank, 1).some(rate => rate !== 1);
 }
 
 function biasOf(config: JsonObject): readonly string[] {
@@ -280,11 +284,4 @@ function fromImage(y: tf.Tensor4D, rank: 1 | 2): tf.Tensor {
 function pair(numbers: readonly number[], rank: 1 | 2): Pair {
   const [first = 1, second = first] = numbers;
   return rank === 1 ? [first, first] : [first, second];
-}
-
-function zip<A, B>(a: readonly A[], b: readonly B[]): (readonly [A, B])[] {
-  return a.flatMap((value, index) => {
-    const other = b[index];
-    return other === undefined ? [] : [[value, other] as const];
-  });
 }

@@ -4,7 +4,7 @@ import { describeError, nearestNames, Refusal } from '../../../shared/src/errors
 import type { GraphLayer, LayerCall, LayerGraph, LayerWeights, TensorRef } from '../layer-graph.ts';
 import { tensorNames } from '../layer-names.ts';
 import { tfjs } from '../tfjs.ts';
-import { withoutRepeats } from './call-values.ts';
+import { countSlots, withoutRepeats } from './call-values.ts';
 import { booleanIn } from './config-values.ts';
 import { createKerasLayer } from './keras-layer.ts';
 import { createRuntimeLayer } from './runtime-layers.ts';
@@ -170,8 +170,10 @@ class ModelBuilder {
 function createLayer(layer: GraphLayer, call: LayerCall, inputs: readonly tf.SymbolicTensor[]): tf.layers.Layer {
   const trainable = booleanIn(layer.config, 'trainable', true);
   const shapes = inputs.map(tensor => tensor.shape);
+  // TensorFlow.js' own layers cannot be told to take one tensor twice.
+  const own = countSlots(call) === inputs.length ? createRuntimeLayer(layer, trainable, shapes) : undefined;
   return (
-    createRuntimeLayer(layer, trainable, shapes) ??
+    own ??
     createKerasLayer(layer.name, trainable, {
       className: layer.className,
       config: layer.config,

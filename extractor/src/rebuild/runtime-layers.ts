@@ -59,11 +59,13 @@ const RUNTIME_CLASSES: Readonly<Record<string, RuntimeClass>> = {
   ELU: { fields: [], exact: config => numberIn(config, 'alpha', 1) === 1 },
   Softmax: {
     fields: [],
-    exact: (config, inputs) => [-1, (inputs[0]?.length ?? 0) - 1].includes(numberIn(config, 'axis', -1)),
+    exact: (config, inputs) =>
+      [-1, (inputs[0]?.length ?? 0) - 1].includes(numbersOf(config.axis ?? -1)?.[0] ?? -1) &&
+      !Array.isArray(config.axis),
+    adapt: () => ({ axis: -1 }),
   },
   MaxPooling1D: pooling,
   MaxPooling2D: pooling,
-  MaxPooling3D: pooling,
   AveragePooling1D: pooling,
   AveragePooling2D: pooling,
   AveragePooling3D: pooling,

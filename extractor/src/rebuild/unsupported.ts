@@ -34,12 +34,13 @@ export function requireSupportedLayer(layer: GraphLayer): void {
 }
 
 /** Some layers can be rebuilt, but not in every way of calling them. @throws Refusal `model-unreadable` */
-export function requireSupportedCall(layer: GraphLayer, call: LayerCall): void {
-  for (const [name, value] of Object.entries(call.kwargs)) {
-    if (name.endsWith('mask') && hasSlot(value)) throw refusal(layer, `a call with \`${name}\``);
-    if (name === 'training' && value === true)
-      throw refusal(layer, 'a call with `training=True`, which is never the same twice');
+export function requireSupportedCall(layer: GraphLayer, { args, kwargs }: LayerCall): void {
+  for (const [name, value] of Object.entries(kwargs)) {
+    if (name.endsWith('mask') && hasSlot(value)) throw refusal(layer, `called with \`${name}\``);
   }
+  const { className, config, dialect } = layer;
+  const reason = LAYER_DEFINITIONS[className]?.unsupported?.({ className, config, dialect, args, kwargs });
+  if (reason !== undefined) throw refusal(layer, reason);
 }
 
 function refusal(layer: GraphLayer, reason: string): Refusal {

@@ -2,6 +2,7 @@
 // Its death is an event for the parent, not an outage: everything it holds can be made again.
 import { hostname } from 'node:os';
 import { describeError, Refusal, type RefusalCode } from '../../../shared/src/errors.ts';
+import { explainWarning, WARNING_CODES } from '../../../shared/src/feature-warnings.ts';
 import type { ShardJob } from '../../../shared/src/job.ts';
 import { type ManifestReader, openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { openRun, type RunRecord, readReceipt } from '../../../shared/src/run.ts';
@@ -12,6 +13,7 @@ import { type DecodePool, openDecodePool } from './decode-pool.ts';
 import { EngineProcessOptions } from './engine-process-options.ts';
 import { type HeldExtractor, openExtractorHolder } from './extractor-holder.ts';
 import { processShard } from './process-shard.ts';
+import type { ColumnWarnings } from './range-check.ts';
 import { type DecodedBatch, readShard } from './read.ts';
 import type { EngineMessage, FailureKind, ParentMessage, ShardMessage } from './worker-messages.ts';
 
@@ -32,6 +34,8 @@ const aborts = new Map<string, AbortController>();
 let pool: Promise<DecodePool> | undefined;
 let current: OpenedRun | undefined;
 let loadsTold = 0;
+/** Fingerprint, column and code of what was warned of: the receipts count, the log says it once. */
+const warningsTold = new Set<string>();
 /** Inference is one at a time: each task starts when the one before has ended. */
 let turn: Promise<unknown> = Promise.resolve();
 
@@ -103,13 +107,32 @@ async function workOn(message: ShardMessage, opened: OpenedShard, signal: AbortS
       extractor,
       storage,
       worker: { host: hostname(), name: options.name, pid: process.pid },
-      versions: { ...commonVersions(), ...versions },
+      // What can change a feature's last bits: layertap, Node, the decoders, the engine.
+      versions: { ...commonVersions(), ...(await versionsOfDecoders(run)), ...versions },
       signal,
+      onWarnings: warnings => tellWarnings(run, warnings),
       onBatch: (rows, failed, seconds) => send({ type: 'progress', out, runId, shard, attempt, rows, failed, seconds }),
     });
   } finally {
     await batches.return(undefined);
   }
+}
+
+function tellWarnings(run: RunRecord, warnings: readonly ColumnWarnings[]): void {
+  for (const { column, counts } of warnings) {
+    for (const code of WARNING_CODES) {
+      const key = JSON.stringify([run.fingerprint, column, code]);
+      if (counts[code] === undefined || warningsTold.has(key)) continue;
+      warningsTold.add(key);
+      send({ type: 'log', level: 'warn', message: `column '${column}' has ${explainWarning(code)}` });
+    }
+  }
+}
+
+/** The null engine looks at no image: it needs no decoder. */
+async function versionsOfDecoders(run: RunRecord): Promise<Readonly<Record<string, string>>> {
+  if (run.request.engine === 'null') return {};
+  return (await import('../../../extractor/src/preprocess/decode.ts')).decoderVersions();
 }
 
 /** Tells of each load: once per request, if all goes well. */

@@ -1,6 +1,7 @@
 // Holds the one warmed extractor of an engine process; loads another only when the request changes.
 import { type Extractor, openEngine } from '../../../extractor/src/engine.ts';
 import { openModel } from '../../../extractor/src/model.ts';
+import { resolveModel } from '../../../extractor/src/model-download.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { channelCount } from '../../../shared/src/recipe.ts';
 import type { RunRecord } from '../../../shared/src/run.ts';
@@ -44,7 +45,8 @@ export function openExtractorHolder(options: { readonly threads: number | undefi
 async function load(run: RunRecord, threads: number | undefined, loads: number): Promise<HeldExtractor> {
   const started = performance.now();
   const { request } = run;
-  const model = await openModel(request.model);
+  // The path is the producer's; a model with an address is in each machine's own cache, or comes there now.
+  const model = await openModel(await resolveModel(request.modelUrl ?? request.model));
   if (model.sha256 !== request.modelSha256) {
     throw new Refusal(
       'model-mismatch',
@@ -56,7 +58,7 @@ async function load(run: RunRecord, threads: number | undefined, loads: number):
   }
   const engine = await openEngine(request.engine, threads === undefined ? {} : { threads });
   const inputShape = [request.recipe.height, request.recipe.width, channelCount(request.recipe)];
-  const extractor = await engine.load({ model: request.model, layers: request.layers, inputShape });
+  const extractor = await engine.load({ model: model.path, layers: request.layers, inputShape });
   await extractor.warmUp(request.batch);
   return { extractor, versions: engine.versions(), seconds: (performance.now() - started) / 1000, loads };
 }

@@ -8,6 +8,7 @@ import type { Storage } from '../../../shared/src/storage.ts';
 import type { TensorData } from '../../../shared/src/tensor.ts';
 import { cpuName } from '../../../shared/src/versions.ts';
 import { openPart, publishReceipt } from './publish.ts';
+import { type ColumnWarnings, openRangeCheck, totalWarnings } from './range-check.ts';
 import type { DecodedBatch } from './read.ts';
 import { encodeRows } from './serialize.ts';
 
@@ -21,6 +22,8 @@ export interface ShardWork {
   readonly worker: ShardReceipt['worker'];
   readonly versions: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
+  /** What the range check found in the features of a whole shard, if anything. */
+  readonly onWarnings?: (warnings: readonly ColumnWarnings[]) => void;
   /** After each batch, with the counts of that batch. */
   readonly onBatch: (rows: number, failed: number, seconds: Readonly<Record<string, number>>) => void;
 }
@@ -28,11 +31,12 @@ export interface ShardWork {
 /** Returns the receipt that stands, which is another worker's when that one was first. */
 export async function processShard(work: ShardWork): Promise<ShardReceipt> {
   const { run, extractor, storage, signal } = work;
-  const schema = rowSchema(run);
+  const schema = rowSchema(run, work.versions);
   const columns = planColumns(
     run.request,
     extractor.outputs.map(({ shape }) => shape),
   );
+  const rangeCheck = openRangeCheck(run.columns);
   const seconds = noSeconds();
   const failures: Record<string, number> = {};
   const started = performance.now();
@@ -47,6 +51,8 @@ export async function processShard(work: ShardWork): Promise<ShardReceipt> {
       seconds.decode += batch.seconds.decode;
       const outputs = await timed(seconds, 'infer', () => inferBatch(extractor, batch));
       const features = await timed(seconds, 'pool', () => columns.map(column => columnValues(column, outputs)));
+      const present = batch.rows.map(({ failure }) => failure === undefined);
+      if (run.request.engine !== 'null') rangeCheck.add(batch.input, features, present);
       await timed(seconds, 'serialize', () => part.write(encodeRows(schema, run.columns, batch.rows, features)));
       for (const { failure } of batch.rows)
         if (failure !== undefined) failures[failure.code] = (failures[failure.code] ?? 0) + 1;
@@ -59,6 +65,8 @@ export async function processShard(work: ShardWork): Promise<ShardReceipt> {
     // Where another worker was first, its run may be finished: no part may appear in it any more.
     const standing = await readReceipt(storage, run, work.shard);
     if (standing !== undefined) return standing;
+    const warnings = rangeCheck.finish();
+    if (warnings.length > 0) work.onWarnings?.(warnings);
     const files = await timed(seconds, 'publish', () => part.publish());
     const failed = Object.values(failures).reduce((sum, count) => sum + count, 0);
     return await publishReceipt(storage, run, {
@@ -69,6 +77,7 @@ export async function processShard(work: ShardWork): Promise<ShardReceipt> {
       ok: rows - failed,
       failed,
       failures,
+      warnings: totalWarnings(warnings),
       files: [...files],
       seconds,
       totalSeconds: (performance.now() - started) / 1000,

@@ -1,78 +1,55 @@
-// Graph models on both TensorFlow.js engines: the contract, and the same numbers as TensorFlow in Python on real models.
-import { readFileSync } from 'node:fs';
+// Graph models on both TensorFlow.js engines: the contract, and the same numbers as TensorFlow in Python.
 import { describe, expect, test } from 'vitest';
-import { z } from 'zod';
-import type { Engine } from '../../../extractor/src/engine.ts';
 import { openTensorFlowEngine } from '../../../extractor/src/engines/tensorflow.ts';
 import { openWasmEngine } from '../../../extractor/src/engines/wasm.ts';
+import { tfjs } from '../../../extractor/src/tfjs.ts';
 import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
-import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import { MODELS, missing } from '../shared-material.ts';
+import { testEngine } from './engine-conformance.ts';
+import { expectGoldens, goldenInput, goldenPath, readGoldens } from './golden-layers.ts';
 
-const Golden = z.object({
-  models: z.array(
-    z.object({
-      model: z.string(),
-      inputShape: z.array(z.number()),
-      layers: z.array(
-        z.object({
-          name: z.string(),
-          shape: z.array(z.number()),
-          norm: z.number(),
-          step: z.number(),
-          samples: z.array(z.number()),
-        }),
-      ),
-    }),
-  ),
-});
-const { models } = Golden.parse(
-  JSON.parse(readFileSync(new URL('../models/golden/graph-models.json', import.meta.url), 'utf8')),
-);
 const tensorFlow = tensorFlowStatus();
+const SMALL = goldenPath('small-graph-model');
+const real = [
+  ['tfjs-graph-nsfw-mobilenet-v2-mid/model.json', [224, 224, 3]],
+  ['tfjs-graph-emotion/emotion.json', [64, 64, 1]],
+] as const;
 
 describe.each([
   ['tensorflow', openTensorFlowEngine, tensorFlow.available ? undefined : tensorFlow.reason],
   ['wasm', openWasmEngine, undefined],
-] as const)('the engine %s', (_name, open, absent) => {
-  test.skipIf(absent !== undefined || missing(MODELS)).each(models.map(golden => [golden.model, golden] as const))(
-    `gives the inner tensors that TensorFlow in Python gives for %s ${absent ?? ''}`,
-    async (model, golden) => {
-      const engine: Engine = await open();
-      const layers = golden.layers.map(layer => layer.name);
-      const extractor = await engine.load({ model: `${MODELS}/${model}`, layers, inputShape: golden.inputShape });
-      const outputs = await extractor.run(goldenInput(golden.inputShape));
-      await extractor.close();
-      golden.layers.forEach((expected, index) => {
-        const { shape = [], data = new Float32Array() } = outputs[index] ?? {};
-        expect(shape, expected.name).toEqual(expected.shape);
-        const received = Array.from(data).filter((_, position) => position % expected.step === 0);
-        expect(cosine(received, expected.samples), expected.name).toBeGreaterThanOrEqual(0.999999);
-        expect(norm(data) / expected.norm, expected.name).toBeCloseTo(1, 4);
-      });
-    },
-  );
-});
+] as const)('a graph model on %s', (name, open, absent) => {
+  describe.skipIf(absent !== undefined)(absent ?? 'as it is here', () => {
+    testEngine(`a graph model with control flow on ${name}`, {
+      open,
+      model: async () => SMALL,
+      inputShape: [12, 10, 3],
+      wrongInputShape: [12, 10, 1],
+      layers: [
+        ['pooled', [2]],
+        ['halves#1', [6, 5, 2]],
+        ['image', [12, 10, 3]],
+        ['relu', [6, 5, 2]],
+      ],
+      batchTolerance: 1e-5,
+      held: () => tfjs().memory().numTensors,
+    });
 
-/** Two images, as the script that made the goldens makes them. */
-function goldenInput(inputShape: readonly number[]): TensorData {
-  const shape = [2, ...inputShape];
-  const data = Float32Array.from({ length: sizeOfShape(shape) }, (_, i) => (((i * 7919) % 65521) % 256) / 255);
-  return { dtype: 'float32', shape, data };
-}
+    test('gives what TensorFlow gives, behind a loop and a branch too', async () => {
+      const goldens = readGoldens('small-graph-model.json')['small-graph-model'] ?? {};
+      expect(Object.keys(goldens)).toContain('pooled');
+      await expectGoldens(await open(), SMALL, goldens, goldenInput([12, 10, 3], 255));
+    });
 
-function norm(values: Float32Array): number {
-  return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
-}
+    test.skipIf(missing(MODELS)).each(real)('gives the inner tensors of %s as TensorFlow does', async (file, shape) => {
+      const goldens = readGoldens('graph-models.json')[file] ?? {};
+      expect(Object.keys(goldens).length).toBeGreaterThan(5);
+      await expectGoldens(await open(), `${MODELS}/${file}`, goldens, goldenInput(shape, 255));
+    });
 
-function cosine(a: readonly number[], b: readonly number[]): number {
-  if (a.length !== b.length) return Number.NaN;
-  let [product, sizeA, sizeB] = [0, 0, 0];
-  a.forEach((x, i) => {
-    const y = b[i] ?? Number.NaN;
-    product += x * y;
-    sizeA += x * x;
-    sizeB += y * y;
+    test('a layer of which no row belongs to an image is refused', async () => {
+      const loading = (await open()).load({ model: SMALL, layers: ['Mean'], inputShape: [12, 10, 3] });
+      await expect(loading).rejects.toMatchObject({ code: 'unknown-layer' });
+    });
   });
-  return product / Math.sqrt(sizeA * sizeB);
-}
+});

@@ -21,9 +21,9 @@ PIXELS = [[0, 0, 0], [255, 255, 255], [10, 128, 250], [201, 3, 77]]
 
 # Names that mark the end of a block or a stage; the many in between tell nothing more.
 LANDMARK = re.compile(
-    r"^(conv1|conv1_bn|post_bn|pool4_bn|conv_7b|top_conv|stem_conv|Conv_1|stem_conv1|predictions|head_dense|mixed\w+|conv_(dw|pw)_\d+"
-    r"|(expanded_conv_?\d*.|block_\d+_)(project|depthwise)|block\d+_(conv\d|sepconv2|\d+_mixed)|conv\d_block\d+_(0_bn|out|concat)"
-    r"|block\d\w(_dwconv2?)?_?(add|project_conv)|\w*stage_\d_block_\d+_layer_scale|(normal_concat|reduction_concat_reduce|normal_conv_1)_?\w*)$"
+    r"^(conv1|conv1_bn|post_bn|pool4_bn|conv_7b|top_conv|stem_conv|Conv_1|mixed\w+|conv_(dw|pw)_\d+"
+    r"|(expanded_conv_?\d*.|block_\d+_)project|expanded_conv.depthwise|block\d+_(conv\d|sepconv2|1_mixed)"
+    r"|conv2_block1_0_bn|conv4_block\d+_(out|concat)|\w*stage_3_block_\d_layer_scale|normal_concat_\d+|normal_conv_1_0)$"
 )
 
 

@@ -84,6 +84,23 @@ describe('layers may be', () => {
   });
 });
 
+describe('pooling', () => {
+  test('of several kinds gives a result each, and l2 scales them', async () => {
+    const model = await savedModel();
+    const pool = ['mean', 'max'] as const;
+    const result = await features(model, ['block_add', 'scores'], { ...options, pool, normalize: 'l2' })(photo());
+    expect(Object.keys(result)).toEqual(['block_add@mean', 'block_add@max', 'scores']);
+    for (const { data } of Object.values(result)) expect(Math.hypot(...data)).toBeCloseTo(1, 6);
+  });
+
+  test('of several kinds needs a list of layers', async () => {
+    const model = await savedModel();
+    expect(() => features(model, 'pool', { ...options, pool: ['mean', 'max'] })).toThrow(
+      'Expected one pooling for one layer',
+    );
+  });
+});
+
 describe('the recipe', () => {
   test('is taken from beside the model, or from a file', async () => {
     const model = await savedModel();
@@ -93,6 +110,20 @@ describe('the recipe', () => {
     expect((await features(dirname(model), 'pool', { engine: 'wasm' })(photo())).data).toEqual(expected.data);
     const file = join(dirname(model), 'model.recipe.json');
     expect((await features(model, 'pool', { engine: 'wasm', recipe: file })(photo())).data).toEqual(expected.data);
+  });
+
+  test('may be a preset, and an object may leave the size to the model', async () => {
+    const model = await savedModel();
+    const whole = { width: 10, height: 12, scale: 1 / 127.5, mean: 1 };
+    const expected = await features(model, 'pool', { engine: 'wasm', recipe: whole })(photo());
+    const preset = features(model, 'pool', { engine: 'wasm', recipe: 'keras:mobilenet' });
+    expect((await preset(photo())).data).toEqual(expected.data);
+    const sizeless = features(model, 'pool', { engine: 'wasm', recipe: { scale: 1 / 127.5, mean: 1 } });
+    expect((await sizeless(photo())).data).toEqual(expected.data);
+    await expect(features(model, 'pool', { engine: 'wasm', recipe: 'keras:mobilnet' })(photo())).rejects.toMatchObject({
+      code: 'bad-option',
+      hint: expect.stringContaining('keras:mobilenet'),
+    });
   });
 
   test('is asked for where there is none, but not for tensors', async () => {

@@ -75,7 +75,7 @@ describe('the layers of an ONNX file', () => {
       undefined,
       undefined,
       undefined,
-      'it gives the size of a tensor, no feature',
+      'it is made of sizes alone, no feature',
       'it gives a sequence, no tensor',
     ]);
     expect(selectLayers(model.table, ['245', '3', 'b:2'])).toEqual(['245', 'b:2']);

@@ -36,6 +36,24 @@ describe('toTensor', () => {
     });
   }
 
+  it.each([
+    { channels: 'rgb', pixels: 3 },
+    { channels: 'bgr', pixels: 3 },
+    { channels: 'rgb', pixels: 1 },
+    { channels: 'bgr', pixels: 1 },
+    { channels: 'gray', pixels: 1 },
+  ] as const)('gives float pixels the same values as whole ones, $pixels channels as $channels', given => {
+    const recipe = Recipe.parse({ width: 16, height: 16, ...RECIPES.torch, channels: given.channels });
+    const whole = { data: every.data.subarray(0, 256 * given.pixels), width: 16, height: 16, channels: given.pixels };
+    expect(toTensor({ ...whole, data: Float32Array.from(whole.data) }, recipe)).toEqual(toTensor(whole, recipe));
+  });
+
+  it('rounds float pixels to no level', () => {
+    const half = { data: Float32Array.of(0.5, 127.25, 260), width: 1, height: 1, channels: 3 } as const;
+    const values = toTensor(half, Recipe.parse({ width: 1, height: 1, scale: 2, mean: 1 }));
+    expect(Array.from(values)).toEqual([0, 253.5, 519]);
+  });
+
   it('gives NaN for no pixel value', () => {
     const recipe = Recipe.parse({ width: 16, height: 16, ...RECIPES.torch });
     expect(toTensor(every, recipe).some(Number.isNaN)).toBe(false);

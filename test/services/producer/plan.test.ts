@@ -72,7 +72,8 @@ describe('planRun', () => {
     ['null:8', 512, 64, 8],
     ['null:8', 3, 32, 1],
   ])('cuts %s × %d images into shards of %d', async (model, rows, shardSize, shards) => {
-    const { run } = await plan(await placeOf(rows), '--model', model, '--size', '4x4', '--scale', '1');
+    const flags = ['--model', model, '--size', '4x4', '--scale', '1', '--max-output', 'none'];
+    const { run } = await plan(await placeOf(rows), ...flags);
     expect([run.shardSize, run.shards]).toEqual([shardSize, shards]);
   });
 
@@ -84,7 +85,54 @@ describe('planRun', () => {
       ['predictions', [10]],
       ['conv4', [96]],
     ]);
-    expect(notes.join('\n')).toMatch(/engine wasm: .*\nrecipe from sidecar: \{/);
+    expect(notes.join('\n')).toMatch(
+      /engine wasm: .*\nrecipe from the sidecar model\.recipe\.json: 64x64 pillow:bilinear, rgb, x\/127\.5 - 1/,
+    );
+  });
+
+  it('has a column for each pooling and layer, and leaves the predictions as they are', async () => {
+    const flags = ['--model', DEMO_MODEL, '--engine', 'wasm', '--layer', 'conv4', '--with-predictions'];
+    const options = ['--pool', 'mean+max', '--pool', 'grid:2x2', '--normalize', 'l2', '--dtype', 'float16'];
+    const { run } = await plan(await placeOf(2), ...flags, ...options);
+    expect(run.columns).toEqual([
+      { name: 'conv4@mean+max', dtype: 'float16', shape: [192] },
+      { name: 'conv4@grid:2x2', dtype: 'float16', shape: [2, 2, 96] },
+      { name: 'predictions', dtype: 'float16', shape: [10] },
+    ]);
+    expect(run.request).toMatchObject({
+      layers: ['conv4', 'predictions'],
+      predictions: ['predictions'],
+      pool: ['mean+max', 'grid:2x2'],
+      normalize: 'l2',
+      dtype: 'float16',
+    });
+  });
+
+  it('refuses a pooling that does not fit a layer, naming layer and shape, but for the predictions', async () => {
+    const place = await placeOf(2);
+    const flags = ['--model', DEMO_MODEL, '--engine', 'wasm', '--with-predictions', '--layer'];
+    const { message } = await refusalOf(() => plan(place, ...flags, 'conv4', '--pool', 'cls'), 'bad-option');
+    expect(message).toMatch(
+      /fits layer 'conv4' of shape \[\d+, \d+, 96\] but received cls: it takes \[tokens, channels\]/,
+    );
+    await plan(place, ...flags, 'features', '--pool', 'cls');
+  });
+
+  it('refuses an output that is larger than allowed, or than the disk, and leaves nothing', async () => {
+    const place = await placeOf(1000);
+    const limited = await refusalOf(() => plan(place, '--max-output', '100kB'), 'output-unwritable');
+    expect(limited.message).toBe(
+      'Expected room for about 332.0 kB of features of 1000 images but --max-output allows 100.0 kB',
+    );
+    expect(limited.hint).toContain('--dtype float16');
+    // 1000 rows of 10 TB.
+    const model = ['--model', 'null:2500000000000', '--size', '4x4', '--scale', '1'];
+    const full = await refusalOf(() => plan(place, ...model), 'output-unwritable');
+    expect(full.message).toMatch(/about 10\.0 PB of features of 1000 images but the file system of '.*' has .* free/);
+    expect(
+      await readdir(place.out, { recursive: true }).then(paths => paths.filter(path => path.includes('.'))),
+    ).toEqual([]);
+    await plan(place, ...model, '--max-output', 'none');
   });
 
   it('asks for the engine to be prepared only when the request is sound', async () => {

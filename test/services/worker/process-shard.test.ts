@@ -12,7 +12,7 @@ import { type DecodedBatch, readShard } from '../../../services/worker/src/read.
 import { fingerprintOf } from '../../../shared/src/fingerprint.ts';
 import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { openManifestWriter } from '../../../shared/src/manifest-writer.ts';
-import { readPart } from '../../../shared/src/part-reader.ts';
+import { readPart, readPartSchema } from '../../../shared/src/part-reader.ts';
 import type { ShardReceipt } from '../../../shared/src/receipt.ts';
 import { Recipe } from '../../../shared/src/recipe.ts';
 import { createRun, type RunRecord, readReceipt } from '../../../shared/src/run.ts';
@@ -264,6 +264,72 @@ describe('a shard', () => {
         expect(value).toBeCloseTo(numbers(row.means)[channel] ?? Number.NaN, 3);
       });
     }
+  });
+
+  it('writes a column for each pooling, in the type of the request', async () => {
+    const plain = await imageRun();
+    const images = await imageRun({
+      pool: ['mean', 'grid:2x3'],
+      normalize: 'l2',
+      dtype: 'float16',
+      predictions: ['means'],
+    });
+    const columns = [
+      { ...MEANS, dtype: 'float16' as const, shape: [3] },
+      { name: 'pixels@mean', dtype: 'float16' as const, shape: [3] },
+      { name: 'pixels@grid:2x3', dtype: 'float16' as const, shape: [2, 3, 3] },
+    ];
+    const run = { ...images.run, columns };
+    const rows = await rowsIn(images, await work({ ...images, run }, 0), 'parquet');
+    const expected = await rowsIn(plain, await work(plain, 0), 'parquet');
+    const ok = rows.flatMap((row, index) => (row.status === 'ok' ? [[row, expected[index]] as const] : []));
+    expect(ok.length).toBeGreaterThan(5);
+    for (const [row, full] of ok) {
+      const means = numbers(full?.means);
+      const length = Math.hypot(...means);
+      numbers(row.means).forEach((value, i) => {
+        expect(value).toBeCloseTo(means[i] ?? Number.NaN, 0);
+      });
+      numbers(row['pixels@mean']).forEach((value, i) => {
+        expect(value).toBeCloseTo((means[i] ?? Number.NaN) / length, 3);
+      });
+      expect(Math.hypot(...numbers(row['pixels@grid:2x3']))).toBeCloseTo(1, 2);
+    }
+  });
+
+  it('names in each part the versions that made it, beside the recipe', async () => {
+    const images = await imageRun();
+    for (const file of (await work(images, 0)).files) {
+      const { metadata } = await readPartSchema(join(images.storage.root, file.path), file.format);
+      expect(JSON.parse(metadata.get('layertap.versions') ?? '')).toEqual({ engine: '1' });
+      expect(JSON.parse(metadata.get('layertap.recipe') ?? '')).toMatchObject({ quality: 'exact', scale: 1 });
+    }
+  });
+
+  it('counts in its receipt what looks wrong in its features, and tells of it once', async () => {
+    const images = await imageRun();
+    const told: unknown[] = [];
+    const sound = await work(images, 0, { onWarnings: warnings => told.push(...warnings) });
+    expect([sound.warnings, told]).toEqual([{}, []]);
+    const broken = channelMeans();
+    const run = broken.run.bind(broken);
+    const extractor = {
+      ...broken,
+      async run(input: TensorData): Promise<readonly TensorData[]> {
+        const [means, pixels] = await run(input);
+        if (means === undefined || pixels === undefined) throw new Error('two layers');
+        return [
+          { ...means, data: means.data.map(() => 0.5) },
+          { ...pixels, data: pixels.data.map(() => Number.NaN) },
+        ];
+      },
+    };
+    const receipt = await work(await imageRun(), 0, { extractor, onWarnings: warnings => told.push(...warnings) });
+    expect(receipt.warnings).toEqual({ 'constant-layer': receipt.ok, 'not-finite': receipt.ok });
+    expect(told).toEqual([
+      { column: 'means', counts: { 'constant-layer': receipt.ok } },
+      { column: 'pixels', counts: { 'not-finite': receipt.ok } },
+    ]);
   });
 
   it('has the same bytes when it is done again elsewhere', async () => {

@@ -74,7 +74,7 @@ def compute(node, values):
 
 
 def main(data):
-    goldens = []
+    goldens = {}
     for file, endings in MODELS.items():
         path = os.path.join(data, "models", file)
         model = json.load(open(path))
@@ -90,15 +90,15 @@ def main(data):
             ready = [n for n in pending if all(i.split(":")[0] in values for i in n.get("input", []) if not i.startswith("^"))]
             for node in ready: values[node["name"]] = compute(node, values)
             pending = [node for node in pending if node["name"] not in values]
-        layers = []
+        layers = {}
         for ending in endings:
             name = next(node["name"] for node in nodes if node["name"].endswith(ending))
             value = values[name].numpy()
             flat = value.reshape(-1).astype(np.float64)
             step = max(1, len(flat) // SAMPLES)
-            layers.append({"name": name, "shape": list(value.shape), "norm": float(np.linalg.norm(flat)), "step": step,
-                           "samples": [float(f"{x:.8g}") for x in flat[::step]]})
-        goldens.append({"model": file, "inputShape": shape, "layers": layers})
+            layers[name] = {"shape": list(value.shape), "norm": float(np.linalg.norm(flat)), "step": step,
+                           "samples": [float(f"{x:.8g}") for x in flat[::step]]}
+        goldens[file] = layers
     target = os.path.join(os.path.dirname(os.path.abspath(__file__)), "graph-models.json")
     json.dump({"tensorflow": tf.__version__, "models": goldens}, open(target, "w"), indent=1)
     open(target, "a").write("\n")

@@ -220,5 +220,93 @@ model = plain(keras)
 randomise(model, 10)
 record("plain-float16-k3.h5", model, saved(model, ".h5"))
 
+
+
+def odd(name, fill, **options):
+    target = io.BytesIO()
+    with h5py.File(target, "w", **options) as out:
+        fill(out)
+    with gzip.GzipFile(HERE / f"{name}.h5.gz", "wb", mtime=0) as out:
+        out.write(target.getvalue())
+
+
+def numbers(out):
+    ramp = np.arange(24).reshape(2, 3, 4)
+    for dtype in ("float16", "float32", "float64", "int8", "uint8", "int16", "int32", "int64", "uint32", ">f4", ">i2", "bool"):
+        out.create_dataset(dtype, data=(ramp % 2 if dtype == "bool" else ramp).astype(dtype))
+    out.create_dataset("halves", data=np.array([0.5, -2.0, 6e-8, 65504, np.inf], dtype="float16"))
+    out.create_dataset("scalar", data=np.float32(1.5))
+    out.create_dataset("nothing", data=np.zeros((0, 3), dtype="float32"))
+    out.create_dataset("texts", data=["a", "b"])
+    packed = {"compression": "gzip", "shuffle": True, "fletcher32": True, "chunks": (1, 2, 3)}
+    out.create_dataset("packed", data=ramp.astype("float32"), **packed)
+    out.attrs["utf8"] = "Schicht-ä"
+    out.attrs["bytes"] = "Schicht-ä".encode()
+    out.attrs["fixed"] = np.array(["é".encode(), b"abc"])
+    out.attrs["count"] = 3
+    out.attrs["long"] = "x" * 100_000
+
+
+odd("numbers", numbers)
+odd("numbers-latest", numbers, libver="latest")
+odd("link-soft", lambda out: (out.create_dataset("a", data=[1.0]), out.__setitem__("b", h5py.SoftLink("/a"))))
+odd("link-external", lambda out: out.__setitem__("b", h5py.ExternalLink("/etc/hostname", "/a")))
+odd("link-circle", lambda out: out.create_group("a").__setitem__("back", out["/"]))
+odd("data-external", lambda out: out.create_dataset("a", (8,), "u1", external=[("/etc/hostname", 0, 8)]))
+virtual = h5py.VirtualLayout((4,), "f4")
+virtual[:] = h5py.VirtualSource("/tmp/other.h5", "a", (4,))
+odd("data-virtual", lambda out: out.create_virtual_dataset("a", virtual))
+odd("bomb-unwritten", lambda out: out.create_dataset("a", (2**29,), "f4"))
+odd("bomb-packed", lambda out: out.create_dataset("a", (2**29,), "f4", chunks=(2**20,), compression="gzip"))
+odd("weights-alone", lambda out: out.create_group("layers"))
+
+
+
+def odd_archive(name, members, change=lambda data: data, compression=zipfile.ZIP_STORED):
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", compression) as out:
+        for member, content in members:
+            # A date of its own: the same bytes whenever this runs.
+            info = zipfile.ZipInfo(member, (2026, 1, 1, 0, 0, 0))
+            info.compress_type = compression
+            out.writestr(info, content)
+    with gzip.GzipFile(HERE / f"{name}.keras.gz", "wb", mtime=0) as out:
+        out.write(change(target.getvalue()))
+
+
+def with_flag_of_encryption(data):
+    """Bit 0 of the flags, in the local headers and in the directory."""
+    changed = bytearray(data)
+    for signature, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = data.find(signature)
+        while at != -1:
+            changed[at + offset] |= 1
+            at = data.find(signature, at + 4)
+    return bytes(changed)
+
+
+def with_smaller_declared_size(data):
+    """The last member of the directory claims to unpack to 1,000 bytes."""
+    changed = bytearray(data)
+    at = data.rfind(b"PK\x01\x02")
+    changed[at + 24 : at + 28] = (1000).to_bytes(4, "little")
+    return bytes(changed)
+
+
+zeros = b"\x89HDF\r\n\x1a\n" + bytes(200 * 2**20)
+config = ("config.json", "{}")
+odd_archive("zip-no-config", [("model.weights.h5", "x")])
+odd_archive("zip-npz", [config, ("model.weights.npz", "x")])
+odd_archive("zip-twice", [config, config, ("model.weights.h5", "x")])
+odd_archive("zip-outside", [config, ("../model.weights.h5", "x")])
+odd_archive("zip-encrypted", [config, ("model.weights.h5", "x")], with_flag_of_encryption, zipfile.ZIP_DEFLATED)
+odd_archive("zip-bomb", [config, ("model.weights.h5", zeros)], compression=zipfile.ZIP_DEFLATED)
+odd_archive(
+    "zip-more-than-declared",
+    [config, ("model.weights.h5", zeros[: 2**20])],
+    with_smaller_declared_size,
+    zipfile.ZIP_DEFLATED,
+)
+
 lines = [f"  {json.dumps(name)}: {json.dumps(entry)}" for name, entry in golden.items()]
 (HERE / "golden.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")

@@ -1,10 +1,11 @@
 """Writes the goldens of test/extractor/rebuild: for every layer class a tiny model with random weights, an input and
-what Keras computes. Run with Keras 3 and tf_keras installed: python3 make_layers.py
+what Keras computes. Run with Keras 3 and tf_keras installed: python3 make_layers.py [part of a file's name, …]
 """
 import base64
 import json
 import os
 import pathlib
+import sys
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -65,7 +66,8 @@ class Golden:
                 {"name": w.name.split("/")[-1].split(":")[0], **encode(v)} for w, v in zip(layer.weights, values)
             ]
         data = [rng.uniform(low, high, (2, *s)).astype("float32") for s in shapes]
-        results = [np.asarray(r) for r in self.keras.Model(inputs, list(outputs))(data if len(data) > 1 else data[0], training=False)] if len(outputs) > 1 else [np.asarray(model(data if len(data) > 1 else data[0], training=False))]
+        computed = model(data if len(data) > 1 else data[0], training=False)
+        results = [np.asarray(result) for result in (computed if isinstance(computed, (list, tuple)) else [computed])]
         config = json.loads(json.dumps({"class_name": "Functional", "config": model.get_config()}, default=plain))
         self.cases[name] = {
             "model": config,
@@ -187,7 +189,220 @@ def normalization(keras, name):
     g.write()
 
 
+def spatial(keras, name):
+    L = keras.layers
+    g = Golden(keras, name)
+    g.add("MaxPooling2D same", lambda x: L.MaxPooling2D(3, strides=2, padding="same")(x))
+    g.add("MaxPooling2D", lambda x: L.MaxPooling2D((2, 3))(x))
+    g.add("AveragePooling2D same", lambda x: L.AveragePooling2D(3, strides=2, padding="same")(x))
+    g.add("AveragePooling2D open axes", lambda x: L.AveragePooling2D(2)(x), open_axes=True)
+    g.add("MaxPooling1D", lambda x: L.MaxPooling1D(2, padding="same")(x), (5, 3))
+    g.add("AveragePooling1D", lambda x: L.AveragePooling1D(3, strides=1, padding="same")(x), (5, 3))
+    g.add("MaxPooling3D", lambda x: L.MaxPooling3D(2, padding="same")(x), (3, 4, 3, 2))
+    g.add("AveragePooling3D", lambda x: L.AveragePooling3D(2)(x), (4, 4, 4, 2))
+    for kind in ("Average", "Max"):
+        for axes in (1, 2, 3):
+            layer = getattr(L, f"Global{kind}Pooling{axes}D")
+            g.add(f"Global{kind}Pooling{axes}D", lambda x: layer()(x), (4, 3, 2, 3)[: axes] + (3,))
+            g.add(f"Global{kind}Pooling{axes}D kept", lambda x: layer(keepdims=True)(x), (4, 3, 2, 3)[: axes] + (3,))
+    g.add("ZeroPadding1D", lambda x: L.ZeroPadding1D((1, 2))(x), (4, 3))
+    g.add("ZeroPadding2D", lambda x: L.ZeroPadding2D(((0, 1), (2, 1)))(x))
+    g.add("ZeroPadding3D", lambda x: L.ZeroPadding3D((1, 0, 2))(x), (2, 3, 2, 2))
+    g.add("Cropping1D", lambda x: L.Cropping1D((1, 2))(x), (6, 3))
+    g.add("Cropping2D", lambda x: L.Cropping2D(((0, 1), (2, 1)))(x))
+    g.add("Cropping2D open axes", lambda x: L.Cropping2D(1)(x), open_axes=True)
+    g.add("Cropping3D", lambda x: L.Cropping3D(1)(x), (4, 3, 4, 2))
+    g.add("UpSampling1D", lambda x: L.UpSampling1D(2)(x), (4, 3))
+    g.add("UpSampling2D", lambda x: L.UpSampling2D((2, 3))(x))
+    g.add("UpSampling2D bilinear", lambda x: L.UpSampling2D(2, interpolation="bilinear")(x))
+    g.add("UpSampling2D bicubic", lambda x: L.UpSampling2D(2, interpolation="bicubic")(x))
+    g.add("UpSampling2D lanczos", lambda x: L.UpSampling2D(2, interpolation="lanczos3")(x))
+    g.add("UpSampling2D open axes", lambda x: L.UpSampling2D(2, interpolation="bilinear")(x), open_axes=True)
+    g.add("UpSampling3D", lambda x: L.UpSampling3D((2, 1, 2))(x), (2, 3, 2, 2))
+    g.add("Reshape", lambda x: L.Reshape((-1, 9))(x))
+    g.add("Flatten", lambda x: L.Flatten()(x))
+    g.add("Permute", lambda x: L.Permute((3, 1, 2))(x))
+    g.add("RepeatVector", lambda x: L.RepeatVector(3)(x), (4,))
+    for interpolation in ("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5") + (("area", "gaussian", "mitchellcubic") if keras is keras2 else ()):
+        g.add(f"Resizing {interpolation} larger", lambda x: L.Resizing(9, 8, interpolation=interpolation)(x))
+        g.add(f"Resizing {interpolation} smaller", lambda x: L.Resizing(4, 3, interpolation=interpolation)(x), (9, 8, 2))
+        if keras is keras3 and interpolation != "nearest":
+            g.add(f"Resizing {interpolation} antialias", lambda x: L.Resizing(4, 3, interpolation=interpolation, antialias=True)(x), (9, 8, 2))
+    g.add("Resizing cropped", lambda x: L.Resizing(4, 4, crop_to_aspect_ratio=True)(x), (6, 9, 2))
+    if keras is keras3:
+        g.add("Resizing padded", lambda x: L.Resizing(4, 4, pad_to_aspect_ratio=True, fill_value=0.5)(x), (6, 9, 2))
+        g.add("Resizing padded tall", lambda x: L.Resizing(4, 6, pad_to_aspect_ratio=True)(x), (9, 6, 2))
+    g.add("CenterCrop", lambda x: L.CenterCrop(2, 3)(x))
+    g.add("CenterCrop of a smaller image", lambda x: L.CenterCrop(7, 4)(x))
+    g.add("RandomCrop", lambda x: L.RandomCrop(3, 4)(x))
+    g.write()
+
+
+def twice(layers, kind, x):
+    """A layer that takes a tensor twice, and another one that takes it later."""
+    y = layers.ReLU()(x)
+    joined = getattr(layers, kind)()([y, y])
+    return [joined, layers.Subtract()([y, layers.ELU()(joined)]) if kind != "Concatenate" else layers.Subtract()([y, x])]
+
+
+def merging(keras, name):
+    L = keras.layers
+    g = Golden(keras, name)
+    for kind in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"):
+        g.add(kind, lambda x, y: getattr(L, kind)()([x, y]), IMAGE, IMAGE)
+    for kind in ("Add", "Multiply", "Average", "Concatenate"):
+        g.add(f"{kind} of one tensor with itself", lambda x: twice(L, kind, x))
+    g.add("Add of three", lambda x, y, z: L.Add()([x, y, z]), IMAGE, IMAGE, IMAGE)
+    g.add("Multiply broadcast", lambda x, y: L.Multiply()([x, y]), IMAGE, (1, 1, 3))
+    g.add("Add of different ranks", lambda x, y: L.Add()([x, y]), (4, 3), (3,))
+    g.add("Concatenate axis", lambda x, y: L.Concatenate(axis=1)([x, y]), (2, 3, 2), (4, 3, 2))
+    g.add("Dot", lambda x, y: L.Dot(axes=(2, 1))([x, y]), (3, 4), (4, 2))
+    g.add("Dot of vectors", lambda x, y: L.Dot(axes=1, normalize=True)([x, y]), (4,), (4,))
+    if keras is keras3:
+        from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+    else:
+        from tf_keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+    g.add("CustomScaleLayer", lambda x, y: CustomScaleLayer(0.17)([x, y]), IMAGE, IMAGE)
+    random = ["RandomFlip()", "RandomRotation(0.2)", "RandomZoom(0.2)", "RandomTranslation(0.1, 0.1)", "RandomContrast(0.2)", "RandomBrightness(0.2)"]
+    random += ["RandomHue(0.2, value_range=(0, 1))", "RandomSaturation(0.2, value_range=(0, 1))", "RandomGrayscale(0.5)", "RandomErasing()", "RandomShear(0.1, 0.1)", "RandomPerspective()", "RandomSharpness(0.5, value_range=(0, 1))", "RandomGaussianBlur()", "RandomInvert(value_range=(0, 1))", "RandomPosterization(4)", "RandomColorJitter(value_range=(0, 1))", "RandomElasticTransform()"] if keras is keras3 else ["RandomHeight(0.2)", "RandomWidth(0.2)"]
+    for layer in random:
+        g.add(layer.split("(")[0], lambda x: eval(f"L.{layer}", {"L": L})(x), low=0, high=1)
+    noise = ["Dropout(0.5)", "SpatialDropout2D(0.5)", "GaussianNoise(0.5)", "GaussianDropout(0.5)", "AlphaDropout(0.5)", "ActivityRegularization(0.1)", "Identity()"]
+    for layer in noise:
+        g.add(layer.split("(")[0], lambda x: eval(f"L.{layer}", {"L": L})(x))
+    g.write()
+
+
+def attention(keras, name):
+    L = keras.layers
+    g = Golden(keras, name)
+    MHA = L.MultiHeadAttention
+    g.add("MultiHeadAttention self", lambda x: MHA(2, 3)(x, x), (5, 6))
+    g.add("MultiHeadAttention cross with value_dim", lambda x, y: MHA(2, 3, value_dim=4, output_shape=5)(x, y), (5, 6), (4, 7))
+    g.add("MultiHeadAttention with a key", lambda x, y, z: MHA(2, 3)(x, y, key=z), (5, 6), (4, 7), (4, 2))
+    g.add("MultiHeadAttention without bias", lambda x: MHA(3, 2, use_bias=False, dropout=0.1)(x, x), (5, 6))
+    g.add("MultiHeadAttention with scores", lambda x: list(MHA(2, 3)(x, x, return_attention_scores=True)), (5, 6))
+    g.add("MultiHeadAttention on an image", lambda x: MHA(2, 3)(x, x), (2, 3, 4))
+    g.add("transformer block", lambda x: (lambda n: (lambda y: L.Add()([y, L.Dense(6)(L.Dense(8, activation="gelu")(L.LayerNormalization(epsilon=1e-6)(y)))]))(L.Add()([x, MHA(2, 3)(n, n)])))(L.LayerNormalization(epsilon=1e-6)(x)), (5, 6))
+    if keras is keras3:
+        g.add("MultiHeadAttention gated", lambda x: MHA(2, 3, use_gate=True)(x, x), (5, 6))
+        g.add("GroupedQueryAttention", lambda x: L.GroupQueryAttention(3, 4, 2)(x, x), (5, 6))
+        g.add("GroupedQueryAttention cross", lambda x, y: L.GroupQueryAttention(3, 4, 2, use_bias=False)(x, y), (5, 6), (4, 6))
+    g.add("Attention", lambda x, y: L.Attention()([x, y]), (5, 6), (4, 6))
+    g.add("Attention scaled", lambda x, y, z: L.Attention(use_scale=True)([x, y, z]), (5, 6), (4, 7), (4, 6))
+    g.add("Attention concat", lambda x, y: L.Attention(use_scale=True, score_mode="concat")([x, y]), (5, 6), (4, 6))
+    g.add("AdditiveAttention", lambda x, y: L.AdditiveAttention()([x, y]), (5, 6), (4, 6))
+    g.write()
+
+
+def operations(keras, name):
+    g = Golden(keras, name)
+    if keras is keras3:
+        keras3_operations(g)
+    else:
+        tensorflow_functions(g)
+    g.write()
+
+
+def keras3_operations(g):
+    o = keras3.ops
+    add = g.add
+    for one in ("abs negative sqrt rsqrt square reciprocal exp expm1 log log1p sin cos erf floor ceil sign relu relu6 sigmoid tanh silu softplus softsign elu selu hard_sigmoid hard_silu log_sigmoid leaky_relu gelu mean sum max min prod var std logsumexp argmax").split():
+        add(f"ops.{one}", lambda x: getattr(o, one)(x, axis=1) if one in ("mean", "sum", "max", "min", "prod", "var", "std", "logsumexp", "argmax") else getattr(o, one)(x), low=0.2, high=2)
+    for two in "add subtract multiply divide true_divide floor_divide mod power maximum minimum".split():
+        add(f"ops.{two}", lambda x, y: getattr(o, two)(x, y), IMAGE, (1, 6, 1), low=0.5, high=3)
+    add("ops arithmetic with constants", lambda x: (1.0 - x) * 2.0 / (x + o.convert_to_tensor([1.0, 2.0, 3.0])) ** 2, low=0, high=1)
+    add("ops.round", lambda x: o.round(x))
+    add("ops.clip", lambda x: o.clip(x, -0.5, 1.0))
+    add("ops.where and greater", lambda x: o.where(x > 0.5, x, 0.0))
+    add("ops.cast", lambda x: o.cast(o.cast(x, "int32"), "float32") + x)
+    add("ops.softmax axis", lambda x: o.softmax(x, axis=1))
+    add("ops.log_softmax", lambda x: o.log_softmax(x))
+    add("ops.gelu exact", lambda x: o.gelu(x, approximate=False))
+    add("ops.mean of axes kept", lambda x: o.mean(x, axis=(1, 2), keepdims=True))
+    add("ops.normalize", lambda x: o.normalize(x, axis=-1))
+    add("ops.reshape", lambda x: o.reshape(x, (-1, 30, 3)))
+    add("ops.reshape open", lambda x: o.reshape(x, (-1, 6, 9)), (6, 3, 3))
+    add("ops.transpose", lambda x: o.transpose(x, (0, 3, 1, 2)))
+    add("ops.swapaxes", lambda x: o.swapaxes(x, 1, -1))
+    add("ops.moveaxis", lambda x: o.moveaxis(x, 1, -1))
+    add("ops.expand_dims and squeeze", lambda x: o.squeeze(o.expand_dims(x, (1, -1)), 1))
+    add("ops.concatenate", lambda x, y: o.concatenate([x, y, x], axis=-1), IMAGE, IMAGE)
+    add("ops.stack", lambda x, y: o.stack([x, y], axis=1), (3, 2), (3, 2))
+    add("ops.unstack", lambda x: o.unstack(x, axis=1)[1], (3, 2))
+    add("ops.split", lambda x: o.split(x, 3, axis=2)[1])
+    add("ops.split at", lambda x: o.split(x, [1, 4], axis=2)[1:])
+    add("ops.tile", lambda x: o.tile(x, (1, 2, 1, 3)))
+    add("ops.repeat", lambda x: o.repeat(x, 2, axis=1))
+    add("ops.pad", lambda x: o.pad(x, ((0, 0), (1, 2), (0, 1), (0, 0))))
+    add("ops.pad reflect", lambda x: o.pad(x, ((0, 0), (1, 2), (0, 1), (0, 0)), mode="reflect"))
+    add("ops.flip", lambda x: o.flip(x, axis=-1))
+    add("ops.take", lambda x: o.take(x, [2, 0], axis=-1))
+    add("ops.broadcast_to", lambda x: o.broadcast_to(x, (2, 5, 6, 3)), (1, 6, 3)) if False else None
+    add("ops.getitem", lambda x: x[:, 1])
+    add("ops.getitem ellipsis", lambda x: x[..., 1:3])
+    add("ops.getitem strided", lambda x: x[:, ::2, 1])
+    add("ops.getitem reversed channels", lambda x: x[..., ::-1])
+    add("ops.getitem negative and new axis", lambda x: x[:, -2:, None, -1])
+    add("ops.matmul", lambda x, y: o.matmul(x, y), (3, 4), (4, 2))
+    add("ops.einsum", lambda x, y: o.einsum("bij,bkj->bik", x, y), (3, 4), (5, 4))
+    add("ops.einsum of one", lambda x: o.einsum("bij->bji", x), (3, 4))
+    add("ops.image.resize", lambda x: o.image.resize(x, (8, 9)))
+    add("ops.image.resize nearest", lambda x: o.image.resize(x, (3, 3), interpolation="nearest"))
+    add("ops.max_pool", lambda x: o.max_pool(x, 2, padding="same"))
+    add("ops.average_pool", lambda x: o.average_pool(x, 2, strides=1))
+
+
+def tensorflow_functions(g):
+    add = g.add
+    t = tf
+    for one in ("math.abs math.negative math.sqrt math.rsqrt math.square math.reciprocal math.exp math.log math.sin math.erf math.floor math.sign nn.relu nn.relu6 nn.elu nn.silu nn.gelu nn.leaky_relu math.sigmoid math.tanh math.softplus").split():
+        module, function = one.split(".")
+        add(f"tf.{one}", lambda x: getattr(getattr(t, module), function)(x), low=0.2, high=2)
+    for two in "add subtract multiply divide truediv floordiv pow maximum minimum squared_difference".split():
+        add(f"tf.math.{two}", lambda x, y: getattr(t.math, two)(x, y), IMAGE, (1, 6, 1), low=0.5, high=3) if two != "pow" else add("tf.math.pow", lambda x: x**2)
+    for one in "mean sum max min prod variance std logsumexp".split():
+        add(f"tf.math.reduce_{one}", lambda x: getattr(t.math, f"reduce_{one}")(x, axis=[1, 2], keepdims=True), low=0.5, high=2)
+    add("tf arithmetic with constants", lambda x: (1.0 - x) * 2.0 / (x + t.constant([1.0, 2.0, 3.0])), low=0, high=1)
+    add("tf.clip_by_value", lambda x: t.clip_by_value(x, -0.5, 1.0))
+    add("tf.where", lambda x: t.where(x > 0.5, x, 0.0))
+    add("tf.nn.softmax axis", lambda x: t.nn.softmax(x, axis=1))
+    add("tf.nn.gelu approximate", lambda x: t.nn.gelu(x, approximate=True))
+    add("tf.nn.bias_add", lambda x: t.nn.bias_add(x, [1.0, 2.0, 3.0]))
+    add("tf.math.l2_normalize", lambda x: t.math.l2_normalize(x, axis=-1))
+    add("tf.reshape", lambda x: t.reshape(x, (-1, 30, 3)))
+    add("tf.reshape by a shape", lambda x: t.reshape(x, (t.shape(x)[0], 6, 15)))
+    add("tf.transpose", lambda x: t.transpose(x, (0, 3, 1, 2)))
+    add("tf.expand_dims and squeeze", lambda x: t.squeeze(t.expand_dims(x, 1), 1))
+    add("tf.concat", lambda x, y: t.concat([x, y, x], axis=-1), IMAGE, IMAGE)
+    add("tf.stack", lambda x, y: t.stack([x, y], axis=1), (3, 2), (3, 2))
+    add("tf.split", lambda x: t.split(x, 3, axis=2)[1])
+    add("tf.split sizes", lambda x: t.split(x, [1, 3, 2], axis=2)[1:])
+    add("tf.tile", lambda x: t.tile(x, (1, 2, 1, 3)))
+    add("tf.pad", lambda x: t.pad(x, ((0, 0), (1, 2), (0, 1), (0, 0))))
+    add("tf.pad symmetric", lambda x: t.pad(x, ((0, 0), (1, 2), (0, 1), (0, 0)), mode="SYMMETRIC"))
+    add("tf.reverse", lambda x: t.reverse(x, [-1]))
+    add("tf.gather", lambda x: t.gather(x, [2, 0], axis=-1))
+    add("tf getitem", lambda x: x[:, 1])
+    add("tf getitem ellipsis", lambda x: x[..., 1:3])
+    add("tf getitem strided", lambda x: x[:, ::2, 1])
+    add("tf getitem reversed channels", lambda x: x[..., ::-1])
+    add("tf.matmul", lambda x, y: t.matmul(x, y), (3, 4), (4, 2))
+    add("tf.matmul transposed", lambda x, y: t.matmul(x, y, transpose_b=True), (3, 4), (2, 4))
+    add("tf.image.resize", lambda x: t.image.resize(x, (8, 9)))
+    add("tf.image.resize bicubic", lambda x: t.image.resize(x, (3, 3), method="bicubic"))
+    add("tf.image.resize area", lambda x: t.image.resize(x, (3, 4), method="area"))
+    add("tf.image.resize to a shape", lambda x: t.image.resize(x, t.shape(x)[1:3] * 2))
+    add("tf.compat.v1.image.resize_bilinear", lambda x: t.compat.v1.image.resize_bilinear(x, (8, 9), align_corners=True))
+    add("tf.nn.avg_pool2d", lambda x: t.nn.avg_pool2d(x, 2, 2, "SAME"))
+    add("tf.nn.max_pool2d", lambda x: t.nn.max_pool2d(x, 3, 2, "VALID"))
+    add("tf.nn.depth_to_space", lambda x: t.nn.depth_to_space(x, 2), (2, 3, 8))
+    add("keras.backend", lambda x: keras2.backend.mean(keras2.activations.hard_sigmoid(x), axis=1))
+
+
 if __name__ == "__main__":
     for version, keras in (("keras3", keras3), ("keras2", keras2)):
-        for family in (convolution, activations, normalization):
-            family(keras, f"{version}-{family.__name__}")
+        for family in (convolution, activations, normalization, spatial, merging, attention, operations):
+            name = f"{version}-{family.__name__}"
+            if not sys.argv[1:] or any(part in name for part in sys.argv[1:]):
+                family(keras, name)

@@ -1,0 +1,72 @@
+// Reads the header and then the pixels of an image file with the reader of its format: for prepare-image.ts.
+import type { Recipe } from '../../../shared/src/recipe.ts';
+import type { ImageLimits } from '../preprocess.ts';
+import { applyAlpha } from './alpha.ts';
+import { decodeBmp, readBmpHeader } from './bmp.ts';
+import { decodeImage, readHeader } from './decode.ts';
+import { decodeToInput, isFasterFor } from './fast.ts';
+import type { ImageFormat } from './format.ts';
+import { decodeGif, findFirstFrame } from './gif.ts';
+import type { DecodedPixels, Pixels } from './pixels.ts';
+import type { ReadResult } from './read-result.ts';
+
+/** An image whose header has been read and found within the limits, still to be decoded. */
+export interface OpenImage {
+  readonly width: number;
+  readonly height: number;
+  decode(): Promise<ReadResult<ReadPixels>>;
+}
+
+export interface ReadPixels {
+  readonly pixels: Pixels;
+  /** Size of the whole image after orientation: that of the pixels, unless those are the model's input already. */
+  readonly width: number;
+  readonly height: number;
+  readonly isInput: boolean;
+}
+
+/** Reads no more than the header, so that an image that claims to be huge is refused before it has cost anything. */
+export async function openImage(
+  bytes: Uint8Array,
+  format: ImageFormat,
+  recipe: Recipe,
+  limits: ImageLimits,
+): Promise<ReadResult<OpenImage>> {
+  if (format === 'bmp') {
+    return opened(readBmpHeader(bytes), limits, async header => wholeOf(decodeBmp(bytes, header), recipe));
+  }
+  if (format === 'gif') {
+    return opened(findFirstFrame(bytes), limits, async frame => wholeOf(decodeGif(bytes, frame), recipe));
+  }
+  return opened(await readHeader(bytes, format), limits, async header =>
+    recipe.quality === 'fast' && isFasterFor(format, header)
+      ? decodeToInput(bytes, format, header, recipe, limits)
+      : wholeOf(await decodeImage(bytes, format, header, recipe, limits), recipe),
+  );
+}
+
+function opened<Header extends { readonly width: number; readonly height: number }>(
+  read: ReadResult<Header>,
+  limits: ImageLimits,
+  decode: (header: Header) => Promise<ReadResult<ReadPixels>>,
+): ReadResult<OpenImage> {
+  if (!read.ok) return read;
+  const { width, height } = read.value;
+  if (Math.max(width, height) > limits.maxSide) {
+    return tooLarge(`${width}x${height} has a side of more than ${limits.maxSide} pixels`);
+  }
+  if (width * height > limits.maxPixels) {
+    return tooLarge(`${width}x${height} is more than ${limits.maxPixels} pixels`);
+  }
+  return { ok: true, value: { width, height, decode: () => decode(read.value) } };
+}
+
+function wholeOf(decoded: ReadResult<DecodedPixels>, recipe: Recipe): ReadResult<ReadPixels> {
+  if (!decoded.ok) return decoded;
+  const pixels = applyAlpha(decoded.value, recipe.alpha);
+  return { ok: true, value: { pixels, width: pixels.width, height: pixels.height, isInput: false } };
+}
+
+function tooLarge(message: string): ReadResult<OpenImage> {
+  return { ok: false, failure: { code: 'image-too-large', message } };
+}
