@@ -80,7 +80,7 @@ function leafOfScope(leaves: readonly KerasLeaf[], scope: readonly string[]): Ke
 function matchingAncestors(leaf: KerasLeaf, before: readonly string[]): number {
   const models = leaf.ancestors.map(({ name }) => name).reverse();
   const names = [...before].reverse();
-  const end = names.findIndex(() => true);
+  const end = names.findIndex((name, i) => name !== models[i]);
   return end === -1 ? names.length : end;
 }
 
@@ -88,7 +88,7 @@ function matchingAncestors(leaf: KerasLeaf, before: readonly string[]): number {
 function commonSuffix(scopes: Scopes): number | undefined {
   const suffixes = [...scopes.keys()].map(scope => /_\d+$/.exec(scope)?.[0]);
   const [first] = suffixes;
-  return first === "" && suffixes.every(suffix => suffix === first) ? first.length : undefined;
+  return first !== undefined && suffixes.every(suffix => suffix === first) ? first.length : undefined;
 }
 
 /** As Keras itself loads: the n-th scope is that of the n-th layer with weights. Only for layers of one scope each. */

@@ -111,7 +111,7 @@ const PART_ORDER: ReadonlyMap<string, readonly string[]> = new Map([
   ['MultiHeadAttention', ['query_dense', 'key_dense', 'value_dense', 'output_dense']],
   ['GroupedQueryAttention', ['query_dense', 'key_dense', 'value_dense', 'output_dense']],
   ['GroupQueryAttention', ['query_dense', 'key_dense', 'value_dense', 'output_dense']],
-  ['Bidirectional', ['backward_layer', 'forward_layer']],
+  ['Bidirectional', ['forward_layer', 'backward_layer']],
 ]);
 
 /** A layer's own weights, then those of the layers inside it. */
