@@ -278,7 +278,8 @@ describe('a full disk', () => {
     if ('reason' in disk) return context.skip(disk.reason);
     const out = join(disk.path, 'out');
     await writeFile(join(disk.path, 'ballast'), Buffer.alloc(3_000_000));
-    const request = ['--model', DEMO_MODEL, '--layer', 'conv3', '--engine', 'wasm', '--shard-size', '8'];
+    const shape = ['--engine', 'wasm', '--shard-size', '8', '--max-output', 'none'];
+    const request = ['--model', DEMO_MODEL, '--layer', 'conv3', ...shape];
     const full = await run(['extract', demo.images, ...request, '--out', out]);
     expect(full.code).toBe(1);
     expect(full.stderr).toMatch(new RegExp(`shard \\d failed: Cannot write '${out}/.*': the disk is full`));
@@ -341,7 +342,7 @@ describe.concurrent('a bad flag', () => {
     ['no source', () => ['extract', ...request, '--out', 'unused'], /Expected one SOURCE/],
     ['two sources', () => ['extract', 'a', 'b', ...request, '--out', 'unused'], /Expected one SOURCE .*'a', 'b'/],
     ['a format', () => args(...request, '--format', 'csv'), /one of parquet, arrow, both for --format .*"csv"/],
-    ['a pooling', () => args(...request, '--pool', 'avg'), /one of none, mean, max for --pool/],
+    ['a pooling', () => args(...request, '--pool', 'avg'), /one of none, mean, max, mean\+max, gem, .* for --pool/],
     ['an engine', () => args(...request, '--engine', 'gpu'), /one of auto, tensorflow, onnx, wasm.* for --engine/],
     ['a batch of 0', () => args(...request, '--batch', '0'), />=1 for --batch .*"0"/],
     ['half an image', () => args(...request, '--limit', '1.5'), /int.* for --limit .*"1.5"/],
