@@ -31,7 +31,7 @@ export function formatConformance(input: ReportInput): string {
     '',
     'Every architecture of keras.applications, built and saved by real Keras, against Layertap. `npm run conformance` makes this page.',
     '',
-    `**${passed} of ${counted.length} cases agree**${missingCases(input).length === 0 ? '.' : `, ${missingCases(input).length} have not been run.`}`,
+    `**${passed} of ${counted.length} cases agree**${countMissing(input) === 0 ? '.' : `; ${countMissing(input)} files have not been read yet.`}`,
     '',
     '## How a case passes',
     '',
@@ -118,15 +118,23 @@ function jpegSection(jpeg: JpegResult | undefined): readonly string[] {
   ];
 }
 
-function missingCases({ results, architectures }: ReportInput): readonly string[] {
-  const formats = FORMAT_NAMES.filter(format => results.some(result => result.format === format));
-  const absent = FORMAT_NAMES.filter(format => !formats.includes(format));
-  const missing = architectures.flatMap(architecture =>
-    formats
-      .filter(format => !results.some(result => result.architecture === architecture && result.format === format))
-      .map(format => `${architecture}, ${FORMATS[format].title}: not run`),
-  );
-  return [...absent.map(format => `${FORMATS[format].title}: not run`), ...missing];
+/** One entry per format: the architectures that have no result there. */
+function missingCases({ results, architectures }: ReportInput): readonly MissingCases[] {
+  return FORMAT_NAMES.flatMap(format => {
+    const done = new Set(results.filter(result => result.format === format).map(({ architecture }) => architecture));
+    const missing = architectures.filter(architecture => !done.has(architecture));
+    return missing.length === 0 ? [] : [{ format, missing, all: missing.length === architectures.length }];
+  });
+}
+
+interface MissingCases {
+  readonly format: FormatName;
+  readonly missing: readonly string[];
+  readonly all: boolean;
+}
+
+function countMissing(input: ReportInput): number {
+  return missingCases(input).reduce((sum, { missing }) => sum + missing.length, 0);
 }
 
 function missingSection(input: ReportInput): readonly string[] {
@@ -136,7 +144,9 @@ function missingSection(input: ReportInput): readonly string[] {
       ({ architecture, format, engine, status, reason }) =>
         `${architecture}, ${titleOf(format)}, ${engine}: ${status}. ${(reason ?? '').replaceAll('\n', ' ').slice(0, 400)}`,
     ),
-    ...missingCases(input),
+    ...missingCases(input).map(
+      ({ format, missing, all }) => `${FORMATS[format].title}: not run yet for ${all ? 'any' : missing.join(', ')}`,
+    ),
   ];
   return ['## Skipped or failed', '', ...(lines.length === 0 ? ['Nothing.'] : lines.map(line => `- ${line}`)), ''];
 }

@@ -35,6 +35,8 @@ export const MERGING_LAYERS: LayerDefinitions = {
   Dot: dot(),
   // InceptionResNetV2's own: inputs[0] + scale · inputs[1].
   CustomScaleLayer: scaledSum(),
+  // tf_keras registers it, and Keras writes registered classes under their package.
+  'Custom>CustomScaleLayer': scaledSum(),
 };
 
 /** The shape of tensors laid end to end. */
