@@ -78,8 +78,18 @@ def rank(layer):
 
 
 def outputs_of(keras, model, layers, inputs):
-    outputs = keras.Model(model.inputs, [layer.output for layer in layers]).predict(inputs, batch_size=2, verbose=0)
+    tensors = [output_of(keras, layer) for layer in layers]
+    outputs = keras.Model(model.inputs, tensors).predict(inputs, batch_size=2, verbose=0)
     return outputs if isinstance(outputs, list) else [outputs]
+
+
+def output_of(keras, layer):
+    """For a nested model that of its call in the outer model: `output` is the one of its own graph in tf_keras."""
+    if not isinstance(layer, keras.Model):
+        return layer.output
+    nodes = layer._inbound_nodes
+    outputs = nodes[-1].output_tensors if hasattr(nodes[-1], "output_tensors") else nodes[-1].outputs
+    return outputs[0] if isinstance(outputs, (list, tuple)) else outputs
 
 
 def nested_outputs(keras, model, inputs):
@@ -131,7 +141,7 @@ def write_reference(given, tf, keras):
         rows.append(
             {
                 "name": name,
-                "className": classes.get(name.split("/")[-1], "Model"),
+                "className": classes.get(name) or classes.get(name.split("/")[-1], "Model"),
                 "file": f"layer-{index}.npy",
                 "finite": bool(np.isfinite(values).all()),
                 "leastCosine": least_cosine(values),
@@ -159,15 +169,20 @@ def write_float64(given, keras):
         reference = json.load(file)
     saved = next(name for name in ("model.keras", "model.h5") if os.path.exists(os.path.join(given.out, name)))
     weights = keras.models.load_model(os.path.join(given.out, saved), compile=False).get_weights()
+    keras.backend.clear_session()  # Layers without a name are numbered from the start again.
     keras.backend.set_floatx("float64")
+    keras.mixed_precision.set_global_policy("float64")
     model = build(keras, given.architecture)
     model.set_weights(weights)
     inputs = np.load(os.path.join(given.out, "input.npy")).astype("float64")
-    names = [row["name"] for row in reference["layers"] if "/" not in row["name"]]
+    # The others stand in a nested model; a slash alone does not tell (`expanded_conv/project` of tf_keras).
+    known = {layer.name for layer in model.layers}
+    names = [row["name"] for row in reference["layers"] if row["name"] in known]
     exact = dict(nested_outputs(keras, model, inputs))
     exact.update(zip(names, outputs_of(keras, model, [model.get_layer(name) for name in names], inputs)))
     for row in reference["layers"]:
         values = np.load(os.path.join(given.out, row["file"]))
+        assert exact[row["name"]].dtype == np.float64, "Expected Keras to compute in float64"
         row["float64"] = distance(values, exact[row["name"]])
     with open(path, "w", encoding="utf8") as file:
         json.dump(reference, file, indent=1)
