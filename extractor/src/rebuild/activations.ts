@@ -105,11 +105,15 @@ export function activationOf(value: Json | undefined, dialect: KerasDialect): Ac
   if (compute === undefined) return undefined;
   const settings = name === 'gelu_new' ? { ...config, approximate: true } : config;
   const plain = Object.keys(settings).every(field => field === 'name' || field === 'dtype' || field === 'trainable');
-  const key =
-    plain && OF_THE_RUNTIME.includes(alias)
-      ? alias
-      : `keras${dialect}:${alias}${plain ? '' : JSON.stringify(settings)}`;
+  const key = plain && OF_THE_RUNTIME.includes(alias) ? alias : keyOf(dialect, alias, plain ? {} : settings);
   return { key, apply: (tf, x) => compute(tf, x, settings) };
+}
+
+/** Without capitals and underscores, which TensorFlow.js turns into each other when it saves and loads. */
+function keyOf(dialect: KerasDialect, name: string, settings: JsonObject): string {
+  const text = JSON.stringify(settings);
+  const suffix = text === '{}' ? '' : `-${Buffer.from(text).toString('hex')}`;
+  return `keras${dialect}-${name.replaceAll('_', '-')}${suffix}`;
 }
 
 /** Teaches TensorFlow.js the function, so that its own layers take it by its key. */

@@ -11,7 +11,7 @@ import { OPERATION_LAYERS } from './operations/operation-layers.ts';
 import { RESIZING_LAYERS } from './resizing.ts';
 import { SPATIAL_LAYERS } from './spatial.ts';
 
-export const LAYER_DEFINITIONS: LayerDefinitions = {
+const KERAS_LAYERS: LayerDefinitions = {
   ...ACTIVATION_LAYERS,
   ...ATTENTION_LAYERS,
   ...CONVOLUTION_LAYERS,
@@ -22,4 +22,17 @@ export const LAYER_DEFINITIONS: LayerDefinitions = {
   ...OPERATION_LAYERS,
   ...RESIZING_LAYERS,
   ...SPATIAL_LAYERS,
+};
+
+/** Classes that keras.applications registers for saving, as Keras 2 then writes them. */
+const REGISTERED = ['CustomScaleLayer', 'LayerScale', 'StochasticDepth'] as const;
+
+export const LAYER_DEFINITIONS: LayerDefinitions = {
+  ...KERAS_LAYERS,
+  ...Object.fromEntries(
+    REGISTERED.flatMap(name => {
+      const definition = KERAS_LAYERS[name];
+      return definition === undefined ? [] : [[`Custom>${name}`, definition]];
+    }),
+  ),
 };

@@ -4,10 +4,11 @@ import { type Tfjs, tfjs } from '../tfjs.ts';
 import { LAYER_DEFINITIONS } from './definitions.ts';
 import type { LayerDefinition, LayerSettings, Shape } from './layer-definition.ts';
 
-/** Fields of a layer's saved config. The settings are text, for TensorFlow.js rewrites the names of nested fields. */
+/** Fields of a layer's saved config. */
 interface KerasLayerConfig {
   readonly name?: string;
   readonly trainable?: boolean;
+  /** The settings as `encodeSettings` writes them. */
   readonly keras: string;
 }
 
@@ -17,7 +18,7 @@ let created: KerasLayerConstructor | undefined;
 /** A layer of any class that definitions.ts names. */
 export function createKerasLayer(name: string, trainable: boolean, settings: LayerSettings): tf.layers.Layer {
   created ??= createClass(tfjs());
-  return new created({ name, trainable, keras: JSON.stringify(settings) });
+  return new created({ name, trainable, keras: encodeSettings(settings) });
 }
 
 function createClass(runtime: Tfjs): KerasLayerConstructor {
@@ -29,7 +30,7 @@ function createClass(runtime: Tfjs): KerasLayerConstructor {
 
     constructor(config: KerasLayerConfig) {
       super({ name: config.name, trainable: config.trainable });
-      this.settings = JSON.parse(config.keras) as LayerSettings;
+      this.settings = decodeSettings(config.keras);
       const definition = LAYER_DEFINITIONS[this.settings.className];
       if (definition === undefined)
         throw new Error(`Expected a known class of layer but received '${this.settings.className}'`);
@@ -68,13 +69,14 @@ function createClass(runtime: Tfjs): KerasLayerConstructor {
           inputs: Array.isArray(inputs) ? inputs : [inputs],
           weights: this.variables.map(variable => variable.read()),
           training: kwargs?.training === true,
+          assign: (weight, value) => this.variables[weight]?.write(value),
         });
         return Array.isArray(result) ? [...result] : (result as tf.Tensor);
       });
     }
 
     override getConfig(): tf.serialization.ConfigDict {
-      return { ...super.getConfig(), keras: JSON.stringify(this.settings) };
+      return { ...super.getConfig(), keras: encodeSettings(this.settings) };
     }
   }
   registerUnderKerasNames(runtime, KerasLayer);
@@ -97,6 +99,15 @@ function registerUnderKerasNames(runtime: Tfjs, layer: KerasLayerConstructor & {
     };
     classNameMap[className] = [own?.[0] ?? (layer as unknown as Entry[0]), fromConfig as unknown as Entry[1]];
   }
+}
+
+/** TensorFlow.js turns capitals and underscores into each other in all names and texts of a config; hexadecimal has neither. */
+function encodeSettings(settings: LayerSettings): string {
+  return Buffer.from(JSON.stringify(settings)).toString('hex');
+}
+
+function decodeSettings(text: string): LayerSettings {
+  return JSON.parse(Buffer.from(text, 'hex').toString()) as LayerSettings;
 }
 
 function shapesOf(inputShape: tf.Shape | tf.Shape[]): readonly Shape[] {

@@ -22,6 +22,8 @@ export interface LayerCallContext {
   /** In the order of `weightNames`. */
   readonly weights: readonly tf.Tensor[];
   readonly training: boolean;
+  /** Changes a weight that is not trained but kept track of, such as a moving mean. */
+  readonly assign: (weight: number, value: tf.Tensor) => void;
 }
 
 export interface LayerDefinition {

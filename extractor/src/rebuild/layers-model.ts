@@ -9,6 +9,7 @@ import { booleanIn } from './config-values.ts';
 import { createKerasLayer } from './keras-layer.ts';
 import { createRuntimeLayer } from './runtime-layers.ts';
 import { supplyWeights } from './supply-weights.ts';
+import { createTimeDistributed, innerLayer } from './time-distributed.ts';
 import { requireSupportedCall, requireSupportedLayer } from './unsupported.ts';
 
 export interface RebuildOptions {
@@ -170,6 +171,8 @@ class ModelBuilder {
 function createLayer(layer: GraphLayer, call: LayerCall, inputs: readonly tf.SymbolicTensor[]): tf.layers.Layer {
   const trainable = booleanIn(layer.config, 'trainable', true);
   const shapes = inputs.map(tensor => tensor.shape);
+  const inner = innerLayer(layer);
+  if (inner !== undefined) return createTimeDistributed(inner, layer.name, trainable, shapes[0] ?? []);
   // TensorFlow.js' own layers cannot be told to take one tensor twice.
   const own = countSlots(call) === inputs.length ? createRuntimeLayer(layer, trainable, shapes) : undefined;
   return (

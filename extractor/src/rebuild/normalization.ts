@@ -5,6 +5,7 @@ import type { Tfjs } from '../tfjs.ts';
 import { booleanIn, numberIn, numbersOf } from './config-values.ts';
 import {
   fromStart,
+  type LayerCallContext,
   type LayerDefinition,
   type LayerDefinitions,
   type LayerSettings,
@@ -68,34 +69,56 @@ const groupNormalization: LayerDefinition = {
   },
 };
 
-/** Along any axis, in any rank. It has no statistics of the batch: it does not learn its moving ones. */
+/** Along any axis, in any rank, with or without gamma and beta. */
 const batchNormalization: LayerDefinition = {
   weightNames: settings => [...gammaAndBeta(settings), 'moving_mean', 'moving_variance'],
   weightShapes: ({ config }, inputs) => {
     const input = onlyInput(inputs);
     const shape = normalizedAxes(config, input.length).map(axis => requireAxis(input, axis));
-    return [shape, shape, shape, shape];
+    return [...gammaAndBeta({ config } as LayerSettings), 'moving_mean', 'moving_variance'].map(() => shape);
   },
   frozen: ['moving_mean', 'moving_variance'],
   outputShapes: sameShape,
-  call: ({ tf, settings, inputs, weights }) => {
+  call: context => {
+    const { tf, settings, inputs, weights } = context;
     const x = onlyInput(inputs);
     const axes = normalizedAxes(settings.config, x.rank);
-    const names = batchNormalization.weightNames?.(settings) ?? [];
-    const along = (name: string): tf.Tensor | undefined => {
-      const weight = weightNamed(names, weights, name);
-      return weight === undefined ? undefined : alongAxes(weight, x.shape, axes);
-    };
-    const [mean, variance] = [along('moving_mean'), along('moving_variance')];
-    if (mean === undefined || variance === undefined) throw new Error('Expected moving statistics');
-    const gamma = along('gamma');
-    const beta = along('beta');
-    let scale = inverseDeviation(tf, variance, numberIn(settings.config, 'epsilon', 1e-3));
-    if (gamma !== undefined) scale = tf.mul(scale, gamma);
-    const y = tf.mul(tf.sub(x, mean), scale);
+    const names = gammaAndBeta(settings);
+    const along = (weight: tf.Tensor | undefined): tf.Tensor | undefined =>
+      weight === undefined ? undefined : alongAxes(weight, x.shape, axes);
+    const { mean, variance } = batchStatistics(context, x, axes);
+    const [gamma, beta] = ['gamma', 'beta'].map(name => along(weightNamed(names, weights, name)));
+    const epsilon = numberIn(settings.config, 'epsilon', 1e-3);
+    const last = axes.length === 1 && axes[0] === x.rank - 1;
+    if (last && x.rank <= 4) {
+      // Its gradient wants a gamma.
+      const scale = gamma ?? (context.training ? tf.onesLike(mean) : undefined);
+      return tf.batchNorm(x, mean as tf.Tensor1D, variance as tf.Tensor1D, beta, scale, epsilon);
+    }
+    const deviation = inverseDeviation(tf, alongAxes(variance, x.shape, axes), epsilon);
+    const scale = gamma === undefined ? deviation : tf.mul(deviation, gamma);
+    const y = tf.mul(tf.sub(x, alongAxes(mean, x.shape, axes)), scale);
     return beta === undefined ? y : tf.add(y, beta);
   },
 };
+
+/** The moving statistics; while training those of the batch, which move the others. */
+function batchStatistics(
+  { tf, settings, weights, training, assign }: LayerCallContext,
+  x: tf.Tensor,
+  axes: readonly number[],
+): { readonly mean: tf.Tensor; readonly variance: tf.Tensor } {
+  const place = weights.length - 2;
+  const [movingMean, movingVariance] = weights.slice(place);
+  if (movingMean === undefined || movingVariance === undefined) throw new Error('Expected moving statistics');
+  if (!training) return { mean: movingMean, variance: movingVariance };
+  const others = x.shape.map((_, axis) => axis).filter(axis => !axes.includes(axis));
+  const { mean, variance } = tf.moments(x, others);
+  const momentum = numberIn(settings.config, 'momentum', 0.99);
+  assign(place, tf.add(tf.mul(movingMean, momentum), tf.mul(mean, 1 - momentum)));
+  assign(place + 1, tf.add(tf.mul(movingVariance, momentum), tf.mul(variance, 1 - momentum)));
+  return { mean, variance };
+}
 
 const rmsNormalization: LayerDefinition = {
   weightNames: () => ['scale'],

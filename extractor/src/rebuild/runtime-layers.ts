@@ -34,14 +34,20 @@ const RUNTIME_CLASSES: Readonly<Record<string, RuntimeClass>> = {
   Conv3DTranspose: transposed,
   // Its dilation is ignored.
   DepthwiseConv2D: { fields: [...CONVOLUTION, 'depth_multiplier'], exact: isPlainConvolution, adapt: withoutFilters },
-  SeparableConv2D: { fields: [...CONVOLUTION, 'depth_multiplier'], exact: isPlainConvolution },
+  // It does not save its multiplier.
+  SeparableConv2D: {
+    fields: CONVOLUTION,
+    exact: config => isPlainConvolution(config) && numberIn(config, 'depth_multiplier', 1) === 1,
+  },
   Dense: { fields: ['units', 'use_bias'] },
   BatchNormalization: {
     fields: ['momentum', 'epsilon', 'center', 'scale'],
     exact: (config, inputs) => {
       const rank = inputs[0]?.length ?? 0;
       const [axis = -1] = numbersOf(config.axis) ?? [];
-      return rank >= 2 && rank <= 4 && (axis === -1 || axis === rank - 1);
+      // Without gamma or beta it fails in training.
+      const complete = booleanIn(config, 'scale', true) && booleanIn(config, 'center', true);
+      return complete && rank >= 2 && rank <= 4 && (axis === -1 || axis === rank - 1);
     },
     adapt: config => ({ axis: numbersOf(config.axis)?.[0] ?? -1 }),
   },

@@ -19,7 +19,9 @@ type AddWeight = (name: string, shape: number[], dtype?: string, initializer?: u
  */
 export function supplyWeights<T>(layer: tf.layers.Layer, weights: readonly LayerWeight[], build: () => T): T {
   const runtime = tfjs();
-  const building = layer as unknown as BuildingLayer;
+  // A wrapper has the weights of the layer inside.
+  const { layer: inner } = layer as { readonly layer?: tf.layers.Layer };
+  const building = (inner ?? layer) as unknown as BuildingLayer;
   const added: string[] = [];
   building.addWeight = (name, shape, dtype, _initializer, ...rest) => {
     const weight = weights[added.length];

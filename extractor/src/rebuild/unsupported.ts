@@ -5,6 +5,7 @@ import { activationOf } from './activations.ts';
 import { isSlot } from './call-values.ts';
 import { LAYER_DEFINITIONS } from './definitions.ts';
 import { isRuntimeClass } from './runtime-layers.ts';
+import { innerLayer } from './time-distributed.ts';
 
 /** Why the layer cannot be rebuilt, as a noun phrase for people; undefined where it can. */
 export function unsupportedReason(layer: GraphLayer): string | undefined {
@@ -12,6 +13,8 @@ export function unsupportedReason(layer: GraphLayer): string | undefined {
   if (className === 'InputLayer') return undefined;
   if (className === 'Lambda') return 'a Lambda with Python code';
   if (className === 'Masking') return 'a mask, which features have no place for';
+  const inner = innerLayer(layer);
+  if (inner !== undefined) return unsupportedReason(inner);
   const definition = LAYER_DEFINITIONS[className];
   if (definition === undefined && !isRuntimeClass(className)) {
     if (className.startsWith('keras.ops.')) return `the operation ${className}, which is not among the known ones`;

@@ -2,12 +2,15 @@
 import type { GraphLayer } from '../layer-graph.ts';
 import { LAYER_DEFINITIONS } from './definitions.ts';
 import { runtimeWeightNames } from './runtime-layers.ts';
+import { innerLayer } from './time-distributed.ts';
 
 /**
  * Keras' variable names in the order of `layer.weights`, by the config alone; empty for a layer without weights,
  * undefined for a class that is not known.
  */
 export function weightNames(layer: GraphLayer): readonly string[] | undefined {
+  const inner = innerLayer(layer);
+  if (inner !== undefined) return weightNames(inner);
   const names = runtimeWeightNames(layer);
   if (names !== undefined) return names;
   if (layer.className === 'InputLayer') return [];

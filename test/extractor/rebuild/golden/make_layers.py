@@ -112,6 +112,8 @@ def convolution(keras, name):
     g.add("EinsumDense ellipsis", lambda x: L.EinsumDense("...x,xy->...y", output_shape=(4,), bias_axes="y")(x), (3, 5))
     g.add("EinsumDense contracted", lambda x: L.EinsumDense("abde,dec->abc", output_shape=(None, 6), bias_axes="c")(x), (3, 2, 4))
     g.add("Embedding", lambda x: L.Embedding(7, 4)(x), (5,), low=0, high=6.99)
+    g.add("TimeDistributed Conv2D", lambda x: L.TimeDistributed(L.Conv2D(3, 2, activation="relu"))(x), (3, 4, 4, 2))
+    g.add("TimeDistributed LayerNormalization", lambda x: L.TimeDistributed(L.LayerNormalization())(x), (3, 4, 2))
     g.add("shared layer", lambda x, y: (lambda conv: [conv(x), conv(y), L.Add()([conv(x), conv(y)])])(L.Conv2D(3, 3, padding="same", name="shared")), IMAGE, IMAGE)
     g.write()
 
