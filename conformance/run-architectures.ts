@@ -2,6 +2,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Machine } from '../bench/machine.ts';
+import { enginesFor } from '../extractor/src/engine-choice.ts';
 import type { PythonPackages } from '../setup/src/python-packages.ts';
 import { describeError, nearestNames, Refusal } from '../shared/src/errors.ts';
 import type { EngineName } from '../shared/src/request.ts';
@@ -68,7 +69,11 @@ async function runArchitecture(
 ): Promise<void> {
   run.signal.throwIfAborted();
   const keys = formats
-    .flatMap(format => run.options.engines.map(engine => ({ architecture, format, engine })))
+    .flatMap(format =>
+      run.options.engines
+        .filter(engine => enginesFor(FORMATS[format].suffix === 'h5' ? 'keras-h5' : 'keras').includes(engine))
+        .map(engine => ({ architecture, format, engine })),
+    )
     .filter(key => isWanted(run, key));
   if (keys.length === 0) return;
   const folder = join(run.options.work, `${keras}-${architecture}`);
