@@ -109,6 +109,7 @@ def convolution(keras, name):
     g.add("Dense on an image", lambda x: L.Dense(4, activation="relu")(x))
     g.add("Dense without bias", lambda x: L.Dense(4, use_bias=False)(x), (3, 5))
     g.add("EinsumDense", lambda x: L.EinsumDense("abc,cde->abde", output_shape=(None, 2, 4), bias_axes="de", activation="relu")(x), (3, 5))
+    g.add("EinsumDense with one axis of bias", lambda x: L.EinsumDense("abc,cde->adbe", output_shape=(2, 3, 4), bias_axes="d")(x), (3, 5))
     g.add("EinsumDense ellipsis", lambda x: L.EinsumDense("...x,xy->...y", output_shape=(4,), bias_axes="y")(x), (3, 5))
     g.add("EinsumDense contracted", lambda x: L.EinsumDense("abde,dec->abc", output_shape=(None, 6), bias_axes="c")(x), (3, 2, 4))
     g.add("Embedding", lambda x: L.Embedding(7, 4)(x), (5,), low=0, high=6.99)
@@ -340,7 +341,6 @@ def keras3_operations(g):
     add("ops.pad reflect", lambda x: o.pad(x, ((0, 0), (1, 2), (0, 1), (0, 0)), mode="reflect"))
     add("ops.flip", lambda x: o.flip(x, axis=-1))
     add("ops.take", lambda x: o.take(x, [2, 0], axis=-1))
-    add("ops.broadcast_to", lambda x: o.broadcast_to(x, (2, 5, 6, 3)), (1, 6, 3)) if False else None
     add("ops.getitem", lambda x: x[:, 1])
     add("ops.getitem ellipsis", lambda x: x[..., 1:3])
     add("ops.getitem strided", lambda x: x[:, ::2, 1])
@@ -348,11 +348,12 @@ def keras3_operations(g):
     add("ops.getitem negative and new axis", lambda x: x[:, -2:, None, -1])
     add("ops.matmul", lambda x, y: o.matmul(x, y), (3, 4), (4, 2))
     add("ops.einsum", lambda x, y: o.einsum("bij,bkj->bik", x, y), (3, 4), (5, 4))
+    add("ops.einsum turned", lambda x, y: o.einsum("bij,bkj->bki", x, y), (3, 4), (5, 4))
     add("ops.einsum of one", lambda x: o.einsum("bij->bji", x), (3, 4))
     add("ops.image.resize", lambda x: o.image.resize(x, (8, 9)))
     add("ops.image.resize nearest", lambda x: o.image.resize(x, (3, 3), interpolation="nearest"))
     add("ops.max_pool", lambda x: o.max_pool(x, 2, padding="same"))
-    add("ops.average_pool", lambda x: o.average_pool(x, 2, strides=1))
+    add("ops.average_pool", lambda x: o.average_pool(x, (2, 3), strides=(1, 2)))
 
 
 def tensorflow_functions(g):
