@@ -101,7 +101,7 @@ const one: FeatureResult = await features('model.json', 'layer')(['a.jpg', new U
 const values: Float32Array = one.data;
 const several = await features('model.json', ['a', 'b'], { pool: 'mean', engine: 'wasm' })('a.jpg');
 const shape: readonly number[] | undefined = several['a']?.shape;
-const names: string[] = (await openModel('model.json')).graph.layers.map(layer => layer.name);
+const names: string[] = (await openModel('model.json')).table.layers.map(layer => layer.name);
 const code = new Refusal('unknown-layer', 'why').code;
 // @ts-expect-error: no such pooling
 features('model.json', 'layer', { pool: 'median' });

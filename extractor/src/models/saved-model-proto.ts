@@ -161,8 +161,8 @@ export function shapeOf(bytes: Uint8Array): GraphShape | undefined {
     .filter(field => field.number === 2)
     .map(dim => {
       const size = [...readFields(dim.bytes)].find(part => part.number === 1)?.value ?? 0;
-      // -1, an open axis, is written as its complement to 2^64.
-      return size < 2 ** 53 ? size : null;
+      // -1 is an open axis.
+      return size >= 0 && size < 2 ** 53 ? size : null;
     });
 }
 
