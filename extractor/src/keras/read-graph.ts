@@ -22,6 +22,8 @@ import {
   tensorsOf,
 } from './inbound-nodes.ts';
 import { isObject, normaliseConfig } from './layer-config.ts';
+import { pathsOf, treeOf } from './model-tree.ts';
+import { nodeShifts, outputCounts } from './node-counts.ts';
 
 export interface ReadKerasModel {
   readonly graph: LayerGraph;
@@ -52,10 +54,6 @@ function inFileOrder({ layers, calls }: GraphBuilder, tree: KerasTree): Pick<Lay
     layers: order.flatMap(index => layers[index] ?? []),
     calls: calls.map(call => ({ ...call, layer: moved.get(call.layer) ?? call.layer })),
   };
-}
-
-function pathsOf(tree: KerasTree): readonly string[] {
-  return (tree.children ?? []).flatMap(child => (child.children === undefined ? [child.path] : pathsOf(child)));
 }
 
 interface ModelTensors {
@@ -117,7 +115,9 @@ class GraphBuilder {
       ]),
     );
     const outputNames = readNamedTensors(model.outputLayers);
-    const shifts = nodeShifts(nodes, outputNames);
+    /** Every tensor that a layer or the model itself takes. */
+    const references = [...[...nodes.values()].flat().flatMap(tensorsOf), ...outputNames];
+    const shifts = nodeShifts(nodes, references);
     /** What each call gave, by `layer:node`. */
     const results = new Map<string, readonly TensorRef[]>();
     const keyOf = ({ layer, node }: NamedTensor): string => `${layer}:${node - (shifts.get(layer) ?? 0)}`;
@@ -133,7 +133,7 @@ class GraphBuilder {
       return tensor;
     });
 
-    const widths = outputCounts(nodes, outputNames);
+    const widths = outputCounts(references);
     let waiting = model.layers.flatMap(spec =>
       (nodes.get(spec.name) ?? []).map((node, index) => ({ spec, node, index })),
     );
@@ -242,38 +242,6 @@ function declaredShape(layer: LayerSpec): JsonObject[string] | undefined {
   return spec && declaredShape(spec);
 }
 
-/**
- * A nested model of Keras 2 counts its own inputs as its first call, so that references to it begin at 1. The last call
- * is always referred to, which shows where the counting began.
- */
-function nodeShifts(
-  nodes: ReadonlyMap<string, readonly InboundNode[]>,
-  outputs: readonly NamedTensor[],
-): ReadonlyMap<string, number> {
-  const last = new Map<string, number>();
-  for (const { layer, node } of [...[...nodes.values()].flat().flatMap(tensorsOf), ...outputs]) {
-    last.set(layer, Math.max(node, last.get(layer) ?? 0));
-  }
-  const shifts = new Map<string, number>();
-  for (const [layer, node] of last) {
-    const calls = nodes.get(layer)?.length ?? 0;
-    if (calls > 0 && node >= calls) shifts.set(layer, node - calls + 1);
-  }
-  return shifts;
-}
-
-/** How many tensors each layer gives, as far as they are referred to: more than one for a few operations only. */
-function outputCounts(
-  nodes: ReadonlyMap<string, readonly InboundNode[]>,
-  outputs: readonly NamedTensor[],
-): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  for (const { layer, output } of [...[...nodes.values()].flat().flatMap(tensorsOf), ...outputs]) {
-    counts.set(layer, Math.max(output + 1, counts.get(layer) ?? 1));
-  }
-  return counts;
-}
-
 /** The node's arguments with slots in place of its tensors. */
 function fillSlots(node: InboundNode, inputs: readonly TensorRef[]): Omit<LayerCall, 'layer' | 'outputs'> {
   let next = 0;
@@ -295,22 +263,6 @@ function orderInputs(model: ContainerSpec, { args, inputs }: Omit<LayerCall, 'la
   const slots = first as Readonly<Record<string, { readonly $input?: number }>>;
   const ordered = readNamedTensors(model.inputLayers).map(({ layer }) => inputs[slots[layer]?.$input ?? -1]);
   return ordered.includes(undefined) ? inputs : (ordered as readonly TensorRef[]);
-}
-
-function treeOf(model: ContainerSpec, prefix: string): KerasTree {
-  return {
-    name: model.name,
-    path: prefix.replace(/\/$/, ''),
-    className: model.kind === 'sequential' ? 'Sequential' : 'Functional',
-    trainable: true,
-    children: model.layers.map(layer => {
-      const path = prefix + layer.name;
-      const nested = containerOf(layer);
-      const trainable = layer.config.trainable !== false;
-      if (nested === undefined) return { name: layer.name, path, className: layer.className, trainable };
-      return { ...treeOf(nested, `${path}/`), className: layer.className, trainable };
-    }),
-  };
 }
 
 function brokenEdge(layer: string, missing: string): Refusal {
