@@ -1,4 +1,4 @@
-// IEEE 754 half precision: float32 ⇄ the 16 bits of a float16. For tensor.ts; no runtime here has the type everywhere.
+// IEEE 754 half precision: float32 ⇄ the 16 bits of a float16. For tensors, weights and engines; no runtime here has the type everywhere.
 
 /** From here on a float32 rounds to infinity: half way between 65504, the largest float16, and 65536. */
 export const HALF_OVERFLOW = 65520;
@@ -43,7 +43,8 @@ export function decodeHalf(halves: Uint16Array): Float32Array {
   return values;
 }
 
-function halfValue(half: number): number {
+/** The value of one float16. */
+export function halfValue(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
   const exponent = (half >> 10) & 0x1f;
   const fraction = half & 0x3ff;

@@ -1,14 +1,14 @@
 // Values on their way into ONNX Runtime and out of it: features are float32, inputs what the model asks for.
 import type { Tensor } from 'onnxruntime-node';
 import { Refusal } from '../../../shared/src/errors.ts';
-import { fromHalf, roundHalfEven, toHalf } from '../models/onnx-half.ts';
+import { decodeHalf, encodeHalf } from '../../../shared/src/half-float.ts';
 import { ELEMENT, elementName } from '../models/onnx-tensor.ts';
 
 /** @throws Refusal `unknown-layer` for strings, which are no feature */
 export function floatsOf(name: string, tensor: Tensor): Float32Array {
   const { data, type } = tensor;
   if (data instanceof Float32Array) return data;
-  if (type === 'float16' && data instanceof Uint16Array) return Float32Array.from(data, fromHalf);
+  if (type === 'float16' && data instanceof Uint16Array) return decodeHalf(data);
   if (type === 'string' || Array.isArray(data))
     throw new Refusal('unknown-layer', `Expected a layer of numbers but '${name}' gives ${type}`);
   return Float32Array.from(data as ArrayLike<number | bigint>, Number);
@@ -27,7 +27,7 @@ interface Feed {
 export function feedOf(values: Float32Array, elementType: number): Feed {
   if (elementType === ELEMENT.float32) return { type: 'float32', data: values };
   if (elementType === ELEMENT.float64) return { type: 'float64', data: Float64Array.from(values) };
-  if (elementType === ELEMENT.float16) return { type: 'float16', data: Uint16Array.from(values, toHalf) };
+  if (elementType === ELEMENT.float16) return { type: 'float16', data: encodeHalf(values) };
   const integers = INTEGERS[elementType];
   if (integers === undefined) throw new Error(`Expected an element type that can be fed but received ${elementType}`);
   requireWhole(values, elementType, integers);
@@ -72,4 +72,12 @@ function requireWhole(values: Float32Array, elementType: number, { least, most }
     isWhole &&= Number.isInteger(value);
   }
   if (!isWhole && largest <= 1) throw refusal(`values of at most ${largest}`);
+}
+
+/** To the nearest whole number; halfway between two, to the even one. */
+export function roundHalfEven(value: number): number {
+  const floor = Math.floor(value);
+  const rest = value - floor;
+  if (rest !== 0.5) return Math.round(value);
+  return floor % 2 === 0 ? floor : floor + 1;
 }

@@ -1,4 +1,5 @@
 // Numbers of an HDF5 dataset as float32, read piece by piece. For hdf5-walk.ts.
+import { decodeHalf } from '../../../shared/src/half-float.ts';
 import type { Hdf5Metadata, OpenHdf5 } from './hdf5-library.ts';
 
 export interface NumberType {
@@ -107,15 +108,5 @@ function decodeBfloat16(bytes: Uint8Array): Float32Array {
 }
 
 function decodeFloat16(bytes: Uint8Array): Float32Array {
-  return Float32Array.from(new Uint16Array(aligned(bytes, 2)), float16Value);
-}
-
-/** IEEE 754 half precision: 1 sign bit, 5 exponent bits, 10 of the fraction. */
-export function float16Value(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >> 10) & 0x1f;
-  const fraction = half & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+  return decodeHalf(new Uint16Array(aligned(bytes, 2)));
 }

@@ -1,14 +1,14 @@
 // Weights of a TensorFlow.js layers model as float32 and by layer, decoded as TensorFlow.js does, without its tensors.
 import { Refusal } from '../../../shared/src/errors.ts';
+import { decodeHalf } from '../../../shared/src/half-float.ts';
 import { sizeOfShape } from '../../../shared/src/tensor.ts';
 import type { LayerWeight, LayerWeights } from '../layer-graph.ts';
 import type { Hdf5Dataset, Hdf5Group } from './hdf5-content.ts';
-import { float16Value } from './hdf5-numbers.ts';
 import type { KerasTree } from './keras-tree.ts';
 import { assignByName } from './keras-weights-names.ts';
 import { readV3Weights } from './keras-weights-v3.ts';
 import type { TfjsFiles } from './tfjs-files.ts';
-import { readWeights, type WeightSpec } from './tfjs-weights.ts';
+import { ELEMENT_BYTES, readWeights, type WeightSpec } from './tfjs-weights.ts';
 
 export interface TfjsWeightOptions {
   /** Read the numbers too, not only the shapes of the manifest. */
@@ -38,9 +38,6 @@ export async function readTfjsWeights(
   return isV3 ? readV3Weights(asGroups(weights), tree) : assignByName(tree, weights);
 }
 
-/** Bytes of one element as stored. */
-const ELEMENT_BYTES = { float32: 4, int32: 4, bool: 1, uint8: 1, uint16: 2, float16: 2 } as const;
-
 function storedBytes(spec: WeightSpec): number {
   const { name, shape, dtype, quantization } = spec;
   if (dtype === 'string' || dtype === 'complex64') {
@@ -58,7 +55,7 @@ function decode(spec: WeightSpec, bytes: ArrayBuffer): Float32Array {
     if (dtype === 'float32') return new Float32Array(bytes);
     return Float32Array.from(dtype === 'int32' ? new Int32Array(bytes) : new Uint8Array(bytes));
   }
-  if (quantization.dtype === 'float16') return Float32Array.from(new Uint16Array(bytes), float16Value);
+  if (quantization.dtype === 'float16') return decodeHalf(new Uint16Array(bytes));
   const { min, scale } = quantization;
   if (typeof min !== 'number' || typeof scale !== 'number') {
     throw new Refusal(

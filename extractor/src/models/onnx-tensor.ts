@@ -1,5 +1,5 @@
 // A TensorProto: name, type, size, where its bytes lie, and the values of small ones. Field numbers: onnx.proto.
-import { fromHalf } from './onnx-half.ts';
+import { halfValue } from '../../../shared/src/half-float.ts';
 import { readFields, textOf, varintsOf, type WireField } from './protobuf.ts';
 
 export interface OnnxWeight {
@@ -140,7 +140,7 @@ export function readValues(weight: OnnxWeight, most: number): readonly number[] 
     if (part.number === 4) values.push(...numbersIn(part.bytes, ELEMENT.float32));
     else if (part.number === 5 || part.number === 7) {
       const integers = varintsOf(part, most);
-      values.push(...(weight.elementType === ELEMENT.float16 ? integers.map(fromHalf) : integers));
+      values.push(...(weight.elementType === ELEMENT.float16 ? integers.map(halfValue) : integers));
     } else if (part.number === 9) values.push(...numbersIn(part.bytes, weight.elementType));
     else if (part.number === 10) values.push(...numbersIn(part.bytes, ELEMENT.float64));
     if (values.length > most) return undefined;
@@ -154,7 +154,7 @@ function numbersIn(bytes: Uint8Array, type: number): number[] {
   const read: Readonly<Record<number, (at: number) => number>> = {
     [ELEMENT.float32]: at => view.getFloat32(at, true),
     [ELEMENT.float64]: at => view.getFloat64(at, true),
-    [ELEMENT.float16]: at => fromHalf(view.getUint16(at, true)),
+    [ELEMENT.float16]: at => halfValue(view.getUint16(at, true)),
     [ELEMENT.int8]: at => view.getInt8(at),
     [ELEMENT.uint8]: at => view.getUint8(at),
     [ELEMENT.int32]: at => view.getInt32(at, true),

@@ -2,11 +2,10 @@
 import { open } from 'node:fs/promises';
 import { sizeOfShape } from '../../../shared/src/tensor.ts';
 import type { GraphModelFiles } from './tfjs-graph-model-files.ts';
-import type { WeightSpec } from './tfjs-weights.ts';
+import { ELEMENT_BYTES, type WeightSpec } from './tfjs-weights.ts';
 
 /** More values than an image has channels are no scale or shift. */
 const MOST_VALUES = 4;
-const ELEMENT_BYTES = { float32: 4, int32: 4, bool: 1, complex64: 8, uint8: 1, uint16: 2, float16: 2 } as const;
 
 /** Dequantised; undefined where the weight isn't there, is large, or is of a type without plain numbers. */
 export async function readWeightValues(

@@ -20,7 +20,7 @@ export interface WeightFile {
 }
 
 /** Bytes of one element as stored. */
-const ELEMENT_BYTES = { float32: 4, int32: 4, bool: 1, complex64: 8, uint8: 1, uint16: 2, float16: 2 } as const;
+export const ELEMENT_BYTES = { float32: 4, int32: 4, bool: 1, complex64: 8, uint8: 1, uint16: 2, float16: 2 } as const;
 
 /**
  * Looks whether the files of one group of weights are there and have the size that the weights need.
