@@ -1,8 +1,8 @@
 // The files of a TensorFlow.js layers model: model.json and its weight shards, checked for wholeness before anything is loaded.
-import { readFile, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { z } from 'zod';
-import { hasErrorCode, Refusal } from '../../../shared/src/errors.ts';
+import { Refusal } from '../../../shared/src/errors.ts';
+import { isGraphJson, modelJsonPath, readModelJson, refuseLayout } from './model-json.ts';
 import { checkWeightGroup, type WeightFile, WeightSpec } from './tfjs-weights.ts';
 
 const WeightGroup = z.looseObject({ paths: z.array(z.string()), weights: z.array(WeightSpec) });
@@ -36,7 +36,7 @@ export interface TfjsFiles {
  */
 export async function readTfjsFiles(path: string): Promise<TfjsFiles> {
   const file = await modelJsonPath(path);
-  const { modelTopology, weightsManifest } = parseModelJson(file, await readText(file));
+  const { modelTopology, weightsManifest } = parseModelJson(file, await readModelJson(file, 'model file'));
   const weightFiles: WeightFile[] = [];
   for (const group of weightsManifest) {
     weightFiles.push(...(await checkWeightGroup(dirname(file), group.paths, group.weights)));
@@ -51,61 +51,9 @@ export async function readTfjsFiles(path: string): Promise<TfjsFiles> {
   };
 }
 
-async function modelJsonPath(path: string): Promise<string> {
-  const absolute = resolve(path);
-  const isFolder = await stat(absolute).then(
-    found => found.isDirectory(),
-    () => false,
-  );
-  return isFolder ? join(absolute, 'model.json') : absolute;
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    const found = hasErrorCode(cause, 'ENOENT') ? 'no such file' : 'one that cannot be read';
-    throw new Refusal('model-unreadable', `Expected a TensorFlow.js model file at ${file} but received ${found}`, {
-      hint: 'Give model.json, or the folder that holds it.',
-      cause,
-    });
-  }
-}
-
-function parseModelJson(file: string, text: string): z.output<typeof ModelJson> {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new Refusal(
-      'model-unreadable',
-      `Expected JSON in ${file} but received ${text.length} characters that are none`,
-      {
-        hint: 'The file may be truncated: copy or convert the model again.',
-        cause,
-      },
-    );
-  }
-  refuseOtherKinds(file, json);
-  const parsed = ModelJson.safeParse(json);
-  if (parsed.success) return parsed.data;
-  throw new Refusal(
-    'model-unreadable',
-    `Expected a TensorFlow.js layers model in ${file} but received another layout`,
-    {
-      hint: z.prettifyError(parsed.error).split('\n').slice(0, 2).join(' ').trim(),
-    },
-  );
-}
-
-/** Says what the file is where it is something that users take for a layers model. */
-function refuseOtherKinds(file: string, json: unknown): void {
-  const Probe = z.looseObject({
-    format: z.string().optional(),
-    modelTopology: z.looseObject({ node: z.unknown() }).optional(),
-  });
-  const probe = Probe.safeParse(json).data;
-  if (probe?.format === 'graph-model' || probe?.modelTopology?.node !== undefined) {
+function parseModelJson(file: string, json: unknown): z.output<typeof ModelJson> {
+  // Users take it for a layers model.
+  if (isGraphJson(json)) {
     throw new Refusal(
       'model-unreadable',
       `Expected a TensorFlow.js layers model in ${file} but received a graph model`,
@@ -114,4 +62,7 @@ function refuseOtherKinds(file: string, json: unknown): void {
       },
     );
   }
+  const parsed = ModelJson.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw refuseLayout(file, 'layers model', parsed.error);
 }

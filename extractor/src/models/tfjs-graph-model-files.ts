@@ -1,9 +1,10 @@
 // The files of a TensorFlow.js graph model: its nodes and inputs from model.json, its weight shards checked for wholeness.
-import { readFile, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { z } from 'zod';
-import { hasErrorCode, Refusal } from '../../../shared/src/errors.ts';
+import { Refusal } from '../../../shared/src/errors.ts';
 import type { GraphShape } from './graph-nodes.ts';
+import { isGraphJson, modelJsonPath, readModelJson, refuseLayout } from './model-json.ts';
 import { checkWeightGroup, type WeightFile, WeightSpec } from './tfjs-weights.ts';
 
 /** TensorShapeProto as JSON: 64-bit numbers are strings, and what is 0 may be left out. */
@@ -61,13 +62,11 @@ export interface GraphModelFiles {
 export async function isGraphModel(path: string): Promise<boolean> {
   const file = await modelJsonPath(path);
   if (!file.endsWith('.json')) return false;
-  const json = await readFile(file, 'utf8')
-    .then(text => JSON.parse(text) as unknown)
-    .catch(() => undefined);
-  const probe = z
-    .looseObject({ format: z.string().optional(), modelTopology: z.looseObject({ node: z.unknown() }).optional() })
-    .safeParse(json).data;
-  return probe?.format === 'graph-model' || probe?.modelTopology?.node !== undefined;
+  return isGraphJson(
+    await readFile(file, 'utf8')
+      .then(text => JSON.parse(text) as unknown)
+      .catch(() => undefined),
+  );
 }
 
 /**
@@ -77,7 +76,7 @@ export async function isGraphModel(path: string): Promise<boolean> {
  */
 export async function readGraphModelFiles(path: string): Promise<GraphModelFiles> {
   const file = await modelJsonPath(path);
-  const json = parse(file, await readText(file));
+  const json = parse(file, await readModelJson(file, 'graph model'));
   const weightFiles: WeightFile[] = [];
   for (const group of json.weightsManifest) {
     weightFiles.push(...(await checkWeightGroup(dirname(file), group.paths, group.weights)));
@@ -109,38 +108,8 @@ function requireConstants(file: string, nodes: readonly NodeJson[], specs: reado
   });
 }
 
-async function modelJsonPath(path: string): Promise<string> {
-  const absolute = resolve(path);
-  const found = await stat(absolute).catch(() => undefined);
-  return found?.isDirectory() === true ? join(absolute, 'model.json') : absolute;
-}
-
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    const found = hasErrorCode(cause, 'ENOENT') ? 'no such file' : 'one that cannot be read';
-    throw new Refusal('model-unreadable', `Expected a TensorFlow.js graph model at ${file} but received ${found}`, {
-      hint: 'Give model.json, or the folder that holds it.',
-      cause,
-    });
-  }
-}
-
-function parse(file: string, text: string): z.output<typeof GraphModelJson> {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    const received = `${text.length} characters that are none`;
-    throw new Refusal('model-unreadable', `Expected JSON in ${file} but received ${received}`, {
-      hint: 'The file may be truncated: copy or convert the model again.',
-      cause,
-    });
-  }
+function parse(file: string, json: unknown): z.output<typeof GraphModelJson> {
   const parsed = GraphModelJson.safeParse(json);
   if (parsed.success) return parsed.data;
-  throw new Refusal('model-unreadable', `Expected a TensorFlow.js graph model in ${file} but received another layout`, {
-    hint: z.prettifyError(parsed.error).split('\n').slice(0, 2).join(' ').trim(),
-  });
+  throw refuseLayout(file, 'graph model', parsed.error);
 }
