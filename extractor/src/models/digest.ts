@@ -2,9 +2,12 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 
-/** Over the bytes of all files, in order. Hex. */
-export async function digestFiles(paths: readonly string[]): Promise<string> {
-  const hash = createHash('sha256');
+/**
+ * Over the bytes of all files, in order. Hex.
+ * @param start bytes that come before those of the files, where they are in memory already
+ */
+export async function digestFiles(paths: readonly string[], start: Uint8Array = new Uint8Array()): Promise<string> {
+  const hash = createHash('sha256').update(start);
   for (const path of paths) {
     for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
   }

@@ -1,7 +1,5 @@
-// Weights of an ONNX model that lie in files beside it: where they are, whether they are whole, and their digest.
+// Weights of an ONNX model that lie in files beside it: where they are, and whether they are whole.
 // A model names them by paths of its own choice, so one that leads out of its folder is refused. For the reader.
-import type { Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize, relative, sep } from 'node:path';
 import { hasErrorCode, Refusal } from '../../../shared/src/errors.ts';
@@ -67,11 +65,4 @@ function outside(weight: string, location: string, folder: string): Refusal {
     `Expected the weight '${weight}' in a file inside ${folder} but received '${location}'`,
     { hint: 'Put the file into the folder of the model, not a link to it, and save the model with its relative path.' },
   );
-}
-
-/** Adds all bytes of the files to a digest, a piece at a time. */
-export async function digestFiles(hash: Hash, paths: readonly string[]): Promise<void> {
-  for (const path of paths) {
-    for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(piece as Uint8Array);
-  }
 }

@@ -1,9 +1,8 @@
 // Reader of ONNX files: every tensor that a node gives is a layer. No native code until shapes are asked for.
-import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import type { Layer, LayerTable } from '../layer-table.ts';
 import type { ModelFile, ModelReader } from '../model.ts';
-import { digestFiles } from './onnx-external.ts';
+import { digestFiles } from './digest.ts';
 import { readOnnxFile } from './onnx-file.ts';
 import { describeGraph } from './onnx-table.ts';
 
@@ -12,14 +11,13 @@ export const onnxReader: ModelReader = { format: 'onnx', recognises, open: openO
 async function openOnnx(path: string): Promise<ModelFile> {
   const file = await readOnnxFile(path);
   const table = describeGraph(file.graph);
-  const hash = createHash('sha256').update(file.bytes);
-  await digestFiles(hash, file.externalFiles);
+  const sha256 = await digestFiles(file.externalFiles, file.bytes);
   // The file's bytes must not stay in memory with the functions below.
   const { path: absolute } = file;
   return {
     path: absolute,
     format: 'onnx',
-    sha256: hash.digest('hex'),
+    sha256,
     table,
     shapesFor: (inputShape, layers) => shapesFor(absolute, inputShape, layers),
     probeShapes: () => probeShapes(absolute, table),

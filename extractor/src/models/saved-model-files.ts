@@ -1,9 +1,8 @@
 // The files of a SavedModel: saved_model.pb, variables and assets. Checked for presence before anything is loaded.
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { hasErrorCode, Refusal } from '../../../shared/src/errors.ts';
+import { digestFiles } from './digest.ts';
 
 const FILE = 'saved_model.pb';
 
@@ -54,12 +53,8 @@ export async function requireVariables({ path, folder, others }: SavedModelFiles
 }
 
 /** SHA-256 over saved_model.pb, then the others in the order of their names. Hex. */
-export async function digestSavedModel({ path, folder, others }: SavedModelFiles): Promise<string> {
-  const hash = createHash('sha256');
-  for (const file of [path, ...others.map(other => join(folder, other))]) {
-    for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
-  }
-  return hash.digest('hex');
+export function digestSavedModel({ path, folder, others }: SavedModelFiles): Promise<string> {
+  return digestFiles([path, ...others.map(other => join(folder, other))]);
 }
 
 /** A shard's name says how many there are; the index, a sorted table, ends with a number that every one has. */

@@ -1,9 +1,8 @@
 // Reader of TensorFlow.js graph models (model.json with a node list and weight shards), without native code.
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { sizeOfShape } from '../../../shared/src/tensor.ts';
 import type { ModelFile, ModelReader } from '../model.ts';
+import { digestFiles } from './digest.ts';
 import { describeGraph } from './graph-layers.ts';
 import {
   type GraphInput,
@@ -40,7 +39,8 @@ async function openGraphModel(path: string): Promise<ModelFile> {
   return {
     path: files.path,
     format,
-    sha256: await digest(files),
+    // In the order of the manifest.
+    sha256: await digestFiles([files.path, ...files.weightFiles.map(file => file.path)]),
     table,
     shapesFor: (inputShape, layers) => knownOrProbedShapes({ path: files.path, format, table }, inputShape, layers),
   };
@@ -137,13 +137,4 @@ function elementTypeOf({ op, attr }: NodeJson): string | undefined {
 function countOf({ op, attr }: NodeJson): number | undefined {
   const given = op === 'Unpack' ? attr?.num : op.startsWith('Split') ? attr?.num_split : undefined;
   return given?.i === undefined ? undefined : Number(given.i);
-}
-
-/** SHA-256 over model.json and the weight files, in the order of the manifest. Hex. */
-async function digest(files: GraphModelFiles): Promise<string> {
-  const hash = createHash('sha256');
-  for (const path of [files.path, ...files.weightFiles.map(file => file.path)]) {
-    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
-  }
-  return hash.digest('hex');
 }
