@@ -1,6 +1,7 @@
 // Resizes 8-bit pixels with the very numbers of Pillow's Image.resize, for resize.ts.
 import { type Axis, isIdentity } from './axis.ts';
 import { cutPixels } from './cut.ts';
+import { pickPixels } from './nearest.ts';
 import { axisCoefficients, type ConvolutionKernel } from './pillow-coefficients.ts';
 import { resizeHeight, resizeWidth } from './pillow-passes.ts';
 import type { Pixels } from './pixels.ts';
@@ -13,7 +14,7 @@ export type PillowKernel = 'nearest' | ConvolutionKernel;
  * 13 takes the vertical pass first exactly when it saves work: in_h − out_h > max(0, 2 (in_w − out_w)).
  */
 export function resizePillow(pixels: Pixels, across: Axis, down: Axis, kernel: PillowKernel): Pixels {
-  if (kernel === 'nearest') return resizeNearest(pixels, across, down);
+  if (kernel === 'nearest') return pickPixels(pixels, nearestPositions(across), nearestPositions(down));
   const verticalFirst = down.inSize - down.outSize > Math.max(0, 2 * (across.inSize - across.outSize));
   if (verticalFirst) return alongRow(alongColumn(pixels, down, kernel, 0), across, kernel);
   const rows = neededRows(down, kernel);
@@ -50,21 +51,6 @@ function rowsOf(pixels: Pixels, { from, count }: Rows): Pixels {
   const { width, channels, data } = pixels;
   const rowLength = width * channels;
   return { data: data.subarray(from * rowLength, (from + count) * rowLength), width, height: count, channels };
-}
-
-function resizeNearest(image: Pixels, across: Axis, down: Axis): Pixels {
-  const { channels, data } = image;
-  const columns = nearestPositions(across);
-  const rows = nearestPositions(down);
-  const out = new Uint8Array(across.count * down.count * channels);
-  let to = 0;
-  for (const y of rows) {
-    for (const x of columns) {
-      const from = (y * image.width + x) * channels;
-      for (let c = 0; c < channels; c++) out[to++] = data[from + c] as number;
-    }
-  }
-  return { data: out, width: across.count, height: down.count, channels };
 }
 
 /** Pillow steps through the input by adding up; a product would land beside it where the sum has lost a bit. */

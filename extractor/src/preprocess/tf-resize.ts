@@ -1,5 +1,6 @@
 // Resizes 8-bit pixels with the float32 arithmetic of tf.image.resize (half-pixel centres), for resize.ts.
 import type { Axis, AxisTable } from './axis.ts';
+import { pickPixels } from './nearest.ts';
 import type { FloatPixels, Pixels } from './pixels.ts';
 import { resizeTfBilinear } from './tf-bilinear.ts';
 import { type WeightedMethod, weightTable } from './tf-kernels.ts';
@@ -9,7 +10,7 @@ export type TfMethod = 'nearest' | 'bilinear' | WeightedMethod;
 
 /** The wanted part of tf.image.resize(pixels, method=…, antialias=…). Nearest stays 8-bit there as well. */
 export function resizeTf(pixels: Pixels, across: Axis, down: Axis, method: TfMethod): Pixels | FloatPixels {
-  if (method === 'nearest') return resizeNearest(pixels, across, down);
+  if (method === 'nearest') return pickPixels(pixels, nearestPositions(across), nearestPositions(down));
   if (method === 'bilinear') return resizeTfBilinear(pixels, across, down);
   const columns = weightTable(across, method);
   const rows = weightTable(down, method);
@@ -30,21 +31,6 @@ function resizeArea(
   const area = Math.fround(scaleOf(down) * scaleOf(across));
   const share = Math.fround(1 / area);
   return { ...resized, data: resized.data.map(sum => sum * share) };
-}
-
-function resizeNearest(image: Pixels, across: Axis, down: Axis): Pixels {
-  const { channels, data } = image;
-  const columns = nearestPositions(across);
-  const rows = nearestPositions(down);
-  const out = new Uint8Array(across.count * down.count * channels);
-  let to = 0;
-  for (const y of rows) {
-    for (const x of columns) {
-      const from = (y * image.width + x) * channels;
-      for (let c = 0; c < channels; c++) out[to++] = data[from + c] as number;
-    }
-  }
-  return { data: out, width: across.count, height: down.count, channels };
 }
 
 function nearestPositions(axis: Axis): Int32Array {
