@@ -1,4 +1,5 @@
 // The gate: when an engine's output of a layer counts as Keras' own. For the conformance run, its tests and its mutants.
+import { compareFeatures, largestValue } from '../cli/src/certify/feature-distance.ts';
 
 /** Per layer, over all photos. */
 export interface Distance {
@@ -35,26 +36,13 @@ export function distanceBetween(
   const size = values.length / rows;
   let cosine = 1;
   let difference = 0;
-  let scale = 0;
   for (let row = 0; row < rows; row++) {
-    let dot = 0;
-    let valueSquares = 0;
-    let referenceSquares = 0;
-    for (let i = row * size; i < (row + 1) * size; i++) {
-      const value = values[i] ?? Number.NaN;
-      const wanted = reference[i] ?? Number.NaN;
-      dot += value * wanted;
-      valueSquares += value * value;
-      referenceSquares += wanted * wanted;
-      const off = Math.abs(value - wanted);
-      // A comparison with NaN is false: what isn't a number must not pass as no difference.
-      if (!(off <= difference)) difference = Number.isNaN(off) ? Number.POSITIVE_INFINITY : off;
-      scale = Math.max(scale, Math.abs(wanted));
-    }
-    const norms = Math.sqrt(valueSquares) * Math.sqrt(referenceSquares);
-    const rowCosine = norms === 0 ? Number(valueSquares === referenceSquares) : dot / norms;
-    if (!(rowCosine >= cosine)) cosine = Number.isNaN(rowCosine) ? -1 : rowCosine;
+    const [from, to] = [row * size, (row + 1) * size];
+    const distance = compareFeatures(values.subarray(from, to), reference.subarray(from, to));
+    cosine = Math.min(cosine, distance.cosine);
+    difference = Math.max(difference, distance.maxAbsDifference);
   }
+  const scale = largestValue(reference);
   return { cosine, relative: scale === 0 ? (difference === 0 ? 0 : Number.POSITIVE_INFINITY) : difference / scale };
 }
 

@@ -6,12 +6,11 @@ import { readPart } from '../../../shared/src/part-reader.ts';
 import { type RunRecord, readReceipts, shardRange } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { decodeTensor, sizeOfShape } from '../../../shared/src/tensor.ts';
-import type { Features, Reference } from './reference.ts';
+import { compareFeatures, type FeatureDistance, largestValue } from './feature-distance.ts';
+import type { Reference } from './reference.ts';
 
-export interface ImageComparison {
+export interface ImageComparison extends FeatureDistance {
   readonly sampleId: string;
-  readonly cosine: number;
-  readonly maxAbsDifference: number;
 }
 
 export interface Comparison {
@@ -51,7 +50,7 @@ export async function compareRun(storage: Storage, run: RunRecord, reference: Re
         } else if (wanted === undefined) {
           missing.push({ sampleId, reason: 'the reference has no row for it' });
         } else {
-          scale = Math.max(scale, largest(wanted));
+          scale = Math.max(scale, largestValue(wanted));
           images.push({ sampleId, ...compareFeatures(data.subarray(index * size, (index + 1) * size), wanted) });
         }
       }
@@ -83,30 +82,4 @@ function onlyColumn(run: RunRecord, reference: Reference): string {
     );
   }
   return column.name;
-}
-
-/** What is no number is as far away as can be: NaN must not pass as no difference. */
-export function compareFeatures(values: Float32Array, wanted: Features): Omit<ImageComparison, 'sampleId'> {
-  let dot = 0;
-  let squares = 0;
-  let wantedSquares = 0;
-  let difference = 0;
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] ?? Number.NaN;
-    const other = wanted[i] ?? Number.NaN;
-    dot += value * other;
-    squares += value * value;
-    wantedSquares += other * other;
-    const off = Math.abs(value - other);
-    if (!(off <= difference)) difference = Number.isNaN(off) ? Number.POSITIVE_INFINITY : off;
-  }
-  const norms = Math.sqrt(squares) * Math.sqrt(wantedSquares);
-  const cosine = norms === 0 ? Number(squares === wantedSquares) : dot / norms;
-  return { cosine: Number.isNaN(cosine) ? -1 : Math.min(1, cosine), maxAbsDifference: difference };
-}
-
-function largest(values: Features): number {
-  let result = 0;
-  for (const value of values) result = Math.max(result, Math.abs(value));
-  return result;
 }
