@@ -173,6 +173,8 @@ async function record(
   const result: CaseResult = {
     ...key,
     ...outcome,
+    // The folder is this machine's and is gone by then; what the report needs is the file's name.
+    ...(outcome.reason && { reason: outcome.reason.replaceAll(`${run.options.work}/`, '') }),
     ...(reference && { parameters: reference.parameters }),
     versions: { ...reference?.versions, ...outcome.versions },
     commit: run.machine.commit,
