@@ -78,8 +78,8 @@ export async function problemsOf(golden: Golden, extractor: Pick<Extractor, 'run
   });
 }
 
-/** Number by number what draw_images of golden/make_goldens.py draws. */
-function drawImages(count: number, height: number, width: number, seed: number): Uint8Array {
+/** Number by number what draw_images of golden/make_goldens.py draws: RGB, one image after the other. */
+export function drawImages(count: number, height: number, width: number, seed: number): Uint8Array {
   let state = seed;
   const below = (limit: number): number => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

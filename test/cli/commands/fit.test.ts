@@ -10,6 +10,8 @@ import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
 import { parseOptions } from '../../../shared/src/options.ts';
 
 const MODEL = fileURLToPath(new URL('../../../demo/model/model.json', import.meta.url));
+/** Small ones with seven classes. */
+const KERAS_FILES = fileURLToPath(new URL('../../conformance/golden/', import.meta.url));
 const PER_CLASS = 4;
 
 // Training needs TensorFlow: the wasm backend has no gradient of a convolution.
@@ -93,6 +95,24 @@ describe.skipIf(!tensorFlowStatus().available)('layertap fit', () => {
     expect((await readParts(out)).map(table => table.numRows)).toEqual([5]);
   });
 
+  it.each(['mobilenet-v2-tfkeras.keras', 'resnet-keras.keras', 'mobilenet-keras.h5'])(
+    'trains %s as Keras wrote it',
+    async file => {
+      const seven = join(root, `seven-${file}`);
+      await makeDemoImages(seven, { perClass: 8, broken: false });
+      const classes = (await readdir(seven, { withFileTypes: true })).filter(entry => entry.isDirectory());
+      for (const { name } of classes.slice(7)) await rm(join(seven, name), { recursive: true });
+      const out = join(root, `out-${file}`);
+      const model = join(KERAS_FILES, file);
+      const flags = ['--epochs', '6', '--batch', '14', '--scale', '1/127.5', '--mean', '1', '--format', 'arrow'];
+      expect(await runFit([seven, '--model', model, '--layer', '-2', ...flags, '--out', out])).toBe(0);
+      const { epochs } = JSON.parse(await readFile(join(out, 'fit.json'), 'utf8'));
+      expect(epochs.at(-1).loss).toBeLessThan(epochs[0].loss);
+      const tables = await readParts(out);
+      expect(tables).toHaveLength(6);
+    },
+  );
+
   it('refuses another number of classes than the model has', async () => {
     const out = join(root, 'classes');
     await makeDemoImages(join(root, 'few'), { perClass: 1 });
@@ -112,7 +132,8 @@ describe.skipIf(!tensorFlowStatus().available)('layertap fit', () => {
 
 async function runFit(argv: readonly string[], stopping = new AbortController().signal): Promise<number> {
   const layer = argv.includes('--layer') ? [] : ['--layer', 'features'];
-  const input = { argv: [...argv, '--model', MODEL, ...layer, '--json'], env: {}, command: 'layertap fit' };
+  const model = argv.includes('--model') ? [] : ['--model', MODEL];
+  const input = { argv: [...argv, ...model, ...layer, '--json'], env: {}, command: 'layertap fit' };
   const { values, positionals } = parseOptions(fit.options, input);
   const lifecycle = { stopping } as Parameters<typeof fit.run>[0]['lifecycle'];
   return fit.run({ options: values, positionals, lifecycle });

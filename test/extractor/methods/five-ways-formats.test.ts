@@ -13,10 +13,12 @@ import { tapLayer } from '../../../extractor/src/methods/tap.ts';
 import { openModel } from '../../../extractor/src/model.ts';
 import { selectLayers } from '../../../extractor/src/select.ts';
 import { fromTensorData, runBatch } from '../../../extractor/src/tfjs-tensors.ts';
+import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
 import type { EngineName } from '../../../shared/src/request.ts';
 import type { TensorData } from '../../../shared/src/tensor.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { batchOf } from '../engines/engine-conformance.ts';
+import { goldenPath } from '../engines/golden-layers.ts';
 import { bytesOf } from '../models/keras-files.ts';
 import { relativeDifference } from '../numbers.ts';
 import { smallOnnx } from '../onnx-model.ts';
@@ -101,6 +103,14 @@ const OTHER_CASES: readonly OtherCase[] = [
     inputShape: [64, 64, 1],
     skipped: missing(GRAPH_MODEL),
     path: async () => GRAPH_MODEL,
+  },
+  {
+    title: 'a SavedModel',
+    engine: 'tensorflow',
+    layer: 'tiny/stem_relu/Relu',
+    inputShape: [12, 10, 3],
+    skipped: !tensorFlowStatus().available,
+    path: async () => goldenPath('saved-models/keras2'),
   },
 ];
 
