@@ -2,13 +2,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readNpyFile } from '../cli/src/certify/npy.ts';
+import { distanceBetween } from '../extractor/src/agreement.ts';
 import { openEngine } from '../extractor/src/engine.ts';
 import { chooseEngine } from '../extractor/src/engine-choice.ts';
 import { openModel } from '../extractor/src/model.ts';
 import { describeError, Refusal } from '../shared/src/errors.ts';
 import { sizeOfShape, type TensorData } from '../shared/src/tensor.ts';
 import type { CaseReport, CaseTask } from './case.ts';
-import { distanceBetween } from './gate.ts';
 import { Reference } from './reference.ts';
 
 /** Two images at a time: the largest networks hold gigabytes of activations per image. */

@@ -1,10 +1,11 @@
 // docs/conformance.md from the results: one table per engine, the photos' distribution, and what is missing and why.
 
 import type { Machine } from '../bench/machine.ts';
+import { LARGEST_RELATIVE, LEAST_COSINE, OWN_DISTANCE_FACTOR } from '../extractor/src/agreement.ts';
 import { formatBytes } from '../shared/src/byte-size.ts';
-import { LARGEST_PHOTO_COSINE, LARGEST_RELATIVE, LEAST_COSINE, OWN_DISTANCE_FACTOR } from './gate.ts';
 import { JPEG_THRESHOLD, type JpegResult } from './jpeg-to-feature.ts';
 import { FORMATS, type FormatName } from './options.ts';
+import { LARGEST_PHOTO_COSINE } from './reference.ts';
 import type { CaseResult } from './results.ts';
 
 export interface ReportInput {

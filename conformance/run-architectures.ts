@@ -2,12 +2,12 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Machine } from '../bench/machine.ts';
+import { type Distance, judge } from '../extractor/src/agreement.ts';
 import { enginesFor } from '../extractor/src/engine-choice.ts';
 import type { PythonPackages } from '../setup/src/python-packages.ts';
 import { describeError, nearestNames, Refusal } from '../shared/src/errors.ts';
 import type { EngineName } from '../shared/src/request.ts';
 import { type CaseReport, type LayerDistance, runCase } from './case.ts';
-import { type Distance, judge } from './gate.ts';
 import { type ConformanceOptions, FORMATS, type FormatName, type KerasPackage } from './options.ts';
 import {
   type BuildOptions,

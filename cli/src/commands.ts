@@ -11,6 +11,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   verify: async () => (await import('./commands/verify.ts')).verify,
   show: async () => (await import('./commands/show.ts')).show,
   layers: async () => (await import('./commands/layers.ts')).layers,
+  compile: async () => (await import('./commands/compile.ts')).compile,
   estimate: async () => (await import('./commands/estimate.ts')).estimate,
   certify: async () => (await import('./commands/certify.ts')).certify,
   fit: async () => (await import('./commands/fit.ts')).fit,

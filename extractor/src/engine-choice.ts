@@ -6,15 +6,17 @@ import type { ModelFile, ModelFormat } from './model.ts';
 
 export interface EngineChoice {
   readonly engine: EngineName;
+  /** Of a model that is compiled for the engine: the version of its lowering. */
+  readonly lowering?: number | undefined;
   /** One sentence for people. */
   readonly reason: string;
 }
 
 /** The engines that take a format, the preferred one first. */
 const ENGINES_OF: Readonly<Record<ModelFormat, readonly [EngineName, ...EngineName[]]>> = {
-  keras: ['tensorflow', 'wasm'],
-  'keras-h5': ['tensorflow', 'wasm'],
-  'tfjs-layers': ['tensorflow', 'wasm'],
+  keras: ['tensorflow', 'wasm', 'onnx'],
+  'keras-h5': ['tensorflow', 'wasm', 'onnx'],
+  'tfjs-layers': ['tensorflow', 'wasm', 'onnx'],
   'tfjs-graph': ['tensorflow', 'wasm'],
   'saved-model': ['tensorflow'],
   onnx: ['onnx'],

@@ -9,6 +9,8 @@ export interface LoadOptions {
   readonly layers: readonly string[];
   /** Shape of one input sample [height, width, channels]: fixes axes that the model leaves open. */
   readonly inputShape: readonly number[];
+  /** Digest of the model's bytes where the caller knows it. */
+  readonly modelSha256?: string;
 }
 
 /** A warmed sub-model of one request on one engine. `run` may block the event loop. */
@@ -37,6 +39,8 @@ export type OpenEngine = (options: EngineOptions) => Promise<Engine>;
 export interface EngineOptions {
   /** Threads of the native runtime; undefined leaves its own default. */
   readonly threads?: number;
+  /** Where compiled models are kept. @default `compiled` in the cache of the set-up */
+  readonly compiledFolder?: string;
 }
 
 /** Loaded when opened: each brings a native library or a large runtime. */

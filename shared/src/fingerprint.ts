@@ -13,6 +13,7 @@ export function decidingFields(request: ExtractRequest): Readonly<Record<string,
     dtype: request.dtype,
     recipe: request.recipe,
     engine: request.engine,
+    lowering: request.lowering,
   };
 }
 

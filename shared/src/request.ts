@@ -40,6 +40,11 @@ export const ExtractRequest = z.strictObject({
   recipe: Recipe,
   recipeOrigin: z.enum(RECIPE_ORIGINS),
   engine: z.enum(ENGINE_NAMES),
+  lowering: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Of a model that was compiled for the engine: the version of its lowering'),
   batch: z.int().min(1).describe('Images per inference'),
   format: z.enum(FORMATS),
 });

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { distanceBetween, judge } from '../../conformance/gate.ts';
+import { distanceBetween, judge } from '../../extractor/src/agreement.ts';
 import type { Extractor } from '../../extractor/src/engine.ts';
 import { sizeOfShape, type TensorData } from '../../shared/src/tensor.ts';
 

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { LARGEST_RELATIVE } from '../../conformance/gate.ts';
+import { LARGEST_RELATIVE } from '../../extractor/src/agreement.ts';
 import { chooseRecipe } from '../../extractor/src/choose-recipe.ts';
 import { openEngine } from '../../extractor/src/engine.ts';
 import { enginesFor } from '../../extractor/src/engine-choice.ts';

@@ -1,12 +1,12 @@
 // Compares the features of a finished run with a reference, image by image: for `layertap certify`.
 import { join } from 'node:path';
+import { compareFeatures, type FeatureDistance, largestValue } from '../../../extractor/src/feature-distance.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { readPart } from '../../../shared/src/part-reader.ts';
 import { type RunRecord, readReceipts, shardRange } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { decodeTensor, sizeOfShape } from '../../../shared/src/tensor.ts';
-import { compareFeatures, type FeatureDistance, largestValue } from './feature-distance.ts';
 import type { Reference } from './reference.ts';
 
 export interface ImageComparison extends FeatureDistance {

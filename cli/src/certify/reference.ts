@@ -2,13 +2,12 @@
 import { access, writeFile } from 'node:fs/promises';
 import { dirname, extname, join, resolve } from 'node:path';
 import type { Vector } from 'apache-arrow';
+import type { Features } from '../../../extractor/src/feature-distance.ts';
 import { describeError, Refusal } from '../../../shared/src/errors.ts';
 import type { Sample } from '../../../shared/src/manifest.ts';
 import { readParquet } from '../../../shared/src/parquet.ts';
 import { sizeOfShape } from '../../../shared/src/tensor.ts';
 import { readNpyFile } from './npy.ts';
-
-export type Features = Float32Array | Float64Array;
 
 export interface Reference {
   readonly rows: number;

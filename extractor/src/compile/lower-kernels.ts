@@ -6,6 +6,7 @@ import { CONVOLUTION } from './convolution.ts';
 import { ELEMENTWISE } from './elementwise.ts';
 import type { Axis, KernelGraph } from './kernel-graph.ts';
 import { type LowerCall, Lowering } from './lowering.ts';
+import { LOWERING } from './lowering-version.ts';
 import { NORMALIZATION } from './normalization.ts';
 import { OnnxWriter } from './onnx-writer.ts';
 import { POOLING } from './pooling.ts';
@@ -24,8 +25,6 @@ export interface LoweredModel {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   readonly name: string;
-  readonly producerVersion: string;
-  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /**
@@ -50,7 +49,7 @@ export function lowerKernels(graph: KernelGraph, model: LoweredModel): Uint8Arra
     const float = dtype === 'float32' ? tensor : writer.node('Cast', [tensor], { to: 1 });
     writer.output(model.outputNames[index] ?? `output_${index}`, float, 'float32', dimsOf(shape));
   }
-  return writer.encode(model);
+  return writer.encode(model.name, String(LOWERING));
 }
 
 function dimsOf(shape: readonly Axis[]): readonly (number | string)[] {

@@ -13,11 +13,9 @@ const SCHEMA = protobuf.Root.fromJSON({
         producerVersion: field('string', 3),
         graph: field('GraphProto', 7),
         opsetImport: field('OperatorSetIdProto', 8, 'repeated'),
-        metadataProps: field('StringStringEntryProto', 14, 'repeated'),
       },
     },
     OperatorSetIdProto: { fields: { domain: field('string', 1), version: field('int64', 2) } },
-    StringStringEntryProto: { fields: { key: field('string', 1), value: field('string', 2) } },
     GraphProto: {
       fields: {
         node: field('NodeProto', 1, 'repeated'),
@@ -95,7 +93,6 @@ export interface ModelMessage {
     readonly input: readonly object[];
     readonly output: readonly object[];
   };
-  readonly metadataProps: readonly { readonly key: string; readonly value: string }[];
 }
 
 export function encodeModel(model: ModelMessage): Uint8Array {

@@ -17,12 +17,6 @@ const IR_VERSION = 8;
 
 export type Attributes = Readonly<Record<string, AttributeValue | undefined>>;
 
-export interface ModelSettings {
-  readonly name: string;
-  readonly producerVersion: string;
-  readonly metadata: Readonly<Record<string, string>>;
-}
-
 export class OnnxWriter {
   private readonly nodes: NodeMessage[] = [];
   private readonly initializers: TensorMessage[] = [];
@@ -87,14 +81,13 @@ export class OnnxWriter {
     return this.constant(Float32Array.of(value), []);
   }
 
-  encode({ name, producerVersion, metadata }: ModelSettings): Uint8Array {
+  encode(name: string, producerVersion: string): Uint8Array {
     return encodeModel({
       irVersion: IR_VERSION,
       producerName: 'layertap',
       producerVersion,
       opsetImport: [{ domain: '', version: OPSET }],
       graph: { name, ...this.needed(), input: this.inputs, output: this.outputs },
-      metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
     });
   }
 

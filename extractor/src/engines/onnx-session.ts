@@ -55,6 +55,22 @@ export async function createSession(
   }
 }
 
+/** A session on a file of which all outputs are wanted. @throws Refusal `model-unreadable` */
+export async function createFileSession(
+  runtime: Runtime,
+  path: string,
+  { threads }: EngineOptions,
+): Promise<InferenceSession> {
+  try {
+    return await runtime.InferenceSession.create(path, {
+      logSeverityLevel: 4,
+      ...(threads !== undefined && { intraOpNumThreads: threads }),
+    });
+  } catch (cause) {
+    throw new Refusal('model-unreadable', `Expected a model that ONNX Runtime can load in ${path}`, { cause });
+  }
+}
+
 /** The batch as the model's input wants it. @param batch [rows, height, width, channels] */
 export function inputTensor(runtime: Runtime, input: OnnxImageInput, batch: TensorData): Tensor {
   const [rows = 0, height = 0, width = 0, channels = 0] = batch.shape;

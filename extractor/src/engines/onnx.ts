@@ -4,11 +4,13 @@ import { nearestNames, Refusal } from '../../../shared/src/errors.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import type { Engine, EngineOptions, Extractor, LoadOptions } from '../engine.ts';
 import type { Layer } from '../layer-table.ts';
+import { onnxReader } from '../models/onnx.ts';
 import { type ChannelAxis, channelAxes } from '../models/onnx-channels.ts';
 import { readOnnxFile } from '../models/onnx-file.ts';
 import { type OnnxImageInput, requireImageInput } from '../models/onnx-input.ts';
 import { toChannelsLast } from '../models/onnx-layout.ts';
 import { describeGraph } from '../models/onnx-table.ts';
+import { loadCompiledExtractor } from './compiled-extractor.ts';
 import { createSession, inputTensor, loadRuntime, type Runtime } from './onnx-session.ts';
 import { floatsOf } from './onnx-values.ts';
 import { openRowExtractor } from './row-extractor.ts';
@@ -20,7 +22,13 @@ import { openRowExtractor } from './row-extractor.ts';
 export async function openOnnxEngine(options: EngineOptions = {}): Promise<Engine> {
   const runtime = await loadRuntime();
   const versions = { 'onnxruntime-node': runtime.env.versions.node ?? runtime.env.versions.common };
-  return { name: 'onnx', versions: () => versions, load: load => loadOnnxExtractor(runtime, load, options) };
+  return { name: 'onnx', versions: () => versions, load: load => loadExtractor(runtime, load, options) };
+}
+
+/** ONNX files as they are; models of TensorFlow and Keras compiled. */
+async function loadExtractor(runtime: Runtime, options: LoadOptions, engine: EngineOptions): Promise<Extractor> {
+  if (await onnxReader.recognises(options.model)) return loadOnnxExtractor(runtime, options, engine);
+  return loadCompiledExtractor(runtime, options, engine);
 }
 
 async function loadOnnxExtractor(runtime: Runtime, options: LoadOptions, engine: EngineOptions): Promise<Extractor> {

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { isAbsolute, resolve } from 'node:path';
 import { chooseRecipe } from '../../../extractor/src/choose-recipe.ts';
 import { planColumns } from '../../../extractor/src/columns.ts';
-import { chooseEngine } from '../../../extractor/src/engine-choice.ts';
+import { decideEngine } from '../../../extractor/src/compile/decide-engine.ts';
+import type { EngineChoice } from '../../../extractor/src/engine-choice.ts';
 import { type ModelFile, openModel } from '../../../extractor/src/model.ts';
 import { locateModel } from '../../../extractor/src/model-download.ts';
 import { requirePoolable } from '../../../extractor/src/poolable.ts';
@@ -53,9 +54,10 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
   const out = resolve(options.out);
   const located = await locateModel(options.model, { sha256: options.modelSha256, signal: options.signal });
   const model = await openModel(located.path);
-  const { request, columns, notes } = await decideRequest(options, model, located.url);
   const location = absoluteSource(options.source);
   const storage = openFileStorage(out);
+  const begun = await findRun(storage);
+  const { request, columns, notes } = await decideRequest(options, model, { url: located.url, begun: begun?.request });
   const standing = await checkDirectory(storage, request, { source: location, limit: options.limit });
   if (standing !== undefined) {
     return { run: standing, storage, continued: true, notes: [...notes, ...continuedNotes(options, standing)] };
@@ -112,7 +114,7 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
 async function decideRequest(
   options: PlanOptions,
   model: ModelFile,
-  modelUrl: string | undefined,
+  { url, begun }: { readonly url: string | undefined; readonly begun: ExtractRequest | undefined },
 ): Promise<{
   readonly request: ExtractRequest;
   readonly columns: readonly FeatureSpec[];
@@ -121,13 +123,17 @@ async function decideRequest(
   const { layers, predictions } = chooseLayers(options, model);
   const { recipe, origin, notes } = await chooseRecipe(options, model);
   await options.prepareEngine?.(model);
-  const { engine, reason } = await chooseEngine(options.engine, model);
-  const shapes = await model.shapesFor([recipe.height, recipe.width, channelCount(recipe)], layers);
+  const inputShape = [recipe.height, recipe.width, channelCount(recipe)];
+  const shapes = await model.shapesFor(inputShape, layers);
   // The predictions come last.
   requirePoolable(model.table, layers.slice(0, layers.length - predictions.length), shapes, options.pool);
+  const decided = standingEngine(options, model, begun);
+  const { batch } = options;
+  const { engine, lowering, reason } =
+    decided ?? (await decideEngine(options.engine, model, { layers, inputShape, recipe, batch }));
   const request: ExtractRequest = {
     model: model.path,
-    ...(modelUrl !== undefined && { modelUrl }),
+    ...(url !== undefined && { modelUrl: url }),
     modelSha256: model.sha256,
     layers: [...layers],
     pool: options.pool,
@@ -137,7 +143,8 @@ async function decideRequest(
     recipe,
     recipeOrigin: origin,
     engine,
-    batch: options.batch,
+    ...(lowering !== undefined && { lowering }),
+    batch,
     format: options.format,
   };
   return {
@@ -145,6 +152,16 @@ async function decideRequest(
     columns: planColumns(request, shapes).map(({ feature }) => feature),
     notes: [`engine ${engine}: ${reason}`, ...notes],
   };
+}
+
+/** A run goes on with the engine that it began with: only its first producer decides. */
+function standingEngine(
+  options: PlanOptions,
+  model: ModelFile,
+  begun: ExtractRequest | undefined,
+): EngineChoice | undefined {
+  if (options.engine !== 'auto' || begun?.modelSha256 !== model.sha256) return undefined;
+  return { engine: begun.engine, lowering: begun.lowering, reason: 'The run began with it.' };
 }
 
 /** The layers asked for, then those of the predictions that are not among them. */

@@ -1,4 +1,6 @@
 // Holds the one warmed extractor of an engine process; loads another only when the request changes.
+
+import { LOWERING } from '../../../extractor/src/compile/lowering-version.ts';
 import { type Extractor, openEngine } from '../../../extractor/src/engine.ts';
 import { openModel } from '../../../extractor/src/model.ts';
 import { resolveModel } from '../../../extractor/src/model-download.ts';
@@ -56,9 +58,23 @@ async function load(run: RunRecord, threads: number | undefined, loads: number):
       },
     );
   }
+  if (request.lowering !== undefined && request.lowering !== LOWERING) {
+    throw new Refusal(
+      'engine-unavailable',
+      `Expected a worker with version ${request.lowering} of the compiler, with which the run began, but this one has ${LOWERING}`,
+      {
+        hint: 'Finish the run with workers of the version of layertap that began it, or extract into another directory.',
+      },
+    );
+  }
   const engine = await openEngine(request.engine, threads === undefined ? {} : { threads });
   const inputShape = [request.recipe.height, request.recipe.width, channelCount(request.recipe)];
-  const extractor = await engine.load({ model: model.path, layers: request.layers, inputShape });
+  const extractor = await engine.load({
+    model: model.path,
+    layers: request.layers,
+    inputShape,
+    modelSha256: model.sha256,
+  });
   await extractor.warmUp(request.batch);
   return { extractor, versions: engine.versions(), seconds: (performance.now() - started) / 1000, loads };
 }

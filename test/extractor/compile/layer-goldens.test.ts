@@ -5,6 +5,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { CannotCompile } from '../../../extractor/src/compile/cannot-compile.ts';
+import { foldKernels } from '../../../extractor/src/compile/fold.ts';
 import { traceKernels } from '../../../extractor/src/compile/kernel-graph.ts';
 import { lowerKernels } from '../../../extractor/src/compile/lower-kernels.ts';
 import { openWasmEngine } from '../../../extractor/src/engines/wasm.ts';
@@ -54,7 +55,7 @@ async function runCompiled({ graph, weights, inputs, outputs }: GoldenCase): Pro
   );
   const inputNames = inputs.map((_, index) => `image${index}`);
   const outputNames = outputs.map((_, index) => `output${index}`);
-  const bytes = lowerKernels(kernels, { name: 'golden', producerVersion: '0', metadata: {}, inputNames, outputNames });
+  const bytes = lowerKernels(foldKernels(kernels), { name: 'golden', inputNames, outputNames });
   const session = await InferenceSession.create(bytes, { logSeverityLevel: 4, intraOpNumThreads: 1 });
   try {
     const feeds = inputs.map((input, index) => [`image${index}`, new Tensor('float32', input.data, [...input.shape])]);

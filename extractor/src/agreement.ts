@@ -1,5 +1,6 @@
-// The gate: when an engine's output of a layer counts as Keras' own. For the conformance run, its tests and its mutants.
-import { compareFeatures, largestValue } from '../cli/src/certify/feature-distance.ts';
+// The gate: when an engine's output of a layer counts as the reference's own. For the choice of an engine, the conformance
+// run, and their tests.
+import { compareFeatures, largestValue } from './feature-distance.ts';
 
 /** Per layer, over all photos. */
 export interface Distance {
@@ -16,9 +17,6 @@ export const LEAST_COSINE = 0.999999;
 export const LARGEST_RELATIVE = 1e-4;
 /** Times Keras' own distance from float64 that an engine may be away where that is more than the plain bounds. */
 export const OWN_DISTANCE_FACTOR = 3;
-
-/** Two photos that are more alike than this in every pair tell nothing: a layer that ignores the image would pass. */
-export const LARGEST_PHOTO_COSINE = 0.97;
 
 export interface GateVerdict {
   readonly passed: boolean;

@@ -1,6 +1,6 @@
 // The gate's arithmetic: what passes, what does not, and what Keras' own distance from float64 allows.
 import { describe, expect, test } from 'vitest';
-import { distanceBetween, judge } from '../../conformance/gate.ts';
+import { distanceBetween, judge } from '../../extractor/src/agreement.ts';
 
 const reference = Float32Array.of(1, -2, 4, 0.5, 0, 3);
 

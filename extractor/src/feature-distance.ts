@@ -1,5 +1,6 @@
-// How far one feature is from its reference: for `layertap certify` and the conformance gate.
-import type { Features } from './reference.ts';
+// How far one feature is from its reference: for `layertap certify` and for the gate of agreement.ts.
+/** float64 where a reference came so. */
+export type Features = Float32Array | Float64Array;
 
 export interface FeatureDistance {
   readonly cosine: number;

@@ -1,0 +1,74 @@
+// Compiled models in the cache: made once per model, layers, input shape and lowering, in a child process, so that neither
+// the light parent nor an engine process ever loads the runtime that traces.
+import { createHash } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { publishFolder } from '../../../setup/src/cache.ts';
+import { setupConfig } from '../../../setup/src/config.ts';
+import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
+import { Refusal } from '../../../shared/src/errors.ts';
+import type { EngineName } from '../../../shared/src/request.ts';
+import { answeredValue, askChild } from '../ask-child.ts';
+import { CannotCompile } from './cannot-compile.ts';
+import type { CompileOptions } from './compile-model.ts';
+import { LOWERING } from './lowering-version.ts';
+
+export interface CompiledOptions extends CompileOptions {
+  /** Digest of all bytes of the model. */
+  readonly sha256: string;
+  /** @default `compiled` in the cache of the set-up */
+  readonly folder?: string | undefined;
+}
+
+/** What the child is asked. */
+export interface CompileQuestion extends CompileOptions {
+  readonly engine: EngineName;
+  readonly out: string;
+}
+
+/** What it answers: why the model cannot be compiled, if it cannot. */
+export interface CompileAnswer {
+  readonly cannot?: string;
+}
+
+const FILE = 'model.onnx';
+/** Written last. */
+const MARKER = 'compiled.json';
+const TIMEOUT_MS = 30 * 60_000;
+
+/**
+ * The place of the compiled model.
+ * @throws CannotCompile; Refusal `model-unreadable`, `unknown-layer`, `recipe-mismatch`
+ */
+export async function compiledModel(options: CompiledOptions): Promise<string> {
+  const { model, layers, inputShape, sha256 } = options;
+  const key = createHash('sha256')
+    .update(JSON.stringify([LOWERING, sha256, layers, inputShape]))
+    .digest('hex');
+  const folder = join(options.folder ?? join(setupConfig().cacheRoot, 'compiled'), key.slice(0, 32));
+  const fill = async (draft: string): Promise<void> => {
+    const engine: EngineName = tensorFlowStatus().available ? 'tensorflow' : 'wasm';
+    const question: CompileQuestion = { model, layers, inputShape, engine, out: join(draft, FILE) };
+    const answer = await askChild<CompileAnswer>({
+      script: './compile-process.ts',
+      from: import.meta.url,
+      question,
+      timeoutMs: TIMEOUT_MS,
+    });
+    const record = answeredValue(answer, error => cannotRun(model, error));
+    await writeFile(
+      join(draft, MARKER),
+      `${JSON.stringify({ lowering: LOWERING, sha256, layers, inputShape, ...record })}\n`,
+    );
+  };
+  await publishFolder(folder, fill, { marker: MARKER });
+  const { cannot } = JSON.parse(await readFile(join(folder, MARKER), 'utf8')) as CompileAnswer;
+  if (cannot !== undefined) throw new CannotCompile(cannot);
+  return join(folder, FILE);
+}
+
+function cannotRun(model: string, error: string): Refusal {
+  return new Refusal('model-unreadable', `Expected a model that can be compiled in ${model} but ${error}`, {
+    hint: 'The file may be damaged, or too large for the memory of this machine: `--engine tensorflow` runs it as it is.',
+  });
+}

@@ -1,0 +1,105 @@
+// The engine of a run whose user left the choice to us: compiled where that gives the reference engine's own numbers, faster.
+// Decided once per model, layers, machine and versions, in a child process; kept in the cache.
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { availableParallelism, cpus } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { publishFile } from '../../../setup/src/cache.ts';
+import { setupConfig } from '../../../setup/src/config.ts';
+import { hasErrorCode } from '../../../shared/src/errors.ts';
+import { canonicalJson } from '../../../shared/src/fingerprint.ts';
+import type { Recipe } from '../../../shared/src/recipe.ts';
+import { ENGINE_NAMES, type EngineName } from '../../../shared/src/request.ts';
+import { commonVersions } from '../../../shared/src/versions.ts';
+import { askChild } from '../ask-child.ts';
+import { chooseEngine, type EngineChoice, enginesFor } from '../engine-choice.ts';
+import type { ModelFile } from '../model.ts';
+import { LOWERING } from './lowering-version.ts';
+
+export interface DecisionOptions {
+  readonly layers: readonly string[];
+  /** [height, width, channels] */
+  readonly inputShape: readonly number[];
+  /** Gives the range of the values that are compared. */
+  readonly recipe: Recipe;
+  /** Images per inference. */
+  readonly batch: number;
+}
+
+/** What the child is asked. */
+export interface DecisionQuestion extends DecisionOptions {
+  readonly model: string;
+  readonly sha256: string;
+  readonly reference: EngineName;
+}
+
+const Decision = z.object({ engine: z.enum(ENGINE_NAMES), reason: z.string() });
+export type Decision = z.output<typeof Decision>;
+
+const TIMEOUT_MS = 30 * 60_000;
+
+/**
+ * The engine for a run. A model that ONNX Runtime may run compiled is tried there against its reference engine.
+ * @throws Refusal `bad-option` where the wanted engine cannot run the format, `engine-unavailable` where it can't be had
+ */
+export async function decideEngine(
+  wanted: 'auto' | EngineName,
+  model: Pick<ModelFile, 'format' | 'path' | 'sha256'>,
+  options: DecisionOptions,
+): Promise<EngineChoice> {
+  const choice = await chooseEngine(wanted, model);
+  const isCompiled = model.format !== 'onnx' && enginesFor(model.format).includes('onnx');
+  if (!isCompiled || (wanted !== 'auto' && wanted !== 'onnx')) return choice;
+  return withLowering(wanted === 'onnx' ? choice : await compareEngines(choice, model, options));
+}
+
+function withLowering(choice: EngineChoice): EngineChoice {
+  return choice.engine === 'onnx' ? { ...choice, lowering: LOWERING } : choice;
+}
+
+async function compareEngines(
+  choice: EngineChoice,
+  model: Pick<ModelFile, 'path' | 'sha256'>,
+  options: DecisionOptions,
+): Promise<EngineChoice> {
+  const { layers, inputShape, recipe, batch } = options;
+  const reference = choice.engine;
+  const question: DecisionQuestion = {
+    ...{ layers, inputShape, recipe, batch, reference },
+    model: model.path,
+    sha256: model.sha256,
+  };
+  const file = join(setupConfig().cacheRoot, 'decisions', `${keyOf(question)}.json`);
+  const known = await readDecision(file);
+  if (known !== undefined) return { ...known, reason: `${known.reason} (decided before)` };
+  const answer = await askChild<Decision>({
+    script: './decide-process.ts',
+    from: import.meta.url,
+    question,
+    timeoutMs: TIMEOUT_MS,
+  });
+  if ('value' in answer) {
+    await publishFile(file, `${JSON.stringify(answer.value)}\n`);
+    return answer.value;
+  }
+  // No verdict is no reason to end a run: what comes of the model itself is told by the engine that runs it.
+  const why = 'error' in answer ? answer.error : answer.refusal.message;
+  return { engine: reference, reason: `${choice.reason} It could not be compared with onnx: ${why}` };
+}
+
+/** Another machine, another library or another model may decide otherwise; the folder that the model lies in doesn't count. */
+function keyOf({ model: _, ...question }: DecisionQuestion): string {
+  const machine = { cpu: cpus()[0]?.model, cores: availableParallelism() };
+  const deciding = { ...question, ...machine, lowering: LOWERING, versions: commonVersions() };
+  return createHash('sha256').update(canonicalJson(deciding)).digest('hex').slice(0, 32);
+}
+
+async function readDecision(file: string): Promise<Decision | undefined> {
+  try {
+    return Decision.safeParse(JSON.parse(await readFile(file, 'utf8'))).data;
+  } catch (error) {
+    if (error instanceof SyntaxError || hasErrorCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,96 @@
+// Folds what stands around a convolution into it: zeros that are padded in front of it, and the batch normalisation behind
+// it. Both are exact but for the last bit of a product.
+import { sizeOfShape } from '../../../shared/src/tensor.ts';
+import { pairsAttribute } from './attributes.ts';
+import type { KernelCall, KernelGraph, KernelValue } from './kernel-graph.ts';
+import { scaleAndShift } from './normalization.ts';
+
+/** Each with the kernel that also takes a bias. */
+const WITH_BIAS: Readonly<Record<string, string>> = {
+  Conv2D: 'FusedConv2D',
+  FusedConv2D: 'FusedConv2D',
+  DepthwiseConv2dNative: 'FusedDepthwiseConv2D',
+  FusedDepthwiseConv2D: 'FusedDepthwiseConv2D',
+};
+const DEPTHWISE = 'FusedDepthwiseConv2D';
+
+export function foldKernels(graph: KernelGraph): KernelGraph {
+  return foldNormalization(foldPadding(graph));
+}
+
+/** How often a value is taken; wanted outputs count as taken. */
+function countUses({ calls, outputs }: KernelGraph): ReadonlyMap<number, number> {
+  const uses = new Map<number, number>();
+  for (const value of [...calls.flatMap(({ inputs }) => Object.values(inputs)), ...outputs]) {
+    uses.set(value, (uses.get(value) ?? 0) + 1);
+  }
+  return uses;
+}
+
+function makersOf(calls: readonly KernelCall[]): ReadonlyMap<number, KernelCall> {
+  return new Map(calls.flatMap(call => call.outputs.map(output => [output, call] as const)));
+}
+
+function foldPadding(graph: KernelGraph): KernelGraph {
+  const uses = countUses(graph);
+  const makers = makersOf(graph.calls);
+  const folded = new Set<KernelCall>();
+  const calls = graph.calls.map((call): KernelCall => {
+    const pad = makers.get(call.inputs.x ?? -1);
+    if (!(call.kernel in WITH_BIAS) || call.attributes.pad !== 'valid' || pad === undefined) return call;
+    const x = pad.inputs.x;
+    if (pad.kernel !== 'PadV2' || pad.attributes.constantValue !== 0 || x === undefined) return call;
+    const pairs = pairsAttribute(pad.attributes, 'paddings');
+    const isInSpace = pairs.length === 4 && [pairs[0], pairs[3]].every(pair => pair?.[0] === 0 && pair[1] === 0);
+    if (!isInSpace || uses.get(pad.outputs[0] ?? -1) !== 1) return call;
+    folded.add(pad);
+    return { ...call, inputs: { ...call.inputs, x }, attributes: { ...call.attributes, pad: pairs } };
+  });
+  return { ...graph, calls: calls.filter(call => !folded.has(call)) };
+}
+
+function foldNormalization(graph: KernelGraph): KernelGraph {
+  const uses = countUses(graph);
+  const makers = makersOf(graph.calls);
+  const values: KernelValue[] = [...graph.values];
+  const replaced = new Map<KernelCall, KernelCall>();
+  const folded = new Set<KernelCall>();
+  const constantOf = (value: number | undefined) => (value === undefined ? undefined : values[value]?.data);
+  for (const call of graph.calls) {
+    const convolution = makers.get(call.inputs.x ?? -1);
+    if (call.kernel !== 'FusedBatchNorm' || convolution === undefined) continue;
+    if (!isFoldable(convolution) || uses.get(call.inputs.x ?? -1) !== 1) continue;
+    const { filter, bias } = convolution.inputs;
+    const weights = constantOf(filter);
+    const factors = scaleAndShift(call, constantOf);
+    const filterValue = values[filter ?? -1];
+    if (weights === undefined || factors === undefined || filterValue === undefined) continue;
+    if (bias !== undefined && constantOf(bias) === undefined) continue;
+    const lengths = filterValue.shape.map(({ size }) => size);
+    // A filter's last axes are the channels it gives: one, or input × multiplier of a depthwise one.
+    const channels = WITH_BIAS[convolution.kernel] === DEPTHWISE ? sizeOfShape(lengths.slice(2)) : (lengths[3] ?? 1);
+    const { scale, shift } = factors;
+    const data = Float32Array.from(weights, (weight, i) => weight * (scale[i % channels] ?? 1));
+    const given = constantOf(bias);
+    const added = Float32Array.from(shift, (value, i) => (given?.[i] ?? 0) * (scale[i] ?? 1) + value);
+    const at = values.push(
+      { ...filterValue, data },
+      { shape: [{ size: channels, perRow: false }], dtype: 'float32', data: added },
+    );
+    folded.add(call);
+    replaced.set(convolution, {
+      ...convolution,
+      kernel: WITH_BIAS[convolution.kernel] ?? convolution.kernel,
+      inputs: { ...convolution.inputs, filter: at - 2, bias: at - 1 },
+      outputs: call.outputs,
+    });
+  }
+  const calls = graph.calls.filter(call => !folded.has(call)).map(call => replaced.get(call) ?? call);
+  return { ...graph, values, calls };
+}
+
+function isFoldable({ kernel, attributes, inputs }: KernelCall): boolean {
+  const { activation } = attributes;
+  const isLinear = activation === undefined || activation === null || activation === 'linear';
+  return kernel in WITH_BIAS && isLinear && inputs.preluActivationWeights === undefined;
+}
