@@ -362,7 +362,7 @@ describe.concurrent('a bad flag', () => {
     const { code, stderr } = await run(['extract', demo.images, ...request, '--out', 'unused'], {
       env: { LAYERTAP_BATCH: 'big' },
     });
-    expect(stderr).toContain('Expected number for LAYERTAP_BATCH but received "big"');
+    expect(stderr).toContain("Expected number for LAYERTAP_BATCH but received 'big'");
     expect(code).toBe(2);
   });
 });
