@@ -8,7 +8,6 @@ import { unknownLayer } from '../unknown-layer.ts';
 export const NULL_LAYER = 'features';
 
 export const nullReader: ModelReader = {
-  format: 'null',
   recognises: async path => basename(path).startsWith('null:'),
   open: openNull,
 };

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import type { LayerWeights } from '../../../extractor/src/layer-graph.ts';
 import type { KerasTree } from '../../../extractor/src/models/keras-tree.ts';
 import { readTfjsWeights } from '../../../extractor/src/models/keras-weights-tfjs.ts';
+import { readModelJson } from '../../../extractor/src/models/model-json.ts';
 import { readTfjsFiles } from '../../../extractor/src/models/tfjs-files.ts';
 import { readWeights } from '../../../extractor/src/models/tfjs-weights.ts';
 import { tfjs } from '../../../extractor/src/tfjs.ts';
@@ -22,7 +23,7 @@ test.skipIf(missing(DOODLENET)).each([
   ['doodlenet', DOODLENET],
   ['MobileNetV2, quantised to uint8', MOBILENET],
 ])('the numbers of %s are those of tf.io.decodeWeights (needs ../shared/data)', async (_, path) => {
-  const files = await readTfjsFiles(path);
+  const files = await readTfjsFiles(await readModelJson(path));
   const specs = files.weightSpecs as unknown as Parameters<typeof expected>[1];
   const decoded = expected(await readWeights(files.weightFiles), specs);
   const weights = await readTfjsWeights(files, treeOf(files.weightSpecs.map(({ name }) => name)), { data: true });
@@ -55,7 +56,7 @@ async function weightsOf(
   const modelTopology = { class_name: 'Sequential', config: { layers: [] } };
   const weightsManifest = [{ paths, weights: specs }];
   writeFileSync(join(folder, 'model.json'), JSON.stringify({ modelTopology, weightsManifest }));
-  const files = await readTfjsFiles(folder);
+  const files = await readTfjsFiles(await readModelJson(folder));
   return readTfjsWeights(files, tree ?? treeOf(specs.map(({ name }) => name)), { data: true });
 }
 
