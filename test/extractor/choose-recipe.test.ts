@@ -161,8 +161,14 @@ describe('the order of the origins', () => {
     expect((await choose(model, '--resize', 'tf:bilinear')).recipe).toMatchObject({
       ...{ resize: 'tf:bilinear', channels: 'bgr', mean: [103.939, 116.779, 123.68] },
     });
-    const { message } = await refusalOf(() => choose(model, '--mean', '0.5'), 'recipe-missing');
-    expect(message).toContain('Expected --scale among the recipe flags');
+    for (const flags of [
+      ['--mean', '0.5'],
+      ['--std', '2'],
+      ['--channels', 'rgb'],
+    ]) {
+      const { message } = await refusalOf(() => choose(model, ...flags), 'recipe-missing');
+      expect(message).toContain('Expected --scale among the recipe flags');
+    }
   });
 });
 
@@ -224,6 +230,27 @@ describe('a graph that prepares its own input', () => {
     const ownFiles = await modelIn(RESCALING, CLIP_PROCESSOR);
     expect((await refusalOf(() => choose(ownFiles), 'recipe-mismatch')).message).toContain('preprocessor_config.json');
   });
+
+  it('is not shifted or divided for twice, by a mean or a deviation alone', async () => {
+    const model = await modelIn(RESCALING);
+    for (const flags of [
+      ['--mean', '127.5'],
+      ['--std', '127.5'],
+    ]) {
+      const { hint } = await refusalOf(() => choose(model, ...flags), 'bad-option');
+      expect(hint).toMatch(/^Give --scale 1 --mean 0 --std 1\./);
+    }
+  });
+
+  it.each(['x - [0.485, 0.456, 0.406]', 'x + -0.5'])(
+    'by %s may be fed scaled values, but none with their mean taken off',
+    async does => {
+      const model = await modelIn({ layers: ['centre', 'conv'], preprocessing: [{ layer: 'centre', does }] });
+      expect((await choose(model, '--scale', '1/255')).recipe.scale).toBe(1 / 255);
+      const twice = await refusalOf(() => choose(model, '--scale', '1/255', '--mean', '0.5'), 'bad-option');
+      expect(twice.hint).toMatch(/^Give --mean 0 --std 1\./);
+    },
+  );
 
   it('is obeyed by what the hint says', async () => {
     const flags = ['--scale', '1', '--mean', '0', '--std', '1'];
@@ -300,6 +327,8 @@ describe('a graph that prepares its own input', () => {
     expect(notes[1]).toMatch(
       /^the preset keras:convnexttiny leaves scaling to the model, but no layer behind its input/,
     );
+    const scaled = await choose(await modelIn({ layers: ['conv'] }), '--recipe', 'keras:convnext_tiny', '--scale', '2');
+    expect(scaled.notes).toHaveLength(1);
   });
 });
 
@@ -333,6 +362,10 @@ describe('without any recipe', () => {
       'recipe-missing',
     );
     expect(message).toContain("It looks like resnet50 of keras.applications, but its output is not ImageNet's 1000");
+  });
+
+  it('one of grey images is not fed colours, though it has the head', async () => {
+    await refusalOf(async () => choose(await modelIn({ ...RESNET50, input: [224, 224, 1] })), 'recipe-missing');
   });
 
   it('an architecture that prepares its input in the graph, built without that, is not guessed at', async () => {
