@@ -4,11 +4,10 @@ import { stat } from 'node:fs/promises';
 import { hasErrorCode, Refusal } from '../../shared/src/errors.ts';
 import type { LayerTable } from './layer-table.ts';
 import { KERAS_FORMATS } from './models/keras-file.ts';
-import { kerasReaders } from './models/keras-formats.ts';
+import { tfjsReaders } from './models/keras-formats.ts';
 import { nullReader } from './models/null.ts';
 import { onnxReader } from './models/onnx.ts';
 import { savedModelReader } from './models/saved-model.ts';
-import { tfjsGraphModelReader } from './models/tfjs-graph-model.ts';
 
 export interface ModelFile {
   /** Absolute path of the file that was opened (for a folder, the model file inside). */
@@ -34,7 +33,6 @@ export const MODEL_FORMATS = [...KERAS_FORMATS, 'tfjs-graph', 'saved-model', 'on
 export type ModelFormat = (typeof MODEL_FORMATS)[number];
 
 export interface ModelReader {
-  readonly format: ModelFormat;
   /** Whether the path looks like this format (by name and first bytes). */
   recognises(path: string): Promise<boolean>;
   /** Opens and checks the whole file set; refuses (`model-unreadable`) naming the file and what was expected. */
@@ -42,13 +40,7 @@ export interface ModelReader {
 }
 
 /** In the order in which they are asked: the one that reads least goes first. */
-const READERS: readonly ModelReader[] = [
-  nullReader,
-  savedModelReader,
-  onnxReader,
-  tfjsGraphModelReader,
-  ...kerasReaders,
-];
+const READERS: readonly ModelReader[] = [nullReader, savedModelReader, onnxReader, ...tfjsReaders];
 
 /**
  * Opens a model, whatever its format, and checks that its files are whole; loads no weights.

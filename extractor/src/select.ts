@@ -1,6 +1,7 @@
 // Layer selection: what a user writes (names, patterns, positions) to the exact layer names of a model.
-import { nearestNames, Refusal } from '../../shared/src/errors.ts';
+import { Refusal } from '../../shared/src/errors.ts';
 import type { Layer, LayerTable } from './layer-table.ts';
+import { unknownLayer } from './unknown-layer.ts';
 
 /**
  * Exact layer names for what was asked for, in the order asked and, within one pattern, of the model; none twice.
@@ -38,7 +39,7 @@ function select(table: LayerTable, entry: string): readonly string[] {
   // A pattern takes what can be had of what it matches; it is refused only where that is nothing.
   const available = matching.filter(layer => layer.unsupported === undefined);
   const found = (available.length > 0 ? available : matching).map(layer => layer.name);
-  if (found.length === 0) throw unknownLayer(table, entry);
+  if (found.length === 0) throw takesNone(table, entry);
   return found;
 }
 
@@ -81,22 +82,15 @@ function compileGlob(glob: string): RegExp {
   return new RegExp(`^${source}$`, 's');
 }
 
-function unknownLayer(table: LayerTable, entry: string): Refusal {
-  const last = table.layers.length - 1;
-  let valid: string;
+function takesNone({ layers }: LayerTable, entry: string): Refusal {
+  const names = layers.map(layer => layer.name);
   if (/^-?\d+$/.test(entry)) {
-    valid = `Indices run from 0 to ${last}, or from -1 to -${last + 1} from the end`;
-  } else if (entry.startsWith('class:')) {
-    const classes = [...new Set(table.layers.map(layer => layer.className))].sort();
-    valid = `The model's classes are ${classes.join(', ')}`;
-  } else {
-    const names = nearestNames(
-      entry,
-      table.layers.map(layer => layer.name),
-    );
-    valid = `The nearest names are ${names.map(name => `'${name}'`).join(', ')}`;
+    const last = layers.length - 1;
+    return unknownLayer(entry, names, {
+      valid: `Indices run from 0 to ${last}, or from -1 to -${last + 1} from the end`,
+    });
   }
-  return new Refusal('unknown-layer', `Expected the name of a layer but received '${entry}'`, {
-    hint: `${valid}; \`npx layertap layers MODEL\` lists all ${table.layers.length}.`,
-  });
+  if (!entry.startsWith('class:')) return unknownLayer(entry, names);
+  const classes = [...new Set(layers.map(layer => layer.className))].sort();
+  return unknownLayer(entry, names, { valid: `The model's classes are ${classes.join(', ')}` });
 }

@@ -1,7 +1,7 @@
 // The layers of a tf.LayersModel as a graph: which symbolic tensor each layer gives, from which layers. For readers and the five ways.
 import type * as tf from '@tensorflow/tfjs';
-import { nearestNames, Refusal } from '../../shared/src/errors.ts';
 import { rebuiltTensors } from './rebuild/layers-model.ts';
+import { unknownLayer } from './unknown-layer.ts';
 
 /** One call of a layer: what it took and what it gave. TensorFlow.js keeps this for every layer but types only a part of it. */
 export interface LayerCall {
@@ -52,10 +52,7 @@ export function requireLayerOutputs(model: tf.LayersModel, names: readonly strin
   const outputs = layerOutputs(model);
   return names.map(name => {
     const output = outputs.get(name);
-    if (output !== undefined) return output;
-    const nearest = nearestNames(name, [...outputs.keys()]);
-    throw new Refusal('unknown-layer', `Expected the name of a layer but received '${name}'`, {
-      hint: `The nearest names are ${nearest.map(near => `'${near}'`).join(', ')}.`,
-    });
+    if (output === undefined) throw unknownLayer(name, outputs.keys(), { isInMemory: true });
+    return output;
   });
 }

@@ -53,14 +53,15 @@ export function parseOptions<S extends OptionShape>(shape: S, input: ParseInput)
   if (parsed.success) return { values: parsed.data, positionals };
   const issue = parsed.error.issues[0];
   const doc = docs.find(({ name }) => name === issue?.path[0]);
-  const given = doc === undefined ? undefined : raw[doc.name];
+  const given = issue?.path.reduce<unknown>(valueAt, raw);
   if (doc !== undefined && given === undefined) {
     throw usage(`Expected ${doc.flag}${doc.value === undefined ? '' : ` ${doc.value}`}: ${doc.description}`, input);
   }
   const expected = issue === undefined ? 'valid options' : expectation(issue);
   // Whoever set a variable looks for its name, not for that of a flag.
   const where = doc === undefined ? 'the options' : values[doc.flag.slice(2)] === undefined ? doc.env : doc.flag;
-  throw usage(`Expected ${expected} for ${where} but received ${JSON.stringify(given)}`, input);
+  const received = typeof given === 'string' ? `'${given}'` : JSON.stringify(given);
+  throw usage(`Expected ${expected} for ${where} but received ${received}`, input, { meant: meantBy(issue) });
 }
 
 /** The options as data: help, README and environment tables are made of this. */
@@ -126,7 +127,7 @@ function parseFlags(
   try {
     return parseArgs({ args: [...negativesJoined(argv, docs)], options, allowPositionals: true, allowNegative: true });
   } catch (error) {
-    throw usage(error instanceof Error ? error.message : String(error), input, error);
+    throw usage(error instanceof Error ? error.message : String(error), input, { cause: error });
   }
 }
 
@@ -177,9 +178,25 @@ function expectation(issue: z.core.$ZodIssue): string {
     .replace(/, received .*/, '');
 }
 
-function usage(message: string, input: ParseInput, cause?: unknown): Refusal {
+/** One value of a repeatable option has a path of its own. */
+function valueAt(value: unknown, key: PropertyKey): unknown {
+  return value === null || typeof value !== 'object' ? undefined : Reflect.get(value, key);
+}
+
+/** What a field's own check says that the user meant, as `params: { meant }` of its issue. */
+function meantBy(issue: z.core.$ZodIssue | undefined): string | undefined {
+  const meant: unknown = issue?.code === 'custom' ? issue.params?.meant : undefined;
+  return typeof meant === 'string' ? meant : undefined;
+}
+
+interface UsageOptions {
+  readonly meant?: string | undefined;
+  readonly cause?: unknown;
+}
+
+function usage(message: string, input: ParseInput, { meant, cause }: UsageOptions = {}): Refusal {
   return new Refusal('bad-option', message, {
-    hint: `See \`npx ${input.command} --help\`.`,
+    hint: `${meant === undefined ? '' : `Did you mean ${meant}? `}See \`npx ${input.command} --help\`.`,
     ...(cause === undefined ? {} : { cause }),
   });
 }

@@ -1,5 +1,6 @@
 // Poolings by name: what flags, requests and column names call them, and what each name says.
 import { z } from 'zod';
+import { nearestNames } from './errors.ts';
 
 /** `gem` is `gem:3`; `grid:2x3` has 2 rows and 3 columns. */
 export type Pooling =
@@ -53,10 +54,25 @@ function canonicalName(name: string): Pooling {
   return spec.power === GEM_POWER ? 'gem' : `gem:${spec.power}`;
 }
 
-export const PoolingName = z
-  .string()
-  .refine(name => findPooling(name) !== undefined, `one of ${POOLING_NAMES}`)
-  .transform(canonicalName);
+/** What others call them: Keras' `pooling='avg'`, and the layers GlobalAveragePooling2D and GlobalMaxPooling2D in short. */
+const FOREIGN_NAMES: ReadonlyMap<string, Pooling> = new Map([
+  ['avg', 'mean'],
+  ['average', 'mean'],
+  ['gap', 'mean'],
+  ['gmp', 'max'],
+]);
+
+function nearestPooling(name: string): string {
+  const foreign = FOREIGN_NAMES.get(name.toLowerCase());
+  return foreign ?? nearestNames(name, [...PLAIN, 'gem', 'grid:2x2'], 1).join();
+}
+
+export const PoolingName = z.string().transform((name, context): Pooling => {
+  if (findPooling(name) !== undefined) return canonicalName(name);
+  const message = `one of ${POOLING_NAMES}`;
+  context.issues.push({ code: 'custom', message, input: name, params: { meant: nearestPooling(name) } });
+  return z.NEVER;
+});
 
 /** The poolings of a request, each once, in their order. */
 export function poolingsOf(choice: Poolings): readonly Pooling[] {

@@ -341,13 +341,13 @@ describe.concurrent('a bad flag', () => {
     ['no output', () => ['extract', demo.images, ...request], /Expected --out DIR/],
     ['no source', () => ['extract', ...request, '--out', 'unused'], /Expected one SOURCE/],
     ['two sources', () => ['extract', 'a', 'b', ...request, '--out', 'unused'], /Expected one SOURCE .*'a', 'b'/],
-    ['a format', () => args(...request, '--format', 'csv'), /one of parquet, arrow, both for --format .*"csv"/],
-    ['a pooling', () => args(...request, '--pool', 'avg'), /one of none, mean, max, mean\+max, gem, .* for --pool/],
+    ['a format', () => args(...request, '--format', 'csv'), /one of parquet, arrow, both for --format .*'csv'/],
+    ['a pooling', () => args(...request, '--pool', 'avg'), /one of none, mean, max, mean\+max, gem, .* for --pool .*'avg'/],
     ['an engine', () => args(...request, '--engine', 'gpu'), /one of auto, tensorflow, onnx, wasm.* for --engine/],
-    ['a batch of 0', () => args(...request, '--batch', '0'), />=1 for --batch .*"0"/],
-    ['half an image', () => args(...request, '--limit', '1.5'), /int.* for --limit .*"1.5"/],
-    ['no number', () => args(...request, '--shard-size', 'many'), /number for --shard-size .*"many"/],
-    ['a size', () => args(...request, '--size', '224'), /WIDTHxHEIGHT such as 224x224 for --size .*"224"/],
+    ['a batch of 0', () => args(...request, '--batch', '0'), />=1 for --batch .*'0'/],
+    ['half an image', () => args(...request, '--limit', '1.5'), /int.* for --limit .*'1.5'/],
+    ['no number', () => args(...request, '--shard-size', 'many'), /number for --shard-size .*'many'/],
+    ['a size', () => args(...request, '--size', '224'), /WIDTHxHEIGHT such as 224x224 for --size .*'224'/],
     ['a mean', () => args(...request, '--mean', '1,b'), /a number, or one per channel .* for --mean/],
     ['a value left out', () => args(...request, '--limit'), /--limit/],
     ['a command', () => ['extrat', demo.images], /Unknown command 'extrat'; did you mean extract/],
@@ -362,7 +362,7 @@ describe.concurrent('a bad flag', () => {
     const { code, stderr } = await run(['extract', demo.images, ...request, '--out', 'unused'], {
       env: { LAYERTAP_BATCH: 'big' },
     });
-    expect(stderr).toContain('Expected number for LAYERTAP_BATCH but received "big"');
+    expect(stderr).toContain("Expected number for LAYERTAP_BATCH but received 'big'");
     expect(code).toBe(2);
   });
 });

@@ -54,6 +54,14 @@ it('there is a keras preset for every architecture of both Keras, in three ways 
   expect(presets).toHaveLength(3 * known.size);
 });
 
+it('classes are those of the only output', () => {
+  const layers = ['block1_conv1', 'block5_conv3', 'predictions'];
+  const table = chainTable({ layers, output: [1000] });
+  expect(recogniseArchitecture(table)).toEqual({ name: 'vgg16', classes: 1000 });
+  const both = { ...table, outputs: ['predictions', 'block5_conv3'] };
+  expect(recogniseArchitecture(both)).toEqual({ name: 'vgg16', classes: undefined });
+});
+
 it('a model of another kind is not recognised', () => {
   expect(
     recogniseArchitecture(chainTable({ layers: ['conv1', 'conv2', 'predictions'], output: [1000] })),

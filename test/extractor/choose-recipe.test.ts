@@ -46,7 +46,8 @@ const CLIP_PROCESSOR = {
 };
 /** What tells a ResNet50 of keras.applications, with as many outputs as ImageNet has classes. */
 const RESNET50 = { layers: ['conv1_bn', 'conv2_block1_0_bn', 'conv4_block6_out', 'predictions:Dense'], output: [1000] };
-const RESCALING = { layers: ['rescaling:Rescaling', 'conv1'] };
+const PREPARES = [{ layer: 'rescaling', does: 'x * 0.003922' }];
+const RESCALING = { layers: ['rescaling:Rescaling', 'conv1'], preprocessing: PREPARES };
 
 describe('the recipe comes from', () => {
   it('flags, with the size that the model fixes', async () => {
@@ -93,7 +94,7 @@ describe('the recipe comes from', () => {
     expect(origin).toBe('graph');
     expect(recipe).toMatchObject({ width: 224, height: 224, scale: 1, mean: [0], std: [1] });
     expect(notes).toEqual([
-      "recipe from the model itself, whose layer 'rescaling' prepares 0-255 pixels (scales its input): 224x224 pillow:bilinear, rgb, x",
+      "recipe from the model itself, whose layer 'rescaling' prepares 0-255 pixels (x * 0.003922): 224x224 pillow:bilinear, rgb, x",
     ]);
   });
 
@@ -115,7 +116,7 @@ it('a Keras MobileNet with the head of ImageNet keeps the size that it was built
 });
 
 describe('the order of the origins', () => {
-  const everything = { layers: ['rescaling:Rescaling', ...RESNET50.layers], output: [1000] };
+  const everything = { ...RESNET50, preprocessing: PREPARES };
 
   it('is flags, --recipe, sidecar, own files, graph, architecture', async () => {
     const own = join(await temporaryFolder(), 'own.json');
@@ -160,8 +161,14 @@ describe('the order of the origins', () => {
     expect((await choose(model, '--resize', 'tf:bilinear')).recipe).toMatchObject({
       ...{ resize: 'tf:bilinear', channels: 'bgr', mean: [103.939, 116.779, 123.68] },
     });
-    const { message } = await refusalOf(() => choose(model, '--mean', '0.5'), 'recipe-missing');
-    expect(message).toContain('Expected --scale among the recipe flags');
+    for (const flags of [
+      ['--mean', '0.5'],
+      ['--std', '2'],
+      ['--channels', 'rgb'],
+    ]) {
+      const { message } = await refusalOf(() => choose(model, ...flags), 'recipe-missing');
+      expect(message).toContain('Expected --scale among the recipe flags');
+    }
   });
 });
 
@@ -202,12 +209,12 @@ describe('the size', () => {
 describe('a graph that prepares its own input', () => {
   it('is not prepared for twice: by flags, a preset, the sidecar or own files', async () => {
     const twice = (origin: string): string =>
-      `Expected the values as the model's layer 'rescaling' wants them, which prepares them itself (scales its input), but received ${origin}: they would be prepared twice`;
+      `Expected the values as the model's layer 'rescaling' wants them, which prepares them itself (x * 0.003922), but received ${origin}: they would be prepared twice`;
     const flagged = await modelIn(RESCALING);
     const byFlag = await refusalOf(() => choose(flagged, '--scale', '1/255'), 'bad-option');
     expect(byFlag.message).toBe(
       twice(
-        "x/255 from the flag --scale over the model itself, whose layer 'rescaling' prepares 0-255 pixels (scales its input)",
+        "x/255 from the flag --scale over the model itself, whose layer 'rescaling' prepares 0-255 pixels (x * 0.003922)",
       ),
     );
     expect(byFlag.hint).toBe(
@@ -223,6 +230,27 @@ describe('a graph that prepares its own input', () => {
     const ownFiles = await modelIn(RESCALING, CLIP_PROCESSOR);
     expect((await refusalOf(() => choose(ownFiles), 'recipe-mismatch')).message).toContain('preprocessor_config.json');
   });
+
+  it('is not shifted or divided for twice, by a mean or a deviation alone', async () => {
+    const model = await modelIn(RESCALING);
+    for (const flags of [
+      ['--mean', '127.5'],
+      ['--std', '127.5'],
+    ]) {
+      const { hint } = await refusalOf(() => choose(model, ...flags), 'bad-option');
+      expect(hint).toMatch(/^Give --scale 1 --mean 0 --std 1\./);
+    }
+  });
+
+  it.each(['x - [0.485, 0.456, 0.406]', 'x + -0.5'])(
+    'by %s may be fed scaled values, but none with their mean taken off',
+    async does => {
+      const model = await modelIn({ layers: ['centre', 'conv'], preprocessing: [{ layer: 'centre', does }] });
+      expect((await choose(model, '--scale', '1/255')).recipe.scale).toBe(1 / 255);
+      const twice = await refusalOf(() => choose(model, '--scale', '1/255', '--mean', '0.5'), 'bad-option');
+      expect(twice.hint).toMatch(/^Give --mean 0 --std 1\./);
+    },
+  );
 
   it('is obeyed by what the hint says', async () => {
     const flags = ['--scale', '1', '--mean', '0', '--std', '1'];
@@ -246,16 +274,17 @@ describe('a graph that prepares its own input', () => {
   });
 
   it('and does not tell its range is asked about, then believed, but never normalised twice', async () => {
-    const model = await modelIn({ layers: ['normalization:Normalization', 'conv1'] });
+    const preprocessing = [{ layer: 'normalization', does: '(x - mean) / std' }];
+    const model = await modelIn({ layers: ['normalization:Normalization', 'conv1'], preprocessing });
     const { message, hint } = await refusalOf(() => choose(model), 'recipe-missing');
     expect(message).toMatch(
-      /Its layer 'normalization' prepares its input \(normalises its input\) but doesn't tell whether it takes 0-255 or 0-1$/,
+      /Its layer 'normalization' prepares its input \(\(x - mean\) \/ std\) but doesn't tell whether it takes 0-255 or 0-1$/,
     );
     expect(hint).toMatch(/^--scale 1 feeds it 0-255, --scale 1\/255 0-1\. /);
     const { recipe, notes } = await choose(model, '--scale', '1/255');
     expect(recipe.scale).toBe(1 / 255);
     expect(notes[1]).toBe(
-      "the model's layer 'normalization' goes on to prepare these values itself (normalises its input)",
+      "the model's layer 'normalization' goes on to prepare these values itself ((x - mean) / std)",
     );
     const twice = await refusalOf(() => choose(model, '--scale', '1/255', '--mean', '0.5'), 'bad-option');
     expect(twice.hint).toMatch(/^Give --mean 0 --std 1\./);
@@ -266,6 +295,7 @@ describe('a graph that prepares its own input', () => {
     ['x * 0.007843 + -1', 'graph'],
     ['x / 255', 'graph'],
     ['x - [123.675, 116.28, 103.53]', 'graph'],
+    ['x + [-103.9, -116.8, -123.7]', 'graph'],
     ['(x - [123.7, 116.3, 103.5]) / std', 'graph'],
     ['(x - [0.485, 0.456, 0.406]) / std', 'recipe-missing'],
     ['(x - mean) / std', 'recipe-missing'],
@@ -281,7 +311,15 @@ describe('a graph that prepares its own input', () => {
 
   it("of ConvNeXt takes pixels, though its Normalization doesn't tell", async () => {
     const layers = ['normalization:Normalization', 'convnext_tiny_stage_3_block_2_layer_scale'];
-    expect((await choose(await modelIn({ layers }))).origin).toBe('graph');
+    const preprocessing = [{ layer: 'normalization', does: '(x - mean) / std' }];
+    expect((await choose(await modelIn({ layers, preprocessing }))).origin).toBe('graph');
+  });
+
+  it('is what the reader of its format says, never the class of a layer alone: a Normalization may be an inverted one', async () => {
+    const model = await modelIn({ layers: ['normalization:Normalization', 'rescaling:Rescaling', 'conv1'] });
+    const { message } = await refusalOf(() => choose(model), 'recipe-missing');
+    expect(message).not.toContain('normalization');
+    expect((await choose(model, '--scale', '1/255', '--mean', '0.5')).notes).toHaveLength(1);
   });
 
   it('is missed with a warning, where the preset counts on it', async () => {
@@ -289,6 +327,8 @@ describe('a graph that prepares its own input', () => {
     expect(notes[1]).toMatch(
       /^the preset keras:convnexttiny leaves scaling to the model, but no layer behind its input/,
     );
+    const scaled = await choose(await modelIn({ layers: ['conv'] }), '--recipe', 'keras:convnext_tiny', '--scale', '2');
+    expect(scaled.notes).toHaveLength(1);
   });
 });
 
@@ -322,6 +362,10 @@ describe('without any recipe', () => {
       'recipe-missing',
     );
     expect(message).toContain("It looks like resnet50 of keras.applications, but its output is not ImageNet's 1000");
+  });
+
+  it('one of grey images is not fed colours, though it has the head', async () => {
+    await refusalOf(async () => choose(await modelIn({ ...RESNET50, input: [224, 224, 1] })), 'recipe-missing');
   });
 
   it('an architecture that prepares its input in the graph, built without that, is not guessed at', async () => {

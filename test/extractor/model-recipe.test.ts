@@ -66,6 +66,20 @@ describe("Hugging Face's preprocessor_config.json", () => {
     expect((await find(processor({ ...convnext, size: { shortest_edge: edge } })))?.fields).toMatchObject(expected);
   });
 
+  it.each([
+    [0, 'nearest'],
+    [1, 'lanczos'],
+    [2, 'bilinear'],
+    [3, 'bicubic'],
+    [4, 'box'],
+  ])('calls resample %d what PIL.Image.Resampling calls it: %s', async (resample, kernel) => {
+    expect((await find(processor({ ...VIT, resample })))?.fields.resize).toBe(`pillow:${kernel}`);
+  });
+
+  it('has a factor of its own', async () => {
+    expect((await find(processor({ ...VIT, rescale_factor: 1 / 127.5 })))?.fields.scale).toBe(1 / 127.5);
+  });
+
   it('leaves out what it is told to, and reads null as absent', async () => {
     const raw = { ...VIT, do_rescale: false, do_normalize: false, image_mean: null, crop_size: null, do_pad: null };
     const found = await find(processor({ ...raw, do_flip_channel_order: true }));
@@ -84,6 +98,13 @@ describe("Hugging Face's preprocessor_config.json", () => {
     [{ size: 256, do_center_crop: true, crop_size: 224 }, 'its size 256 may mean the shorter side or both'],
     [{ image_std: undefined }, 'it normalises without image_mean or image_std'],
     [{ crop_pct: 0.9 }, 'ViTImageProcessor resizes by a rule of its own'],
+    [{ image_processor_type: 'LevitImageProcessor' }, 'LevitImageProcessor resizes by a rule of its own'],
+    [{ size: undefined }, 'it has no size'],
+    [
+      { size: { shortest_edge: 256 }, do_center_crop: true, crop_size: { height: 224, width: 192 } },
+      'it cuts no square middle (crop_size)',
+    ],
+    [{ do_flip_channel_order: true }, 'it flips the channels and normalises, in an order that it does not say'],
   ])('that asks for what a recipe cannot do is refused: %j', async (change, words) => {
     expect(await refusal(processor({ ...VIT, ...change }))).toBe(words);
   });
@@ -114,8 +135,10 @@ describe("timm's config.json", () => {
   it("has timm's own defaults, and may be of before pretrained_cfg", async () => {
     expect((await find(timm({})))?.fields).toMatchObject({
       ...{ width: 224, crop: { kind: 'center', shorterSide: 256 }, resize: 'pillow:bicubic' },
-      ...{ mean: [0.485, 0.456, 0.406] },
+      ...{ mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
     });
+    const small = await find(timm({ crop_pct: 0.9 }));
+    expect(small?.fields).toMatchObject({ crop: { shorterSide: 248 } });
     const old = { 'config.json': { architecture: 'net', ...CONFIG, crop_pct: null } };
     expect((await find(old))?.fields).toMatchObject({ width: 288, crop: { shorterSide: 329 } });
   });

@@ -1,5 +1,6 @@
 // The options of an extraction as a user types them.
 import { describe, expect, it } from 'vitest';
+import type { Refusal } from '../../shared/src/errors.ts';
 import { extractOptions, outputOptions, queueOptions, workerOptions } from '../../shared/src/extract-options.ts';
 import { describeOptions, parseOptions } from '../../shared/src/options.ts';
 import { refusalOf } from '../support/refusal.ts';
@@ -61,7 +62,7 @@ describe('the options of an extraction', () => {
   });
 
   it('say what a size and a queue name look like', async () => {
-    expect(await message('--size', '224')).toBe('Expected WIDTHxHEIGHT such as 224x224 for --size but received "224"');
+    expect(await message('--size', '224')).toBe("Expected WIDTHxHEIGHT such as 224x224 for --size but received '224'");
     expect(await message('--queue', 'a:b')).toContain('letters, digits, dots, dashes and underscores');
   });
 
@@ -78,6 +79,17 @@ describe('the options of an extraction', () => {
         'Expected one of none, mean, max, mean+max, gem, gem:P, grid:RxC',
       );
     }
+  });
+
+  it('name the pooling that was meant, and the one value that is wrong', async () => {
+    const refused = (name: string): Promise<Refusal> =>
+      refusalOf(() => parse('--pool', 'max', '--pool', name), 'bad-option');
+    const { message, hint } = await refused('avg');
+    expect(message).toMatch(/^Expected one of none, mean, .* for --pool but received 'avg'$/);
+    expect(hint).toMatch(/^Did you mean mean\? See /);
+    expect((await refused('maen')).hint).toMatch(/^Did you mean mean\? /);
+    expect((await refused('grid:3')).hint).toMatch(/^Did you mean grid:2x2\? /);
+    expect((await refusalOf(() => parse('--pool', 'AVG'), 'bad-option')).message).toMatch(/received 'AVG'$/);
   });
 
   it('count from 1', async () => {

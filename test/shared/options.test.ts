@@ -101,15 +101,15 @@ describe('a refused option', () => {
 
   it('with a value outside the list names the list', async () => {
     const { message } = await refusedOption([...NEEDED, '--format', 'csv']);
-    expect(message).toBe('Expected one of parquet, arrow for --format but received "csv"');
+    expect(message).toBe("Expected one of parquet, arrow for --format but received 'csv'");
   });
 
   it('that is no number, or one out of range, says what was expected', async () => {
     expect((await refusedOption([...NEEDED, '--batch-size', 'many'])).message).toBe(
-      'Expected number for --batch-size but received "many"',
+      "Expected number for --batch-size but received 'many'",
     );
     expect((await refusedOption([...NEEDED, '--batch-size', '0'])).message).toBe(
-      'Expected number to be >=1 for --batch-size but received "0"',
+      "Expected number to be >=1 for --batch-size but received '0'",
     );
     expect((await refusedOption([...NEEDED, '--batch-size', '1.5'])).message).toContain('Expected int ');
     expect((await refusedOption([...NEEDED, '--batch-size', '1e30'])).message).toMatch(/^Expected int to be <=/);
@@ -127,7 +127,7 @@ describe('a refused option', () => {
       'for LAYERTAP_BATCH_SIZE but',
     );
     expect((await refusedOption(NEEDED, { LAYERTAP_JSON: 'maybe' })).message).toBe(
-      'Expected boolean for LAYERTAP_JSON but received "maybe"',
+      "Expected boolean for LAYERTAP_JSON but received 'maybe'",
     );
   });
 

@@ -27,7 +27,7 @@ describe('the options of a recipe', () => {
     async text => {
       const { message } = await refusalOf(() => parse(`--crop=${text}`), 'bad-option');
       expect(message).toBe(
-        `Expected none, aspect, center, or center:N such as center:256 for --crop but received "${text}"`,
+        `Expected none, aspect, center, or center:N such as center:256 for --crop but received '${text}'`,
       );
     },
   );
@@ -36,7 +36,7 @@ describe('the options of a recipe', () => {
     expect(parse('--resize', 'bilinear')).toEqual({ resize: 'pillow:bilinear' });
     expect(parse('--resize', 'tf:bilinear')).toEqual({ resize: 'tf:bilinear' });
     const { message } = await refusalOf(() => parse('--resize', 'area'), 'bad-option');
-    expect(message).toMatch(/^Expected one of pillow:nearest, .*tf:area.* for --resize but received "area"$/);
+    expect(message).toMatch(/^Expected one of pillow:nearest, .*tf:area.* for --resize but received 'area'$/);
   });
 
   it('read policies for transparency and quality', () => {

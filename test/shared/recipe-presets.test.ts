@@ -4,6 +4,10 @@ import { Recipe } from '../../shared/src/recipe.ts';
 import { findPreset, RECIPE_PRESETS } from '../../shared/src/recipe-presets.ts';
 import { refusalOf } from '../support/refusal.ts';
 
+/** torchvision.transforms._presets.ImageClassification, and `_transform` of OpenAI's clip.py. */
+const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+const CLIP = { mean: [0.48145466, 0.4578275, 0.40821073], std: [0.26862954, 0.26130258, 0.27577711] };
+
 describe('a preset', () => {
   it.each(['keras:MobileNetV2', 'keras:mobilenet_v2', 'KERAS:mobilenetv2'])('%s is keras:mobilenetv2', name => {
     expect(findPreset(name).name).toBe('keras:mobilenetv2');
@@ -18,18 +22,19 @@ describe('a preset', () => {
   });
 
   it.each([
-    ['torchvision', 224, 256, 'pillow:bilinear', 0.485],
-    ['torchvision:imagenet1k_v2', 224, 232, 'pillow:bilinear', 0.485],
-    ['torchvision:inception_v3', 299, 342, 'pillow:bilinear', 0.485],
-    ['clip', 224, 224, 'pillow:bicubic', 0.48145466],
-    ['clip:336', 336, 336, 'pillow:bicubic', 0.48145466],
-  ])('%s cuts %d out of a shorter side of %d with %s', (name, size, shorterSide, resize, red) => {
+    ['torchvision', 224, 256, 'pillow:bilinear', IMAGENET],
+    ['torchvision:imagenet1k_v1', 224, 256, 'pillow:bilinear', IMAGENET],
+    ['torchvision:imagenet1k_v2', 224, 232, 'pillow:bilinear', IMAGENET],
+    ['torchvision:inception_v3', 299, 342, 'pillow:bilinear', IMAGENET],
+    ['clip', 224, 224, 'pillow:bicubic', CLIP],
+    ['clip:336', 336, 336, 'pillow:bicubic', CLIP],
+  ])('%s cuts %d out of a shorter side of %d with %s', (name, size, shorterSide, resize, values) => {
     const { preset } = findPreset(name);
     expect(preset).toMatchObject({ size, isSizeFixed: true });
     const recipe = Recipe.parse({ ...preset.fields, width: size, height: size });
     expect(recipe).toMatchObject({ resize, scale: 1 / 255, channels: 'rgb' });
     expect(recipe.crop).toEqual({ kind: 'center', shorterSide, rounding: 'half-even' });
-    expect(recipe.mean[0]).toBe(red);
+    expect(recipe).toMatchObject(values);
   });
 
   it('is a whole recipe with its size, whatever its name', () => {

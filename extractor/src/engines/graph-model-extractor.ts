@@ -6,7 +6,7 @@ import type { Extractor, LoadOptions } from '../engine.ts';
 import { describeGraph } from '../models/graph-layers.ts';
 import { requireGraphLayers } from '../models/graph-request.ts';
 import { imageGraphOf } from '../models/tfjs-graph-model.ts';
-import { type GraphModelFiles, readGraphModelFiles } from '../models/tfjs-graph-model-files.ts';
+import type { GraphModelFiles } from '../models/tfjs-graph-model-files.ts';
 import { readWeights } from '../models/tfjs-weights.ts';
 import { tfjs } from '../tfjs.ts';
 import { fromTensorData, toTensorData } from '../tfjs-tensors.ts';
@@ -18,9 +18,11 @@ import { useBackend } from './tfjs-extractor.ts';
  * @param backend a registered backend of TensorFlow.js
  * @throws Refusal `model-unreadable`, `unknown-layer`, `recipe-mismatch`
  */
-export async function loadGraphModelExtractor(backend: string, options: LoadOptions): Promise<Extractor> {
-  useBackend(backend);
-  const files = await readGraphModelFiles(options.model);
+export async function loadGraphModelExtractor(
+  backend: string,
+  files: GraphModelFiles,
+  options: LoadOptions,
+): Promise<Extractor> {
   const graph = imageGraphOf(files);
   const { table, tensors } = describeGraph(graph);
   requireGraphLayers(table, options.inputShape, options.layers);

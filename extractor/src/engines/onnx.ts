@@ -1,6 +1,6 @@
 // The `onnx` engine: ONNX Runtime, whose native library comes inside its npm package.
 import type { InferenceSession } from 'onnxruntime-node';
-import { nearestNames, Refusal } from '../../../shared/src/errors.ts';
+import { Refusal } from '../../../shared/src/errors.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import type { Engine, EngineOptions, Extractor, LoadOptions } from '../engine.ts';
 import type { Layer } from '../layer-table.ts';
@@ -10,6 +10,7 @@ import { readOnnxFile } from '../models/onnx-file.ts';
 import { type OnnxImageInput, requireImageInput } from '../models/onnx-input.ts';
 import { toChannelsLast } from '../models/onnx-layout.ts';
 import { describeGraph } from '../models/onnx-table.ts';
+import { unknownLayer } from '../unknown-layer.ts';
 import { loadCompiledExtractor } from './compiled-extractor.ts';
 import { createSession, inputTensor, loadRuntime, type Runtime } from './onnx-session.ts';
 import { floatsOf } from './onnx-values.ts';
@@ -86,11 +87,7 @@ function channelsLast(data: Float32Array, dims: readonly number[], axis: Channel
 /** Refuses (`unknown-layer`) a name that is no layer. */
 function requireLayers(known: ReadonlyMap<string, Layer>, layers: readonly string[]): void {
   const unknown = layers.find(name => !known.has(name));
-  if (unknown === undefined) return;
-  const nearest = nearestNames(unknown, [...known.keys()]).map(near => `'${near}'`);
-  throw new Refusal('unknown-layer', `Expected the name of a layer but received '${unknown}'`, {
-    hint: `The nearest names are ${nearest.join(', ')}; \`npx layertap layers MODEL\` lists all.`,
-  });
+  if (unknown !== undefined) throw unknownLayer(unknown, known.keys());
 }
 
 /** Refuses (`unknown-layer`) a layer whose values cannot be had. */

@@ -2,7 +2,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { type FeatureSpec, sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import type { Extractor, LoadOptions } from '../engine.ts';
-import { openKerasFile } from '../models/keras-formats.ts';
+import type { KerasFile } from '../models/keras-file.ts';
 import { rebuildForImages } from '../models/keras-model.ts';
 import { requireRows } from '../rows.ts';
 import { tfjs } from '../tfjs.ts';
@@ -13,11 +13,8 @@ import { fromTensorData, runBatch } from '../tfjs-tensors.ts';
  * @param backend a registered backend of TensorFlow.js
  * @throws Refusal `model-unreadable`, `unknown-layer`, `recipe-mismatch`
  */
-export async function loadTfjsExtractor(backend: string, options: LoadOptions): Promise<Extractor> {
-  useBackend(backend);
-  const file = await openKerasFile(options.model);
+export async function loadTfjsExtractor(backend: string, file: KerasFile, options: LoadOptions): Promise<Extractor> {
   const weights = await file.weights({ data: true });
-  // Another engine of this process may have taken the runtime over meanwhile.
   useBackend(backend);
   const subModel = rebuildForImages(file, weights, options.inputShape, options.layers);
   const outputs = describeOutputs(subModel, options.layers);

@@ -4,21 +4,8 @@ import type { InputPreparation } from '../layer-table.ts';
 import { isList } from './layer-config.ts';
 
 /** Layers that leave the values as they are, or only move them: preparation may go on behind them. */
-const TRANSPARENT = new Set([
-  'InputLayer',
-  'Resizing',
-  'CenterCrop',
-  'ZeroPadding2D',
-  'Identity',
-  'RandomFlip',
-  'RandomRotation',
-  'RandomZoom',
-  'RandomTranslation',
-  'RandomContrast',
-  'RandomBrightness',
-  'Dropout',
-  'keras.ops.Cast',
-]);
+const TRANSPARENT =
+  /^(InputLayer|Resizing|CenterCrop|ZeroPadding2D|Identity|Random\w+|Dropout|GaussianNoise|keras\.ops\.Cast)$/;
 
 /** How an operation is said to people, by the last part of its name. */
 const OPERATORS: Readonly<Record<string, string>> = {
@@ -56,6 +43,7 @@ function preparationOf(layer: GraphLayer, call: LayerCall): string | undefined {
     return `x * ${numberText(config.scale ?? 1)}${offset === '0' ? '' : ` + ${offset}`}`;
   }
   if (className === 'Normalization') {
+    // It undoes one, so it stands at the end of a model that gives images.
     if (config.invert === true) return undefined;
     return config.mean == null ? '(x - mean) / std' : `(x - ${numberText(config.mean)}) / std`;
   }
@@ -68,7 +56,7 @@ function preparationOf(layer: GraphLayer, call: LayerCall): string | undefined {
 }
 
 function isTransparent({ className, config }: GraphLayer): boolean {
-  return TRANSPARENT.has(className) || (className === 'TFOpLambda' && /(^|\.)cast$/.test(String(config.function)));
+  return TRANSPARENT.test(className) || (className === 'TFOpLambda' && /(^|\.)cast$/.test(String(config.function)));
 }
 
 function isNumeric(value: unknown): boolean {

@@ -97,7 +97,7 @@ function sizeOf(config: Config): SizeFields | string {
     return middle(edge, Math.trunc(edge / (crop_pct ?? 224 / 256)));
   }
   if (crop_pct !== undefined || type.startsWith('Levit')) return `${type} resizes by a rule of its own`;
-  const crop = crop_size === undefined || !do_center_crop ? undefined : squareSide(crop_size);
+  const crop = crop_size === undefined ? undefined : squareSide(crop_size);
   if ('height' in size) {
     if (do_center_crop && (crop !== size.width || crop !== size.height)) {
       return 'it squashes the image and cuts the middle of that';

@@ -49,7 +49,8 @@ async function describe(
   const values = await constantBehind(graph, left.node === from ? right.node : left.node, valuesOf);
   if (values === undefined) return undefined;
   const constant = values.length === 1 ? plain(values[0] ?? 0) : `[${values.map(plain).join(', ')}]`;
-  return left.node === from ? `x ${sign} ${constant}` : `${constant} ${sign} x`;
+  const isEitherWay = sign === '*' || sign === '+';
+  return left.node === from || isEitherWay ? `x ${sign} ${constant}` : `${constant} ${sign} x`;
 }
 
 /** A constant, also behind a cast or a copy of it. */

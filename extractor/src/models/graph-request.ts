@@ -1,18 +1,14 @@
 // Whether a TensorFlow graph can give the wanted layers for an input shape. For its reader and its extractors.
-import { nearestNames, Refusal } from '../../../shared/src/errors.ts';
+import { Refusal } from '../../../shared/src/errors.ts';
 import type { LayerTable } from '../layer-table.ts';
+import { unknownLayer } from '../unknown-layer.ts';
 
 /** @throws Refusal `unknown-layer` for a name that is no layer, or one that cannot be had; `recipe-mismatch` for the shape */
 export function requireGraphLayers(table: LayerTable, inputShape: readonly number[], layers: readonly string[]): void {
   const byName = new Map(table.layers.map(layer => [layer.name, layer]));
   for (const name of layers) {
     const layer = byName.get(name);
-    if (layer === undefined) {
-      const nearest = nearestNames(name, [...byName.keys()]).map(near => `'${near}'`);
-      throw new Refusal('unknown-layer', `Expected the name of a layer but received '${name}'`, {
-        hint: `The nearest names are ${nearest.join(', ')}; \`npx layertap layers MODEL\` lists all.`,
-      });
-    }
+    if (layer === undefined) throw unknownLayer(name, byName.keys());
     if (layer.unsupported !== undefined) {
       throw new Refusal('unknown-layer', `Expected a layer whose values can be had but '${name}' is none`, {
         hint: `About that layer: ${layer.unsupported}. Take another one.`,

@@ -1,6 +1,5 @@
 // Weights of a TensorFlow.js layers model as float32 and by layer, decoded as TensorFlow.js does, without its tensors.
 import { Refusal } from '../../../shared/src/errors.ts';
-import { decodeHalf } from '../../../shared/src/half-float.ts';
 import { sizeOfShape } from '../../../shared/src/tensor.ts';
 import type { LayerWeight, LayerWeights } from '../layer-graph.ts';
 import type { Hdf5Dataset, Hdf5Group } from './hdf5-content.ts';
@@ -8,6 +7,7 @@ import type { KerasTree } from './keras-tree.ts';
 import { assignByName } from './keras-weights-names.ts';
 import { readV3Weights } from './keras-weights-v3.ts';
 import type { TfjsFiles } from './tfjs-files.ts';
+import { decodeWeight } from './tfjs-weight-values.ts';
 import { ELEMENT_BYTES, readWeights, type WeightSpec } from './tfjs-weights.ts';
 
 export interface TfjsWeightOptions {
@@ -29,7 +29,7 @@ export async function readTfjsWeights(
   let offset = 0;
   for (const spec of files.weightSpecs) {
     const stored = storedBytes(spec);
-    const data = bytes === undefined ? undefined : decode(spec, bytes.slice(offset, offset + stored));
+    const data = bytes === undefined ? undefined : decodeWeight(spec, bytes.slice(offset, offset + stored));
     weights.push({ name: spec.name, shape: spec.shape, data });
     offset += stored;
   }
@@ -46,29 +46,6 @@ function storedBytes(spec: WeightSpec): number {
     });
   }
   return sizeOfShape(shape) * ELEMENT_BYTES[quantization?.dtype ?? dtype];
-}
-
-/** Quantised values are `stored × scale + min`, computed in float64; those of integers are rounded. */
-function decode(spec: WeightSpec, bytes: ArrayBuffer): Float32Array {
-  const { name, dtype, quantization } = spec;
-  if (quantization === undefined) {
-    if (dtype === 'float32') return new Float32Array(bytes);
-    return Float32Array.from(dtype === 'int32' ? new Int32Array(bytes) : new Uint8Array(bytes));
-  }
-  if (quantization.dtype === 'float16') return decodeHalf(new Uint16Array(bytes));
-  const { min, scale } = quantization;
-  if (typeof min !== 'number' || typeof scale !== 'number') {
-    throw new Refusal(
-      'model-unreadable',
-      `Expected min and scale of the quantised weight '${name}' but received none`,
-      {
-        hint: 'The weight manifest in model.json is incomplete: convert the model again.',
-      },
-    );
-  }
-  const stored = quantization.dtype === 'uint8' ? new Uint8Array(bytes) : new Uint16Array(bytes);
-  const value = (number: number): number => number * scale + min;
-  return Float32Array.from(stored, dtype === 'float32' ? value : number => Math.round(value(number)));
 }
 
 /** Flat paths as the groups that they came from. */

@@ -3,11 +3,11 @@ import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { Refusal } from '../../../shared/src/errors.ts';
 import type { ModelFile, ModelReader } from '../model.ts';
+import { unknownLayer } from '../unknown-layer.ts';
 
 export const NULL_LAYER = 'features';
 
 export const nullReader: ModelReader = {
-  format: 'null',
   recognises: async path => basename(path).startsWith('null:'),
   open: openNull,
 };
@@ -39,7 +39,5 @@ async function openNull(path: string): Promise<ModelFile> {
 /** The shape of the only layer; refuses (`unknown-layer`) any other name. */
 export function requireNullLayer(layer: string, shape: readonly number[]): readonly number[] {
   if (layer === NULL_LAYER) return shape;
-  throw new Refusal('unknown-layer', `Expected the name of a layer but received '${layer}'`, {
-    hint: `A null model has one layer: '${NULL_LAYER}'.`,
-  });
+  throw unknownLayer(layer, [NULL_LAYER], { valid: `A null model has one layer: '${NULL_LAYER}'`, isInMemory: true });
 }

@@ -5,7 +5,7 @@ import type { OnnxGraph, OnnxNode } from './onnx-graph.ts';
 import { followInput } from './onnx-input-chain.ts';
 import { readValues } from './onnx-tensor.ts';
 
-const SIGNS: Readonly<Record<string, string>> = { Add: '+', Sub: '-', Mul: '×', Div: '/' };
+const SIGNS: Readonly<Record<string, string>> = { Add: '+', Sub: '-', Mul: '*', Div: '/' };
 /** One value per channel is what people want to see; more is an image. */
 const MOST_VALUES = 4;
 
@@ -24,7 +24,7 @@ function describe(graph: OnnxGraph, node: OnnxNode, tensor: string): string | un
   const [left = '', right = ''] = node.inputs;
   if (node.opType === 'BatchNormalization') {
     const [, scale = '', bias = '', mean = '', variance = ''] = node.inputs;
-    return `(x - ${valueText(graph, mean)}) / sqrt(${valueText(graph, variance)}) × ${valueText(graph, scale)} + ${valueText(graph, bias)}`;
+    return `(x - ${valueText(graph, mean)}) / sqrt(${valueText(graph, variance)}) * ${valueText(graph, scale)} + ${valueText(graph, bias)}`;
   }
   const sign = SIGNS[node.opType];
   if (sign === undefined) return undefined;
@@ -32,7 +32,9 @@ function describe(graph: OnnxGraph, node: OnnxNode, tensor: string): string | un
   const values = valuesOf(graph, other);
   const neutral = node.opType === 'Add' || node.opType === 'Sub' ? 0 : 1;
   if (values?.every(value => value === neutral) === true) return undefined;
-  return left === tensor ? `x ${sign} ${valueText(graph, other)}` : `${valueText(graph, other)} ${sign} x`;
+  const isEitherWay = sign === '*' || sign === '+';
+  const constant = valueText(graph, other);
+  return left === tensor || isEitherWay ? `x ${sign} ${constant}` : `${constant} ${sign} x`;
 }
 
 function valueText(graph: OnnxGraph, name: string): string {

@@ -6,7 +6,7 @@ import { digestFiles } from './digest.ts';
 import { readOnnxFile } from './onnx-file.ts';
 import { describeGraph } from './onnx-table.ts';
 
-export const onnxReader: ModelReader = { format: 'onnx', recognises, open: openOnnx };
+export const onnxReader: ModelReader = { recognises, open: openOnnx };
 
 async function openOnnx(path: string): Promise<ModelFile> {
   const file = await readOnnxFile(path);

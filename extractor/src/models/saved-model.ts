@@ -15,7 +15,6 @@ import { readSavedModelGraph, type SavedModelGraph } from './saved-model-graph.t
 import { attributeOf, tensorOf } from './saved-model-proto.ts';
 
 export const savedModelReader: ModelReader = {
-  format: 'saved-model',
   recognises: isSavedModel,
   open: openSavedModel,
 };

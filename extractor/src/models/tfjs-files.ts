@@ -1,8 +1,7 @@
 // The files of a TensorFlow.js layers model: model.json and its weight shards, checked for wholeness before anything is loaded.
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { Refusal } from '../../../shared/src/errors.ts';
-import { isGraphJson, modelJsonPath, readModelJson, refuseLayout } from './model-json.ts';
+import { type ModelJson as ModelJsonFile, refuseLayout } from './model-json.ts';
 import { checkWeightGroup, type WeightFile, WeightSpec } from './tfjs-weights.ts';
 
 const WeightGroup = z.looseObject({ paths: z.array(z.string()), weights: z.array(WeightSpec) });
@@ -30,13 +29,11 @@ export interface TfjsFiles {
 }
 
 /**
- * Reads model.json and looks at the size of every weight file; reads no weights.
- * @param path model.json or the folder that holds it
+ * Looks at the size of every weight file; reads no weights.
  * @throws Refusal `model-unreadable`
  */
-export async function readTfjsFiles(path: string): Promise<TfjsFiles> {
-  const file = await modelJsonPath(path);
-  const { modelTopology, weightsManifest } = parseModelJson(file, await readModelJson(file, 'model file'));
+export async function readTfjsFiles({ path: file, json }: ModelJsonFile): Promise<TfjsFiles> {
+  const { modelTopology, weightsManifest } = parseModelJson(file, json);
   const weightFiles: WeightFile[] = [];
   for (const group of weightsManifest) {
     weightFiles.push(...(await checkWeightGroup(dirname(file), group.paths, group.weights)));
@@ -52,16 +49,6 @@ export async function readTfjsFiles(path: string): Promise<TfjsFiles> {
 }
 
 function parseModelJson(file: string, json: unknown): z.output<typeof ModelJson> {
-  // Users take it for a layers model.
-  if (isGraphJson(json)) {
-    throw new Refusal(
-      'model-unreadable',
-      `Expected a TensorFlow.js layers model in ${file} but received a graph model`,
-      {
-        hint: 'A graph model keeps no Keras layers: export the Keras model with `tensorflowjs_converter --output_format tfjs_layers_model`.',
-      },
-    );
-  }
   const parsed = ModelJson.safeParse(json);
   if (parsed.success) return parsed.data;
   throw refuseLayout(file, 'layers model', parsed.error);

@@ -1,10 +1,9 @@
 // The files of a TensorFlow.js graph model: its nodes and inputs from model.json, its weight shards checked for wholeness.
-import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { Refusal } from '../../../shared/src/errors.ts';
 import type { GraphShape } from './graph-nodes.ts';
-import { isGraphJson, modelJsonPath, readModelJson, refuseLayout } from './model-json.ts';
+import { type ModelJson, refuseLayout } from './model-json.ts';
 import { checkWeightGroup, type WeightFile, WeightSpec } from './tfjs-weights.ts';
 
 /** TensorShapeProto as JSON: 64-bit numbers are strings, and what is 0 may be left out. */
@@ -48,6 +47,7 @@ const GraphModelJson = z.looseObject({
 export type Signature = z.output<typeof Signature>;
 
 export interface GraphModelFiles {
+  readonly format: 'tfjs-graph';
   /** Absolute path of model.json. */
   readonly path: string;
   /** As TensorFlow.js wants it: unchecked beyond the nodes' outline. */
@@ -58,25 +58,12 @@ export interface GraphModelFiles {
   readonly weightFiles: readonly WeightFile[];
 }
 
-/** Whether a path leads to a graph model: looks at the whole text, which holds no weights. */
-export async function isGraphModel(path: string): Promise<boolean> {
-  const file = await modelJsonPath(path);
-  if (!file.endsWith('.json')) return false;
-  return isGraphJson(
-    await readFile(file, 'utf8')
-      .then(text => JSON.parse(text) as unknown)
-      .catch(() => undefined),
-  );
-}
-
 /**
- * Reads model.json and looks at the size of every weight file; reads no weights.
- * @param path model.json or the folder that holds it
+ * Looks at the size of every weight file; reads no weights.
  * @throws Refusal `model-unreadable`
  */
-export async function readGraphModelFiles(path: string): Promise<GraphModelFiles> {
-  const file = await modelJsonPath(path);
-  const json = parse(file, await readModelJson(file, 'graph model'));
+export async function readGraphModelFiles({ path: file, json: unchecked }: ModelJson): Promise<GraphModelFiles> {
+  const json = parse(file, unchecked);
   const weightFiles: WeightFile[] = [];
   for (const group of json.weightsManifest) {
     weightFiles.push(...(await checkWeightGroup(dirname(file), group.paths, group.weights)));
@@ -84,6 +71,7 @@ export async function readGraphModelFiles(path: string): Promise<GraphModelFiles
   const weightSpecs = json.weightsManifest.flatMap(group => group.weights);
   requireConstants(file, json.modelTopology.node, weightSpecs);
   return {
+    format: 'tfjs-graph',
     path: file,
     topology: json.modelTopology,
     signature: json.signature ?? json.userDefinedMetadata?.signature ?? undefined,

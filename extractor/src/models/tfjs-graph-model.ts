@@ -1,7 +1,7 @@
 // Reader of TensorFlow.js graph models (model.json with a node list and weight shards), without native code.
 import { Refusal } from '../../../shared/src/errors.ts';
 import { sizeOfShape } from '../../../shared/src/tensor.ts';
-import type { ModelFile, ModelReader } from '../model.ts';
+import type { ModelFile } from '../model.ts';
 import { digestFiles } from './digest.ts';
 import { describeGraph } from './graph-layers.ts';
 import {
@@ -15,34 +15,21 @@ import {
 } from './graph-nodes.ts';
 import { findInputPreparation } from './graph-preparation.ts';
 import { knownOrProbedShapes } from './graph-shapes.ts';
-import {
-  type GraphModelFiles,
-  isGraphModel,
-  type NodeJson,
-  readGraphModelFiles,
-  shapeOf,
-} from './tfjs-graph-model-files.ts';
+import { type GraphModelFiles, type NodeJson, shapeOf } from './tfjs-graph-model-files.ts';
 import { readWeightValues } from './tfjs-weight-values.ts';
 
-export const tfjsGraphModelReader: ModelReader = {
-  format: 'tfjs-graph',
-  recognises: isGraphModel,
-  open: openGraphModel,
-};
-
-async function openGraphModel(path: string): Promise<ModelFile> {
-  const files = await readGraphModelFiles(path);
+export async function describeGraphModel(files: GraphModelFiles): Promise<ModelFile> {
   const graph = imageGraphOf(files);
   const preprocessing = await findInputPreparation(graph, node => readWeightValues(files, node));
   const { table } = describeGraph(graph, preprocessing);
-  const format = 'tfjs-graph';
+  const { path, format } = files;
   return {
-    path: files.path,
+    path,
     format,
     // In the order of the manifest.
-    sha256: await digestFiles([files.path, ...files.weightFiles.map(file => file.path)]),
+    sha256: await digestFiles([path, ...files.weightFiles.map(file => file.path)]),
     table,
-    shapesFor: (inputShape, layers) => knownOrProbedShapes({ path: files.path, format, table }, inputShape, layers),
+    shapesFor: (inputShape, layers) => knownOrProbedShapes({ path, format, table }, inputShape, layers),
   };
 }
 

@@ -1,5 +1,7 @@
-// The few numbers of one small weight, read from the shards without the rest of them. To see what a graph does to its input.
+// The numbers of one weight of a TensorFlow.js model, from the bytes of its shards: for the readers of layers and of graph models.
 import { open } from 'node:fs/promises';
+import { Refusal } from '../../../shared/src/errors.ts';
+import { decodeHalf } from '../../../shared/src/half-float.ts';
 import { sizeOfShape } from '../../../shared/src/tensor.ts';
 import type { GraphModelFiles } from './tfjs-graph-model-files.ts';
 import { ELEMENT_BYTES, type WeightSpec } from './tfjs-weights.ts';
@@ -7,21 +9,53 @@ import { ELEMENT_BYTES, type WeightSpec } from './tfjs-weights.ts';
 /** More values than an image has channels are no scale or shift. */
 const MOST_VALUES = 4;
 
-/** Dequantised; undefined where the weight isn't there, is large, or is of a type without plain numbers. */
+/**
+ * Quantised values are `stored × scale + min` in float64, rounded once to float32 (those of integers to whole numbers), as
+ * `decodeWeight` of TensorFlow.js computes them.
+ * @param bytes a buffer of their own
+ * @throws Refusal `model-unreadable` for quantised values without their scale
+ */
+export function decodeWeight(spec: WeightSpec, bytes: ArrayBuffer): Float32Array {
+  const { name, dtype, quantization } = spec;
+  if (quantization === undefined) {
+    if (dtype === 'float32') return new Float32Array(bytes);
+    return Float32Array.from(dtype === 'int32' ? new Int32Array(bytes) : new Uint8Array(bytes));
+  }
+  if (quantization.dtype === 'float16') return decodeHalf(new Uint16Array(bytes));
+  const { min, scale } = quantization;
+  if (typeof min !== 'number' || typeof scale !== 'number') {
+    throw new Refusal(
+      'model-unreadable',
+      `Expected min and scale of the quantised weight '${name}' but received none`,
+      {
+        hint: 'The weight manifest in model.json is incomplete: convert the model again.',
+      },
+    );
+  }
+  const stored = quantization.dtype === 'uint8' ? new Uint8Array(bytes) : new Uint16Array(bytes);
+  const value = (number: number): number => number * scale + min;
+  return Float32Array.from(stored, dtype === 'float32' ? value : number => Math.round(value(number)));
+}
+
+/**
+ * One small weight without the rest of them, to see what a graph does to its input; undefined where the weight isn't
+ * there, is large, or is no number.
+ * @throws Refusal as `decodeWeight`
+ */
 export async function readWeightValues(
   { weightFiles, weightSpecs }: Pick<GraphModelFiles, 'weightFiles' | 'weightSpecs'>,
   name: string,
 ): Promise<readonly number[] | undefined> {
   let start = 0;
   for (const spec of weightSpecs) {
-    const stored = spec.quantization?.dtype ?? spec.dtype;
-    if (stored === 'string') return undefined; // Where it ends stands only in its bytes.
-    const bytes = sizeOfShape(spec.shape) * ELEMENT_BYTES[stored];
+    const { dtype, quantization } = spec;
+    if (dtype === 'string') return undefined; // Where it ends stands only in its bytes.
+    const count = sizeOfShape(spec.shape);
+    const bytes = count * ELEMENT_BYTES[quantization?.dtype ?? dtype];
     if (spec.name === name) {
-      const count = sizeOfShape(spec.shape);
-      return count > MOST_VALUES || count === 0
-        ? undefined
-        : valuesOf(spec, await readRange(weightFiles, start, bytes));
+      const isSmall = count > 0 && count <= MOST_VALUES;
+      if (!isSmall || (dtype !== 'float32' && dtype !== 'int32')) return undefined;
+      return [...decodeWeight(spec, await readRange(weightFiles, start, bytes))];
     }
     start += bytes;
   }
@@ -29,8 +63,8 @@ export async function readWeightValues(
 }
 
 /** Bytes that may cross from one file into the next. */
-async function readRange(files: GraphModelFiles['weightFiles'], start: number, length: number): Promise<Buffer> {
-  const range = Buffer.alloc(length);
+async function readRange(files: GraphModelFiles['weightFiles'], start: number, length: number): Promise<ArrayBuffer> {
+  const range = new Uint8Array(length);
   let fileStart = 0;
   for (const file of files) {
     const from = Math.max(start, fileStart);
@@ -45,19 +79,5 @@ async function readRange(files: GraphModelFiles['weightFiles'], start: number, l
     }
     fileStart += file.bytes;
   }
-  return range;
-}
-
-function valuesOf({ dtype, quantization }: WeightSpec, bytes: Buffer): readonly number[] | undefined {
-  const { scale = 1, min = 0 } = (quantization ?? {}) as { scale?: number; min?: number };
-  const stored = quantization?.dtype ?? dtype;
-  if (stored === 'float32') return read(bytes, 4, at => bytes.readFloatLE(at));
-  if (stored === 'int32') return read(bytes, 4, at => bytes.readInt32LE(at));
-  if (stored === 'uint8') return read(bytes, 1, at => bytes.readUInt8(at) * scale + min);
-  if (stored === 'uint16') return read(bytes, 2, at => bytes.readUInt16LE(at) * scale + min);
-  return undefined;
-}
-
-function read(bytes: Buffer, size: number, valueAt: (offset: number) => number): number[] {
-  return Array.from({ length: bytes.length / size }, (_, index) => valueAt(index * size));
+  return range.buffer;
 }

@@ -1,9 +1,10 @@
 // A layer graph as a tf.LayersModel: the layers that the wanted outputs need, with their weights or only their shapes.
 import type * as tf from '@tensorflow/tfjs';
-import { describeError, nearestNames, Refusal } from '../../../shared/src/errors.ts';
+import { describeError, Refusal } from '../../../shared/src/errors.ts';
 import type { GraphLayer, LayerCall, LayerGraph, LayerWeights, TensorRef } from '../layer-graph.ts';
 import { tensorNames } from '../layer-names.ts';
 import { tfjs } from '../tfjs.ts';
+import { unknownLayer } from '../unknown-layer.ts';
 import { countSlots, withoutRepeats } from './call-values.ts';
 import { booleanIn } from './config-values.ts';
 import { createKerasLayer } from './keras-layer.ts';
@@ -66,11 +67,8 @@ export function requireTensors(graph: LayerGraph, wanted: readonly string[]): re
   const names = tensorNames(graph);
   return wanted.map(name => {
     const tensor = names.get(name);
-    if (tensor !== undefined) return tensor;
-    const nearest = nearestNames(name, [...names.keys()]);
-    throw new Refusal('unknown-layer', `Expected the name of a layer but received '${name}'`, {
-      hint: `The nearest names are ${nearest.map(near => `'${near}'`).join(', ')}.`,
-    });
+    if (tensor === undefined) throw unknownLayer(name, names.keys());
+    return tensor;
   });
 }
 

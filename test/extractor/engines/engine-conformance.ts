@@ -99,7 +99,12 @@ export function testEngine(title: string, subject: EngineUnderTest): void {
 
     test('an unknown layer is refused and leaves nothing behind', async () => {
       const before = subject.held?.();
-      await expect(load([...names, 'no such layer'])).rejects.toMatchObject({ name: 'Refusal', code: 'unknown-layer' });
+      await expect(load([...names, 'no such layer'])).rejects.toMatchObject({
+        name: 'Refusal',
+        code: 'unknown-layer',
+        message: "Expected the name of a layer but received 'no such layer'",
+        hint: expect.stringContaining(`'${names[0]}'`),
+      });
       expect(subject.held?.()).toBe(before);
     });
 

@@ -93,9 +93,12 @@ describe('where the file leaves the channels open, their place is', () => {
     await expect(load(parts, ['conv'], [8, 6, 1])).rejects.toMatchObject({ code: 'recipe-mismatch' });
   });
 
-  test('the last axis in front of a transposition to NCHW, also behind arithmetic', async () => {
+  test.each([
+    ['image', 'factor'],
+    ['factor', 'image'],
+  ])('the last axis in front of a transposition to NCHW, also behind %s × %s', async (left, right) => {
     const nodes = [
-      node('Mul', ['image', 'factor'], 'scaled'),
+      node('Mul', [left, right], 'scaled'),
       node('Transpose', ['scaled'], 'turned', [intsAttribute('perm', [0, 3, 1, 2])]),
       node('Conv', ['turned', 'kernel'], 'conv'),
     ];
@@ -103,7 +106,7 @@ describe('where the file leaves the channels open, their place is', () => {
     const parts = { nodes, weights, inputs: [valueInfo('image', open)], outputs: [valueInfo('conv', [])] };
     const { table } = await openModel(await save(parts));
     expect(table.inputShape).toEqual([null, null, 3]);
-    expect(table.preprocessing).toEqual([{ layer: 'scaled', does: 'x × 0.5' }]);
+    expect(table.preprocessing).toEqual([{ layer: 'scaled', does: 'x * 0.5' }]);
     expect((await load(parts, ['conv'])).outputs[0]?.shape).toEqual([6, 4, 4]);
   });
 

@@ -3,6 +3,8 @@ import { copyFile, cp, readFile, rm, truncate, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openModel } from '../../../extractor/src/model.ts';
+import type { GraphNode } from '../../../extractor/src/models/graph-nodes.ts';
+import { findInputPreparation } from '../../../extractor/src/models/graph-preparation.ts';
 import { probeShapes } from '../../../extractor/src/probe-shapes.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { goldenPath } from '../engines/golden-layers.ts';
@@ -29,6 +31,26 @@ describe('the layers of a graph model', () => {
       { layer: 'scale', does: 'x * 2' },
       { layer: 'shift', does: 'x - 1' },
     ]);
+  });
+
+  test('are told what they do to the image, the constant on either side', async () => {
+    const node = (name: string, op: string, inputs: readonly string[]): GraphNode => ({
+      ...{ name, label: name, op, inputs: inputs.map(from => ({ node: from, output: 0 })), outputShapes: [] },
+    });
+    const nodes = [
+      node('image', 'Placeholder', []),
+      node('scale', 'Mul', ['factor', 'image']),
+      node('shift', 'AddV2', ['offset', 'scale']),
+      node('turn', 'Sub', ['offset', 'shift']),
+    ];
+    const image = { node: 'image', shape: [null, 8, 8, 3], elementType: 'DT_FLOAT' };
+    const graph = { nodes, image, otherInputs: [], outputs: [{ node: 'turn', output: 0 }] };
+    const values = new Map([
+      ['factor', [0.5]],
+      ['offset', [1, 2, 3]],
+    ]);
+    const found = await findInputPreparation(graph, async name => values.get(name));
+    expect(found.map(({ does }) => does)).toEqual(['x * 0.5', 'x + [1, 2, 3]', '[1, 2, 3] - x']);
   });
 
   test('have shapes by one run in a child', async () => {
@@ -105,6 +127,6 @@ test('a child that takes too long is killed and the model refused', async () => 
   const probing = probeShapes({ engine: 'wasm', model, layers: ['pooled'], inputShape: [12, 10, 3], timeoutMs: 1 });
   await expect(probing).rejects.toMatchObject({
     ...refusal,
-    cause: { message: expect.stringContaining('longer than') },
+    message: `Expected a model that the engine wasm can run in ${model} but it took longer than 0.001 s`,
   });
 });

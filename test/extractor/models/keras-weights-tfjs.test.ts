@@ -5,8 +5,10 @@ import { expect, test } from 'vitest';
 import type { LayerWeights } from '../../../extractor/src/layer-graph.ts';
 import type { KerasTree } from '../../../extractor/src/models/keras-tree.ts';
 import { readTfjsWeights } from '../../../extractor/src/models/keras-weights-tfjs.ts';
+import { readModelJson } from '../../../extractor/src/models/model-json.ts';
 import { readTfjsFiles } from '../../../extractor/src/models/tfjs-files.ts';
-import { readWeights } from '../../../extractor/src/models/tfjs-weights.ts';
+import { readWeightValues } from '../../../extractor/src/models/tfjs-weight-values.ts';
+import { readWeights, type WeightSpec } from '../../../extractor/src/models/tfjs-weights.ts';
 import { tfjs } from '../../../extractor/src/tfjs.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { DOODLENET, MOBILENET, missing } from '../shared-material.ts';
@@ -22,7 +24,7 @@ test.skipIf(missing(DOODLENET)).each([
   ['doodlenet', DOODLENET],
   ['MobileNetV2, quantised to uint8', MOBILENET],
 ])('the numbers of %s are those of tf.io.decodeWeights (needs ../shared/data)', async (_, path) => {
-  const files = await readTfjsFiles(path);
+  const files = await readTfjsFiles(await readModelJson(path));
   const specs = files.weightSpecs as unknown as Parameters<typeof expected>[1];
   const decoded = expected(await readWeights(files.weightFiles), specs);
   const weights = await readTfjsWeights(files, treeOf(files.weightSpecs.map(({ name }) => name)), { data: true });
@@ -55,7 +57,7 @@ async function weightsOf(
   const modelTopology = { class_name: 'Sequential', config: { layers: [] } };
   const weightsManifest = [{ paths, weights: specs }];
   writeFileSync(join(folder, 'model.json'), JSON.stringify({ modelTopology, weightsManifest }));
-  const files = await readTfjsFiles(folder);
+  const files = await readTfjsFiles(await readModelJson(folder));
   return readTfjsWeights(files, tree ?? treeOf(specs.map(({ name }) => name)), { data: true });
 }
 
@@ -75,6 +77,34 @@ test('every quantisation is undone, across the border of two files', async () =>
     ['a', [[-1, 0, 24.5], [514]]],
     ['b', [[1, -2], [5], [1, 0]]],
   ]);
+});
+
+test('the few numbers of one weight of a graph model are the same ones, across the border of two files', async () => {
+  const folder = await temporaryFolder();
+  const halves = new Uint8Array(new Uint16Array([0x3c00, 0xc000]).buffer);
+  const bytes = Uint8Array.of(7, 0, 10, 255, ...halves, 3, 1, 5);
+  const specs: WeightSpec[] = [
+    { name: 'flags', shape: [1], dtype: 'bool' },
+    { name: 'scale', shape: [3], dtype: 'float32', quantization: { dtype: 'uint8', min: -1, scale: 0.1 } },
+    { name: 'half', shape: [2], dtype: 'float32', quantization: { dtype: 'float16' } },
+    { name: 'count', shape: [1], dtype: 'int32', quantization: { dtype: 'uint8', min: 0.3, scale: 1.5 } },
+    { name: 'open', shape: [1], dtype: 'float32', quantization: { dtype: 'uint8' } },
+    { name: 'none', shape: [0], dtype: 'float32' },
+    { name: 'text', shape: [1], dtype: 'string' },
+    { name: 'behind', shape: [1], dtype: 'float32' },
+  ];
+  const weightFiles = [bytes.subarray(0, 6), bytes.subarray(6)].map((shard, i) => {
+    const path = join(folder, `shard${i}`);
+    writeFileSync(path, shard);
+    return { path, bytes: shard.length };
+  });
+  const read = (name: string): ReturnType<typeof readWeightValues> =>
+    readWeightValues({ weightFiles, weightSpecs: specs }, name);
+  const known = specs.slice(1, 4) as unknown as Parameters<typeof expected>[1];
+  const decoded = expected(bytes.slice(1, 9).buffer, known);
+  for (const { name } of known) expect(await read(name), name).toEqual([...(decoded[name]?.dataSync() ?? [])]);
+  for (const name of ['flags', 'none', 'text', 'behind', 'elsewhere']) expect(await read(name), name).toBeUndefined();
+  await expect(read('open')).rejects.toThrow("min and scale of the quantised weight 'open'");
 });
 
 test('a model converted from a .keras archive has paths for names', async () => {

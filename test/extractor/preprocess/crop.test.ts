@@ -57,19 +57,23 @@ describe(`a center crop over Pillow ${golden.pillow}`, () => {
     }
   });
 
-  it('pads with black pixels, which go through scale, mean and std like all others', () => {
-    const recipe = Recipe.parse({
-      width: 3,
-      height: 1,
-      crop: { kind: 'center', shorterSide: 1 },
-      scale: 1,
-      mean: 10,
-      std: 2,
-    });
-    const white = { data: Uint8Array.of(255, 255, 255), width: 1, height: 1, channels: 3 } as const;
-    const result = prepareRaw(white, recipe);
-    expect(result.ok && Array.from(result.image.values)).toEqual([-5, -5, -5, 122.5, 122.5, 122.5, -5, -5, -5]);
-  });
+  it.each(['pillow:bilinear', 'tf:bilinear'] as const)(
+    'pads with black pixels under %s, which go through scale, mean and std like all others',
+    resize => {
+      const recipe = Recipe.parse({
+        width: 3,
+        height: 1,
+        resize,
+        crop: { kind: 'center', shorterSide: 1 },
+        scale: 1,
+        mean: 10,
+        std: 2,
+      });
+      const white = { data: Uint8Array.of(255, 255, 255), width: 1, height: 1, channels: 3 } as const;
+      const result = prepareRaw(white, recipe);
+      expect(result.ok && Array.from(result.image.values)).toEqual([-5, -5, -5, 122.5, 122.5, 122.5, -5, -5, -5]);
+    },
+  );
 
   it('takes a long strip without resizing more of it than is wanted', () => {
     const strip = synthetic(60_000, 1, 1);
@@ -93,6 +97,18 @@ describe('placeInput with the aspect kept', () => {
       const float = placeInput(width, height, Recipe.parse({ ...to, resize: 'tf:bilinear' })).source;
       expect(Math.abs(float.width - whole.width)).toBeLessThanOrEqual(1);
     }
+  });
+
+  it.each([
+    [15_761, [777, 1111], 22_535, 22_536],
+    [15_559, [1111, 1333], 18_667, 18_668],
+  ] as const)('takes of a width of %d for %j what each of the two divisions gives', (width, to, whole, float) => {
+    const heightUnder = (resize: ResizeKernel): number => {
+      const recipe = Recipe.parse({ width: to[0], height: to[1], resize, crop: { kind: 'aspect' }, scale: 1 });
+      return placeInput(width, 60_000, recipe).source.height;
+    };
+    // By TensorFlow 2.21: tf.cast(tf.cast(width * to_height, 'float32') / to_width, 'int32').
+    expect([heightUnder('pillow:bilinear'), heightUnder('tf:bilinear')]).toEqual([whole, float]);
   });
 
   it('takes at least one pixel of an image that is nearly a line', () => {

@@ -19,7 +19,7 @@ interface Sample {
 
 const PILLOW = `
 import base64, io
-from PIL import Image
+from PIL import Image, ImageCms
 
 W, H = 61, 43
 def plane(a, b, c):
@@ -54,6 +54,12 @@ for image, name in ((rgb, "colour"), (gray, "grey"), (palette, "palette"), (rgb.
 for compression in ("tiff_lzw", "tiff_deflate", "packbits", "jpeg"):
     add(f"TIFF {compression}", rgb, "TIFF", compression=compression)
 add("TIFF YCbCr in JPEG", rgb.convert("YCbCr"), "TIFF", compression="jpeg")
+# Red and blue change places in the profile: whoever applied it would give other pixels.
+profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+profile = profile.replace(b"rXYZ", b"????").replace(b"bXYZ", b"rXYZ").replace(b"????", b"bXYZ")
+for format in ("PNG", "JPEG", "TIFF"):
+    add(f"{format} with a colour profile", rgb, format, icc_profile=profile)
+add("TIFF turned by its tag", rgb, "TIFF", tiffinfo={274: 3})
 add("TIFF CMYK", rgb.convert("CMYK"), "TIFF")
 add("GIF with a transparent colour", palette, "GIF", transparency=5)
 add("GIF grey with a transparent colour", gray, "GIF", transparency=100)

@@ -10,7 +10,7 @@ import {
   type PrepareResult,
 } from '../../../extractor/src/preprocess.ts';
 import { SAMPLE_ERROR_CODES } from '../../../shared/src/errors.ts';
-import { Recipe, type RecipeInput } from '../../../shared/src/recipe.ts';
+import { RESIZE_KERNELS, Recipe, type RecipeInput } from '../../../shared/src/recipe.ts';
 import { haveImages, IMAGES, listImages, makePng, whyNoImages } from './images.ts';
 
 const twoPixels = makePng({ width: 2, height: 1, colour: 'rgb', samples: [10, 20, 30, 40, 50, 60] });
@@ -39,6 +39,10 @@ describe('prepareImage by the recipe', () => {
     const image = preparedImage(await prepareImage(twoPixels, recipe({ width: 2, height: 1, channels: 'gray' })));
     const luma = (r: number, g: number, b: number): number => (r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16;
     expect(Array.from(image.values)).toEqual([luma(10, 20, 30), luma(40, 50, 60)]);
+    // 51.5 and 52.5: Pillow 13 gives 52 and 53.
+    const halves = makePng({ width: 2, height: 1, colour: 'rgb', samples: [0, 52, 184, 1, 53, 185] });
+    const rounded = preparedImage(await prepareImage(halves, recipe({ width: 2, height: 1, channels: 'gray' })));
+    expect(Array.from(rounded.values)).toEqual([52, 53]);
   });
 
   it('repeats the channel of a grey image for a colour model, each with its own mean', async () => {
@@ -128,6 +132,7 @@ describe('prepareImage on bytes that are no image', () => {
       ppm: 'P6 1 1 255 abc',
       heic: '\0\0\0\x18ftypheic\0\0\0\0mif1heic',
       text: 'hello',
+      'short text': 'BM and so on',
       'one byte': '\xff',
     };
     for (const [name, text] of Object.entries(others)) {
@@ -245,10 +250,33 @@ describe('prepareImage within a budget of pixels', () => {
 });
 
 describe('prepareRaw', () => {
+  it('leaves the range of the recipe under no kernel, but for the overshoot of cubic and lanczos in float pixels', () => {
+    const size = { width: 37, height: 29 };
+    const data = Uint8Array.from({ length: 37 * 29 * 3 }, (_, i) => ((i * 7919) % 13 < 6 ? 0 : 255));
+    for (const resize of RESIZE_KERNELS) {
+      // Along each axis the weights' magnitudes add up to 1.4 at most, where some are negative.
+      const most = /^tf:(bicubic|lanczos3)/.test(resize) ? 1.4 ** 2 : 1;
+      for (const side of [11, 90]) {
+        const given = recipe({ width: side, height: side, scale: 1 / 127.5, mean: 1, resize });
+        const { values } = preparedImage(prepareRaw({ data, ...size, channels: 3 }, given));
+        const reach = values.reduce((far, value) => Math.max(far, Math.abs(value)), 0);
+        expect({ resize, side, isWithin: reach <= most + 1e-4 }).toEqual({ resize, side, isWithin: true });
+      }
+    }
+  });
+
   it('gives what prepareImage gives for the same pixels', async () => {
     const given = recipe({ width: 5, height: 3, channels: 'bgr', scale: 1 / 127.5, mean: 1, resize: 'bicubic' });
     const pixels = { data: Uint8Array.of(10, 20, 30, 40, 50, 60), width: 2, height: 1, channels: 3 } as const;
     expect(prepareRaw(pixels, given)).toEqual(await prepareImage(twoPixels, given));
+  });
+
+  it('blends a fourth channel over the colour that the recipe names', () => {
+    const pixels = { data: Uint8Array.of(10, 20, 30, 0), width: 1, height: 1, channels: 4 } as const;
+    const over = (alpha: 'white' | 'black'): number[] =>
+      Array.from(preparedImage(prepareRaw(pixels, recipe({ width: 1, height: 1, alpha }))).values);
+    expect(over('white')).toEqual([255, 255, 255]);
+    expect(over('black')).toEqual([0, 0, 0]);
   });
 
   it('drops a fourth channel', () => {

@@ -96,6 +96,24 @@ describe('the range check', () => {
       { column: 'conv', counts: { 'not-finite': 5 } },
     ]);
     expect(check({ features: SOUND.map((_, i) => wide(at => (at % 64) + i)) })).toEqual([]);
+    // Two channels that take turns.
+    expect(check({ features: SOUND.map((_, i) => wide(at => (at % 2) + i)) })).toEqual([]);
+  });
+
+  it('remembers the first image though the memory of a batch is used again', () => {
+    const checkReusing = (featuresOf: (image: number) => readonly number[]): readonly ColumnWarnings[] => {
+      const range = openRangeCheck([{ name: 'conv', dtype: 'float32', shape: [2] }]);
+      const input = tensorOf([[0, 0]]);
+      const feature = tensorOf([[0, 0]]);
+      for (const image of SOUND.keys()) {
+        input.data.fill(image);
+        feature.data.set(featuresOf(image));
+        range.add(input, [feature], [true]);
+      }
+      return range.finish();
+    };
+    expect(checkReusing(image => [image, 1])).toEqual([]);
+    expect(checkReusing(() => [1, 2])).toEqual([{ column: 'conv', counts: { 'equal-features': SOUND.length } }]);
   });
 
   it('adds up over the columns for the receipt', () => {

@@ -33,6 +33,8 @@ SIZES = [
     (3, 500, 200, 100),
     (333, 77, 111, 700),
     (224, 224, 224, 224),
+    # Multiplying by the inverse of the scale, as Pillow does, takes other pixels into the box than dividing by it.
+    (499, 6, 198, 6),
 ]
 
 

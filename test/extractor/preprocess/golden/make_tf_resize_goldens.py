@@ -20,6 +20,8 @@ SIZES = [
     (333, 77, 111, 700),
     (4001, 30, 224, 20),
     (24, 24, 24, 24),
+    # Every position of bicubic lies between two steps of its table.
+    (3, 5, 1024, 8),
 ]
 METHODS = ["nearest", "area", "bilinear", "bicubic", "lanczos3"]
 SAMPLES = 20
