@@ -1,12 +1,12 @@
 // The child of compiled-model.ts: compiles a model on one engine's backend, writes the file, and ends.
 import { writeFile } from 'node:fs/promises';
-import { answerParent } from '../ask-child.ts';
+import { answerProbe } from '../answer-probe.ts';
 import { openEngine } from '../engine.ts';
 import { CannotCompile } from './cannot-compile.ts';
 import { compileModel } from './compile-model.ts';
 import type { CompileAnswer, CompileQuestion } from './compiled-model.ts';
 
-await answerParent(async ({ engine, out, ...options }: CompileQuestion): Promise<CompileAnswer> => {
+await answerProbe(async ({ engine, out, ...options }: CompileQuestion): Promise<CompileAnswer> => {
   // It makes its backend the current one.
   await openEngine(engine);
   try {

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { publishFolder } from '../../../setup/src/cache.ts';
 import { setupConfig } from '../../../setup/src/config.ts';
 import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
-import { Refusal } from '../../../shared/src/errors.ts';
+import { compiledUrl } from '../../../shared/src/compiled-url.ts';
 import type { EngineName } from '../../../shared/src/request.ts';
-import { answeredValue, askChild } from '../ask-child.ts';
+import { askProbe } from '../probe.ts';
 import { CannotCompile } from './cannot-compile.ts';
 import type { CompileOptions } from './compile-model.ts';
 import { LOWERING } from './lowering-version.ts';
@@ -49,13 +49,8 @@ export async function compiledModel(options: CompiledOptions): Promise<string> {
   const fill = async (draft: string): Promise<void> => {
     const engine: EngineName = tensorFlowStatus().available ? 'tensorflow' : 'wasm';
     const question: CompileQuestion = { model, layers, inputShape, engine, out: join(draft, FILE) };
-    const answer = await askChild<CompileAnswer>({
-      script: './compile-process.ts',
-      from: import.meta.url,
-      question,
-      timeoutMs: TIMEOUT_MS,
-    });
-    const record = answeredValue(answer, error => cannotRun(model, error));
+    const script = compiledUrl('./compile-process.ts', import.meta.url);
+    const record = await askProbe<CompileAnswer>({ script, question, runtime: 'the compiler', timeoutMs: TIMEOUT_MS });
     await writeFile(
       join(draft, MARKER),
       `${JSON.stringify({ lowering: LOWERING, sha256, layers, inputShape, ...record })}\n`,
@@ -65,10 +60,4 @@ export async function compiledModel(options: CompiledOptions): Promise<string> {
   const { cannot } = JSON.parse(await readFile(join(folder, MARKER), 'utf8')) as CompileAnswer;
   if (cannot !== undefined) throw new CannotCompile(cannot);
   return join(folder, FILE);
-}
-
-function cannotRun(model: string, error: string): Refusal {
-  return new Refusal('model-unreadable', `Expected a model that can be compiled in ${model} but ${error}`, {
-    hint: 'The file may be damaged, or too large for the memory of this machine: `--engine tensorflow` runs it as it is.',
-  });
 }

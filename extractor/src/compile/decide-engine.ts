@@ -7,14 +7,15 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { publishFile } from '../../../setup/src/cache.ts';
 import { setupConfig } from '../../../setup/src/config.ts';
-import { hasErrorCode } from '../../../shared/src/errors.ts';
+import { compiledUrl } from '../../../shared/src/compiled-url.ts';
+import { hasErrorCode, Refusal } from '../../../shared/src/errors.ts';
 import { canonicalJson } from '../../../shared/src/fingerprint.ts';
 import type { Recipe } from '../../../shared/src/recipe.ts';
 import { ENGINE_NAMES, type EngineName } from '../../../shared/src/request.ts';
 import { commonVersions } from '../../../shared/src/versions.ts';
-import { askChild } from '../ask-child.ts';
 import { chooseEngine, type EngineChoice, enginesFor } from '../engine-choice.ts';
 import type { ModelFile } from '../model.ts';
+import { askProbe } from '../probe.ts';
 import { LOWERING } from './lowering-version.ts';
 
 export interface DecisionOptions {
@@ -73,19 +74,17 @@ async function compareEngines(
   const file = join(setupConfig().cacheRoot, 'decisions', `${keyOf(question)}.json`);
   const known = await readDecision(file);
   if (known !== undefined) return { ...known, reason: `${known.reason} (decided before)` };
-  const answer = await askChild<Decision>({
-    script: './decide-process.ts',
-    from: import.meta.url,
-    question,
-    timeoutMs: TIMEOUT_MS,
-  });
-  if ('value' in answer) {
-    await publishFile(file, `${JSON.stringify(answer.value)}\n`);
-    return answer.value;
+  const script = compiledUrl('./decide-process.ts', import.meta.url);
+  try {
+    const probe = { script, question, runtime: 'the comparison of engines', timeoutMs: TIMEOUT_MS };
+    const decision = await askProbe<Decision>(probe);
+    await publishFile(file, `${JSON.stringify(decision)}\n`);
+    return decision;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    // No verdict is no reason to end a run: what is wrong with the model is told by the engine that runs it.
+    return { engine: reference, reason: `${choice.reason} It could not be compared with onnx: ${error.message}` };
   }
-  // No verdict is no reason to end a run: what comes of the model itself is told by the engine that runs it.
-  const why = 'error' in answer ? answer.error : answer.refusal.message;
-  return { engine: reference, reason: `${choice.reason} It could not be compared with onnx: ${why}` };
 }
 
 /** Another machine, another library or another model may decide otherwise; the folder that the model lies in doesn't count. */

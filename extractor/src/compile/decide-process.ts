@@ -3,7 +3,7 @@
 import type { Recipe } from '../../../shared/src/recipe.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import { distanceBetween, judge } from '../agreement.ts';
-import { answerParent } from '../ask-child.ts';
+import { answerProbe } from '../answer-probe.ts';
 import { type Extractor, openEngine } from '../engine.ts';
 import { toTensor } from '../preprocess/to-tensor.ts';
 import { CannotCompile } from './cannot-compile.ts';
@@ -21,7 +21,7 @@ interface Measured {
   readonly milliseconds: number;
 }
 
-await answerParent(async (question: DecisionQuestion): Promise<Decision> => {
+await answerProbe(async (question: DecisionQuestion): Promise<Decision> => {
   const { reference } = question;
   try {
     await compiledModel(question);
