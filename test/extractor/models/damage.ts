@@ -3,29 +3,31 @@
 /** Cut off, or with bits flipped, bytes set, a piece taken out, a piece doubled, or a number written over. */
 export function damagedCopy(bytes: Uint8Array, random: () => number): Uint8Array {
   const below = (end: number): number => Math.floor(random() * end);
-  const copy = Uint8Array.from(bytes);
   const kind = below(6);
-  const start = below(copy.length);
-  if (kind === 0) return copy.subarray(0, start);
-  if (kind === 1) {
-    for (let flips = 1 + below(20); flips > 0; flips--) {
-      const at = below(copy.length);
-      copy[at] = (copy[at] ?? 0) ^ (1 << below(8));
-    }
-    return copy;
-  }
+  const start = below(bytes.length);
+  if (kind === 0) return bytes.slice(0, start);
   // Lengths and sizes that claim far more than there is.
-  if (kind === 2) return copy.fill(255, start, start + 1 + below(9));
-  if (kind === 3) return joined(copy.subarray(0, start), copy.subarray(start + 1 + below(64)));
-  if (kind === 4) return joined(copy.subarray(0, start + 1 + below(64)), copy.subarray(start));
-  return withLargeNumber(copy, start, random() < 0.5);
+  if (kind === 1) return bytes.slice().fill(255, start, start + 1 + below(9));
+  if (kind === 2) return joined(bytes.subarray(0, start), bytes.subarray(start + 1 + below(64)));
+  if (kind === 3) return joined(bytes.subarray(0, start + 1 + below(64)), bytes.subarray(start));
+  const changed = kind === 4 ? withLargeNumber(bytes, start, random() < 0.5) : undefined;
+  if (changed !== undefined) return changed;
+  const copy = bytes.slice();
+  for (let flips = 1 + below(20); flips > 0; flips--) {
+    const at = below(copy.length);
+    copy[at] = (copy[at] ?? 0) ^ (1 << below(8));
+  }
+  return copy;
 }
 
-/** The same in texts: the next number behind a place gets large, in its own length or in as many digits as 32 bits have. */
-function withLargeNumber(bytes: Uint8Array, from: number, inPlace: boolean): Uint8Array {
+/**
+ * A size that claims too much, in a text: the next number behind a place, in as many digits as it has or as 32 bits have.
+ * Undefined where there is none.
+ */
+function withLargeNumber(bytes: Uint8Array, from: number, inPlace: boolean): Uint8Array | undefined {
   const isDigit = (byte: number): boolean => byte >= 48 && byte <= 57;
   const found = bytes.subarray(from).findIndex(isDigit);
-  if (found === -1) return bytes;
+  if (found === -1) return undefined;
   const start = from + found;
   let end = start;
   while (isDigit(bytes[end] ?? 0)) end++;

@@ -1,15 +1,19 @@
 // A process that the fuzz can lose: started when it is needed, given one model at a time, killed where it takes too much.
 import { type ChildProcess, fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { EngineName } from '../../../shared/src/request.ts';
 import type { FuzzAnswer, FuzzMessage, FuzzTask } from './fuzz-process.ts';
 
 export interface FuzzBounds {
-  /** Time for one task; the start of the process is not counted. */
+  /** For one task, in time that the process spends on the processor. Its start is not counted. */
   readonly limitMs: number;
   /** Memory by which the process may grow from its start on. */
   readonly growthMb: number;
 }
+
+/** On a loaded machine a process waits more than it works: it is late by the clock only after so many times its limit. */
+const CLOCK_FACTOR = 10;
 
 interface Running {
   readonly child: ChildProcess;
@@ -28,29 +32,39 @@ export class FuzzChild {
     this.#bounds = bounds;
   }
 
-  /** Whatever happens to the process is an answer: `failed` where it is out of bounds or dead. Another one starts then. */
+  /** Whatever happens to the process is an answer. One that is late, too large or dead is ended, and another one starts. */
   async ask(task: FuzzTask): Promise<FuzzAnswer> {
     this.#running ??= await this.#start();
     const { child, startedWithMb } = this.#running;
-    const started = performance.now();
     const answer = await this.#answerOf(child, task);
-    const grownMb = typeof answer === 'string' ? 0 : answer.peakMb - startedWithMb;
-    if (typeof answer !== 'string' && grownMb <= this.#bounds.growthMb) return answer;
+    const lost = { ms: 0, processorMs: 0, peakMb: startedWithMb };
+    if (typeof answer === 'string' || answer === undefined) {
+      this.end();
+      if (answer !== undefined) return { ...lost, outcome: 'failed', message: answer };
+      return { ...lost, outcome: 'late', message: `it takes longer than ${this.#bounds.limitMs / 1000} s` };
+    }
+    const grownMb = answer.peakMb - startedWithMb;
+    if (grownMb <= this.#bounds.growthMb) return answer;
     this.end();
-    const message = typeof answer === 'string' ? answer : `the process grew by ${grownMb} MiB`;
-    return { outcome: 'failed', message, ms: performance.now() - started, peakMb: startedWithMb + grownMb };
+    return { ...answer, outcome: 'failed', message: `the process grew by ${grownMb} MiB` };
   }
 
-  /** The answer, or how there came none. */
-  #answerOf(child: ChildProcess, task: FuzzTask): Promise<FuzzAnswer | string> {
-    const { limitMs } = this.#bounds;
+  /** The answer, or how the process died before it; undefined after the limit. */
+  #answerOf(child: ChildProcess, task: FuzzTask): Promise<FuzzAnswer | string | undefined> {
     return new Promise(resolve => {
-      const timer = setTimeout(() => settle(`it took longer than ${limitMs / 1000} s`), limitMs);
-      const settle = (answer: FuzzAnswer | string): void => {
+      const settle = (answer: FuzzAnswer | string | undefined): void => {
         clearTimeout(timer);
         child.removeAllListeners();
         resolve(answer);
       };
+      const { limitMs } = this.#bounds;
+      const began = { atMs: performance.now(), processorMs: processorMs(child) ?? 0 };
+      const look = (): void => {
+        const left = limitMs - ((processorMs(child) ?? Number.POSITIVE_INFINITY) - began.processorMs);
+        if (left <= 0 || performance.now() - began.atMs >= CLOCK_FACTOR * limitMs) settle(undefined);
+        else timer = setTimeout(look, Math.max(100, left / 2));
+      };
+      let timer = setTimeout(look, limitMs);
       child.once('message', message => settle(message as FuzzAnswer));
       // After the channel, in which an answer may still lie.
       child.once('close', (code, signal) => settle(`the process ended by ${signal ?? `exit code ${code}`}`));
@@ -80,5 +94,18 @@ export class FuzzChild {
         resolve({ child, startedWithMb });
       });
     });
+  }
+}
+
+/** Time that a process has spent on the processor so far; undefined where the system does not tell. */
+function processorMs({ pid }: ChildProcess): number | undefined {
+  try {
+    // Behind the name in brackets, the 12th and 13th field are ticks of 10 ms: proc(5).
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
+    return 10 * (Number(fields[11]) + Number(fields[12]));
+  } catch {
+    return undefined;
   }
 }

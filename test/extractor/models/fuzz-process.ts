@@ -18,10 +18,13 @@ export interface FuzzTask {
 export type FuzzMessage = { readonly startedWithMb: number } | FuzzAnswer;
 
 export interface FuzzAnswer {
-  readonly outcome: 'refused' | 'opened' | 'loaded' | 'failed';
+  /** `late` and `failed` also where the process was ended, or ended itself. */
+  readonly outcome: 'refused' | 'opened' | 'loaded' | 'late' | 'failed';
   /** Of the refusal or failure. */
   readonly message: string;
   readonly ms: number;
+  /** Time of all its threads on the processor. */
+  readonly processorMs: number;
   /** The most memory that the process ever had, in MiB. */
   readonly peakMb: number;
 }
@@ -43,9 +46,10 @@ process.once('disconnect', () => process.exit(1));
 send({ startedWithMb: peakMb() });
 
 async function answer({ path, loads }: FuzzTask): Promise<void> {
-  const started = performance.now();
+  const [started, startedWith] = [performance.now(), process.cpuUsage()];
   const ending = await (loads ? load(path) : open(path)).catch(error => endingOf(error, loads));
-  send({ ...ending, ms: performance.now() - started, peakMb: peakMb() });
+  const { user, system } = process.cpuUsage(startedWith);
+  send({ ...ending, ms: performance.now() - started, processorMs: (user + system) / 1000, peakMb: peakMb() });
 }
 
 async function open(path: string): Promise<Ending> {

@@ -12,7 +12,7 @@ import { type FuzzBounds, FuzzChild } from './fuzz-child.ts';
 import type { FuzzAnswer } from './fuzz-process.ts';
 
 export interface FuzzOptions extends FuzzBounds {
-  /** Damaged files, one for each seed from `seed` on; 0 opens the models as they are. */
+  /** Damaged files, one for each seed from `seed` on. */
   readonly count: number;
   readonly seed: number;
   /** Ends the fuzz after the file in hand. */
@@ -30,11 +30,14 @@ export interface FuzzReport {
   refusedLoading: number;
   /** Opened and loaded: the damage lay in weights, or in what nobody needs. */
   loaded: number;
-  /** Refusals that a time limit of a reader brought. */
+  /** Refusals that a reader's time limit brought, and processes of the engine that were ended as a probe ends them. */
   hangsEnded: number;
-  /** Refusals after a library broke in the thread or process that was made to be lost. */
+  /** Refusals because a library broke in the thread that is made to be lost. */
   crashesEnded: number;
+  /** Of opening or loading one file, where nobody had to end it. */
   slowestMs: number;
+  /** The same in time on the processor, whatever else the machine does. */
+  slowestProcessorMs: number;
   /** The most memory of the process that opened. */
   peakMb: number;
   /** The most memory of the engine's process. */
@@ -43,20 +46,22 @@ export interface FuzzReport {
   readonly failures: string[];
 }
 
+/** @throws Error where a model does not load before it is damaged: the fuzz would prove nothing */
 export async function fuzzFormat(format: FuzzFormat, options: FuzzOptions): Promise<FuzzReport> {
   const engine = isKerasFormat(format) ? 'none' : (await chooseEngine('auto', { format })).engine;
   const fuzz = new Fuzz(format, engine, options);
   const folder = await mkdtemp(join(tmpdir(), 'layertap-fuzz-'));
   try {
     const bases = await basesOf(format);
-    for (const base of bases) await writeBase(base, join(folder, base.name));
-    if (options.count === 0)
-      for (const base of bases) await fuzz.open(base, join(folder, base.name, base.model), 'whole');
+    for (const base of bases) {
+      await writeBase(base, join(folder, base.name));
+      await fuzz.requireWhole(base, join(folder, base.name));
+    }
     for (let seed = options.seed; seed < options.seed + options.count; seed++) {
       if (options.signal?.aborted === true) break;
       // Of the seed alone, so that one file can be had again.
       const base = bases[seed % bases.length];
-      if (base !== undefined) await fuzz.damage(base, join(folder, base.name), seed);
+      if (base !== undefined) await fuzz.openDamaged(base, join(folder, base.name), seed);
     }
     return fuzz.report;
   } finally {
@@ -83,43 +88,53 @@ class Fuzz {
     this.#engine = engine === 'none' ? undefined : new FuzzChild(engine, bounds);
     this.report = {
       ...{ format, engine, files: 0, refused: 0, refusedLoading: 0, loaded: 0, hangsEnded: 0, crashesEnded: 0 },
-      ...{ slowestMs: 0, peakMb: 0, enginePeakMb: 0, failures: [] },
+      ...{ slowestMs: 0, slowestProcessorMs: 0, peakMb: 0, enginePeakMb: 0, failures: [] },
     };
   }
 
-  /** One file of the base is damaged, opened, and mended again. */
-  async damage(base: FuzzBase, folder: string, seed: number): Promise<void> {
+  async requireWhole(base: FuzzBase, folder: string): Promise<void> {
+    const task = { path: join(folder, base.model), loads: true };
+    const { outcome, message } = await (this.#engine ?? this.#user).ask(task);
+    if (outcome !== 'loaded') throw new Error(`Expected ${base.name} to load before it is damaged but: ${message}`);
+  }
+
+  /** Damages one file of the base, opens it, and mends the file. */
+  async openDamaged(base: FuzzBase, folder: string, seed: number): Promise<void> {
     const random = randomOf(seed);
     const files = [...base.files];
     const [name, bytes] = files[Math.floor(random() * files.length)] ?? ['', new Uint8Array()];
     await writeFile(join(folder, name), damagedCopy(bytes, random));
-    await this.open(base, join(folder, base.model), `seed ${seed}, ${name}`);
+    await this.#open(join(folder, base.model), `${base.name}, seed ${seed}, ${name}`);
     await writeFile(join(folder, name), bytes);
   }
 
   /** First as whoever lists or plans, then, where that goes well, as whoever runs the model. */
-  async open(base: FuzzBase, path: string, what: string): Promise<void> {
-    this.report.files += 1;
-    for (const loads of [false, true]) {
-      const answer = await (loads ? (this.#engine ?? this.#user) : this.#user).ask({ path, loads });
-      this.#count(answer, loads);
-      if (answer.outcome === 'failed') {
-        const did = loads ? 'loading' : 'opening';
-        this.report.failures.push(`${this.report.format}, ${base.name}, ${what}, ${did}: ${answer.message}`);
-      }
-      if (answer.outcome !== 'opened') return;
-    }
+  async #open(path: string, what: string): Promise<void> {
+    const { report } = this;
+    report.files += 1;
+    const opened = await this.#user.ask({ path, loads: false });
+    report.peakMb = Math.max(report.peakMb, opened.peakMb);
+    if (opened.outcome === 'refused') report.refused += 1;
+    this.#count(opened, `${what}, opening`);
+    if (opened.outcome !== 'opened') return;
+
+    const loaded = await (this.#engine ?? this.#user).ask({ path, loads: true });
+    if (this.#engine === undefined) report.peakMb = Math.max(report.peakMb, loaded.peakMb);
+    else report.enginePeakMb = Math.max(report.enginePeakMb, loaded.peakMb);
+    // A damaged loop may go on for hours: the engine's process is there to be ended.
+    const isEnded = loaded.outcome === 'late' && this.#engine !== undefined;
+    if (isEnded) report.hangsEnded += 1;
+    if (isEnded || loaded.outcome === 'refused') report.refusedLoading += 1;
+    if (loaded.outcome === 'loaded') report.loaded += 1;
+    if (!isEnded) this.#count(loaded, `${what}, loading`);
   }
 
-  #count({ outcome, message, ms, peakMb }: FuzzAnswer, loads: boolean): void {
+  #count({ outcome, message, ms, processorMs }: FuzzAnswer, what: string): void {
     const { report } = this;
     report.slowestMs = Math.max(report.slowestMs, Math.round(ms));
-    if (loads && this.#engine !== undefined) report.enginePeakMb = Math.max(report.enginePeakMb, peakMb);
-    else report.peakMb = Math.max(report.peakMb, peakMb);
-    if (outcome === 'loaded') report.loaded += 1;
+    report.slowestProcessorMs = Math.max(report.slowestProcessorMs, Math.round(processorMs));
+    if (outcome === 'failed' || outcome === 'late') report.failures.push(`${report.format}, ${what}: ${message}`);
     if (outcome !== 'refused') return;
-    if (loads) report.refusedLoading += 1;
-    else report.refused += 1;
     if (/takes more than .* to read$/.test(message)) report.hangsEnded += 1;
     if (/that (breaks|ends) the reader/.test(message)) report.crashesEnded += 1;
   }
