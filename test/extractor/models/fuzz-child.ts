@@ -68,6 +68,8 @@ export class FuzzChild {
       child.once('message', message => settle(message as FuzzAnswer));
       // After the channel, in which an answer may still lie.
       child.once('close', (code, signal) => settle(`the process ended by ${signal ?? `exit code ${code}`}`));
+      // It died after its last answer, which left something behind.
+      child.once('error', error => settle(`the process cannot be asked: ${error.message}`));
       child.send(task);
     });
   }
