@@ -10,13 +10,13 @@ import { FUZZ_FORMATS } from './fuzz-bases.ts';
 
 const COUNT = 16;
 /** Ends what hangs. How long a file may take is for the command to measure, on a machine that does nothing else. */
-const BOUNDS = { limitMs: 60_000, growthMb: 512 };
+const BOUNDS = { limitMs: 20_000, growthMb: 512 };
 
 describe.each(FUZZ_FORMATS)('%s:', format => {
   test.skipIf(format === 'saved-model' && !tensorFlowStatus().available)(
     `each of ${COUNT} damaged files is refused or loaded, and never ends the process that opens it`,
     async () => {
-      const report = await fuzzFormat(format, { count: COUNT, seed: 1, ...BOUNDS });
+      const report = await fuzzFormat(format, { count: COUNT, seed: 101, ...BOUNDS });
       const { failures, refused, refusedLoading, loaded } = report;
       expect(failures).toEqual([]);
       expect(refused + refusedLoading + loaded).toBe(COUNT);
