@@ -29,7 +29,19 @@ const GIVES_BOOL = /^(Equal|NotEqual|Less|LessEqual|Greater|GreaterEqual|Is(Nan|
  * @throws Refusal `model-unreadable`
  */
 export function readSavedModelGraph(bytes: Uint8Array, path: string): SavedModelGraph {
-  const meta = parse(bytes, path);
+  try {
+    return graphOf(readMetaGraph(bytes), path);
+  } catch (cause) {
+    // Attributes are read as they are needed: damage in them shows late.
+    if (cause instanceof Refusal) throw cause;
+    throw new Refusal('model-unreadable', `Expected a SavedModel in ${path} but its ${bytes.length} bytes are none`, {
+      hint: 'The file may be damaged or truncated: copy or export the model again.',
+      cause,
+    });
+  }
+}
+
+function graphOf(meta: MetaGraphProto, path: string): SavedModelGraph {
   const signature = servingSignature(meta, path);
   const declared = [...signature.outputs.values()].flatMap(info => parseTensorName(info.name) ?? []);
   const inlined = inlineFunctions(meta.nodes, meta.functions, declared);
@@ -51,17 +63,6 @@ export function readSavedModelGraph(bytes: Uint8Array, path: string): SavedModel
       outputs: declared.map(inlined.resolve),
     },
   };
-}
-
-function parse(bytes: Uint8Array, path: string): MetaGraphProto {
-  try {
-    return readMetaGraph(bytes);
-  } catch (cause) {
-    throw new Refusal('model-unreadable', `Expected a SavedModel in ${path} but its ${bytes.length} bytes are none`, {
-      hint: 'The file may be truncated: copy or export the model again.',
-      cause,
-    });
-  }
 }
 
 /** `serving_default`, else the first that takes something. */

@@ -35,15 +35,20 @@ export function rebuildLayersModel(
   // A whole model keeps all its inputs, a part of one those that it needs.
   const whole = options.wanted === undefined;
   const calls = neededCalls(graph, whole ? [...graph.inputs, ...outputs] : outputs);
-  for (const call of calls) builder.build(call);
-  const model = tfjs().model({
-    inputs: graph.inputs.filter(({ call }) => calls.has(call)).map(tensor => builder.tensorOf(tensor)),
-    outputs: withoutAliases(outputs.map(tensor => builder.tensorOf(tensor))),
-    name: graph.name,
-  });
-  const named = [...tensorNames(graph)].filter(([, { call }]) => calls.has(call));
-  TENSORS.set(model, new Map(named.map(([name, tensor]) => [name, builder.tensorOf(tensor)])));
-  return model;
+  try {
+    for (const call of calls) builder.build(call);
+    const model = tfjs().model({
+      inputs: graph.inputs.filter(({ call }) => calls.has(call)).map(tensor => builder.tensorOf(tensor)),
+      outputs: withoutAliases(outputs.map(tensor => builder.tensorOf(tensor))),
+      name: graph.name,
+    });
+    const named = [...tensorNames(graph)].filter(([, { call }]) => calls.has(call));
+    TENSORS.set(model, new Map(named.map(([name, tensor]) => [name, builder.tensorOf(tensor)])));
+    return model;
+  } catch (error) {
+    builder.disposeWeights();
+    throw error;
+  }
 }
 
 const TENSORS = new WeakMap<tf.LayersModel, ReadonlyMap<string, tf.SymbolicTensor>>();
@@ -91,6 +96,8 @@ class ModelBuilder {
   private readonly inputShapes: readonly (readonly number[] | undefined)[];
   private readonly layers = new Map<number, { readonly layer: tf.layers.Layer; readonly template: string }>();
   private readonly tensors: tf.SymbolicTensor[][] = [];
+  /** Those that were refused while they were built, too. */
+  private readonly made: tf.layers.Layer[] = [];
 
   constructor(graph: LayerGraph, weights: LayerWeights, inputShapes: readonly (readonly number[] | undefined)[]) {
     this.graph = graph;
@@ -102,6 +109,11 @@ class ModelBuilder {
     const tensor = this.tensors[call]?.[output];
     if (tensor === undefined) throw new Error(`Expected call ${call} of the graph to give an output ${output}`);
     return tensor;
+  }
+
+  /** Of a model that comes to nothing: else every try would leave its weights in memory. */
+  disposeWeights(): void {
+    for (const weight of this.made.flatMap(layer => layer.weights)) weight.dispose();
   }
 
   build(index: number): void {
@@ -146,6 +158,7 @@ class ModelBuilder {
       );
     }
     const made = known?.layer ?? createLayer(layer, call, inputs);
+    if (known === undefined) this.made.push(made);
     const [first] = inputs;
     const apply = (): tf.SymbolicTensor | tf.SymbolicTensor[] =>
       made.apply(inputs.length === 1 && first !== undefined ? first : inputs) as

@@ -120,6 +120,18 @@ describe('the layers of a SavedModel', () => {
     await truncate(join(folder, 'saved_model.pb'), 9000);
     await expect(openModel(folder)).rejects.toMatchObject({ ...refusal, hint: expect.stringContaining('truncated') });
   });
+
+  test('of a graph whose attributes are damaged, which shows when they are needed, are refused', async () => {
+    const folder = await temporaryFolder();
+    await cp(goldenPath('saved-models/keras2'), folder, { recursive: true });
+    const file = join(folder, 'saved_model.pb');
+    // The attribute T of every node: a type (field 6) becomes a shape (field 7) longer than the attribute.
+    const bytes = (await readFile(file))
+      .toString('latin1')
+      .replaceAll('\x0a\x01T\x12\x020\x01', '\x0a\x01T\x12\x02:\x7f');
+    await writeFile(file, bytes, 'latin1');
+    await expect(openModel(folder)).rejects.toMatchObject({ ...refusal, message: expect.stringContaining(file) });
+  });
 });
 
 test('a child that takes too long is killed and the model refused', async () => {

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { openModel } from '../../../extractor/src/model.ts';
 import { readOnnxFile, withOutputs } from '../../../extractor/src/models/onnx-file.ts';
 import { readGraph } from '../../../extractor/src/models/onnx-graph.ts';
-import { readFields, textOf } from '../../../extractor/src/models/protobuf.ts';
+import { encodeField, readFields, textOf } from '../../../extractor/src/models/protobuf.ts';
 import { selectLayers } from '../../../extractor/src/select.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import {
@@ -178,6 +178,17 @@ describe('an ONNX file that is not whole is refused, naming it:', () => {
       ...refusal,
       message: expect.stringContaining("received 'image' of shape [?, 7, 8, 6]"),
     });
+  });
+
+  test('graphs nested thousands deep, and 200,000 empty nodes', async () => {
+    let nested: Uint8Array = node('Relu', ['image'], 'relu');
+    // Around it a graph, in an attribute of a node.
+    for (let depth = 0; depth < 3000; depth++) nested = encodeField(5, encodeField(6, encodeField(1, nested)));
+    const empty = Array.from({ length: 200_000 }, () => new Uint8Array());
+    for (const nodes of [[nested], empty]) {
+      const path = await saveGraph({ nodes, inputs: [valueInfo('image', [null, 3, 8, 6])], outputs: [] });
+      await expect(openModel(path)).rejects.toMatchObject(refusal);
+    }
   });
 });
 

@@ -217,6 +217,20 @@ describe('a model that is not whole is refused, naming the file:', () => {
     });
   });
 
+  test('and leaves no tensor in memory, whether a layer is unknown or its weights do not fit', async () => {
+    const path = await saveSmallModel(smallModel(), await temporaryFolder());
+    const json = await readFile(path, 'utf8');
+    const before = tfjs().memory().numTensors;
+    await writeFile(path, json.replace('"GlobalAveragePooling2D"', '"NoSuchLayer"'));
+    await expect(loadLayersModel(path)).rejects.toMatchObject(refusal);
+    await writeFile(path, json.replace('"units":3', '"units":4'));
+    await expect(loadLayersModel(path)).rejects.toMatchObject(refusal);
+    // The bias is the second weight of its layer.
+    await writeFile(path, json.replace('"shape":[3],"dtype"', '"shape":[1,3],"dtype"'));
+    await expect(loadLayersModel(path)).rejects.toMatchObject(refusal);
+    expect(tfjs().memory().numTensors).toBe(before);
+  });
+
   test('another layout', async () => {
     const path = join(await temporaryFolder(), 'model.json');
     await writeFile(path, '{"name": "a package"}');
