@@ -342,7 +342,11 @@ describe.concurrent('a bad flag', () => {
     ['no source', () => ['extract', ...request, '--out', 'unused'], /Expected one SOURCE/],
     ['two sources', () => ['extract', 'a', 'b', ...request, '--out', 'unused'], /Expected one SOURCE .*'a', 'b'/],
     ['a format', () => args(...request, '--format', 'csv'), /one of parquet, arrow, both for --format .*'csv'/],
-    ['a pooling', () => args(...request, '--pool', 'avg'), /one of none, mean, max, mean\+max, gem, .* for --pool .*'avg'/],
+    [
+      'a pooling',
+      () => args(...request, '--pool', 'avg'),
+      /one of none, mean, max, mean\+max, gem, .* for --pool .*'avg'/,
+    ],
     ['an engine', () => args(...request, '--engine', 'gpu'), /one of auto, tensorflow, onnx, wasm.* for --engine/],
     ['a batch of 0', () => args(...request, '--batch', '0'), />=1 for --batch .*'0'/],
     ['half an image', () => args(...request, '--limit', '1.5'), /int.* for --limit .*'1.5'/],
