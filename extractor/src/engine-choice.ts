@@ -17,7 +17,7 @@ const ENGINES_OF: Readonly<Record<ModelFormat, readonly [EngineName, ...EngineNa
   keras: ['tensorflow', 'wasm', 'onnx'],
   'keras-h5': ['tensorflow', 'wasm', 'onnx'],
   'tfjs-layers': ['tensorflow', 'wasm', 'onnx'],
-  'tfjs-graph': ['tensorflow', 'wasm'],
+  'tfjs-graph': ['tensorflow', 'wasm', 'onnx'],
   'saved-model': ['tensorflow'],
   onnx: ['onnx'],
   null: ['null'],

@@ -12,3 +12,12 @@ const require = createRequire(import.meta.url);
 export function tfjs(): Tfjs {
   return require('@tensorflow/tfjs') as Tfjs;
 }
+
+/** Makes a backend that is already initialised the current one, at once. */
+export function useBackend(backend: string): void {
+  const runtime = tfjs();
+  if (runtime.getBackend() === backend) return;
+  // The promise only matters for a backend that isn't initialised yet.
+  void runtime.setBackend(backend);
+  if (runtime.getBackend() !== backend) throw new Error(`Expected TensorFlow.js to have the backend '${backend}'`);
+}

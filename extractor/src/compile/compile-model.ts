@@ -1,10 +1,15 @@
 // A model file, cut at the wanted layers, as an ONNX model. Needs a backend of TensorFlow.js to run it once; the result needs
 // ONNX Runtime alone.
 import type * as tf from '@tensorflow/tfjs';
-import { openKerasFile } from '../models/keras-formats.ts';
+import { loadGraphModel, needsAsync } from '../load-graph-model.ts';
+import type { KerasFile } from '../models/keras-file.ts';
+import { openTfjsFile } from '../models/keras-formats.ts';
 import { rebuildForImages } from '../models/keras-model.ts';
+import type { GraphModelFiles } from '../models/tfjs-graph-model-files.ts';
+import { tfjs } from '../tfjs.ts';
+import { CannotCompile } from './cannot-compile.ts';
 import { foldKernels } from './fold.ts';
-import { traceKernels } from './kernel-graph.ts';
+import { type KernelGraph, traceKernels } from './kernel-graph.ts';
 import { lowerKernels } from './lower-kernels.ts';
 
 export interface CompileOptions {
@@ -24,21 +29,42 @@ export const COMPILED_INPUT = 'image';
  * @returns the bytes of an ONNX model: input `image` [rows, height, width, channels], one output per layer, all float32
  * @throws CannotCompile; Refusal `model-unreadable`, `unknown-layer`, `recipe-mismatch`
  */
-export async function compileModel({ model, layers, inputShape }: CompileOptions): Promise<Uint8Array> {
-  const file = await openKerasFile(model);
+export async function compileModel(options: CompileOptions): Promise<Uint8Array> {
+  const file = await openTfjsFile(options.model);
+  const kernels = await (file.format === 'tfjs-graph'
+    ? traceGraphModel(file, options)
+    : traceKerasModel(file, options));
+  return lowerKernels(foldKernels(kernels), { inputNames: [COMPILED_INPUT], outputNames: options.layers });
+}
+
+async function traceKerasModel(file: KerasFile, { layers, inputShape }: CompileOptions): Promise<KernelGraph> {
   const weights = await file.weights({ data: true });
-  const subModel = rebuildForImages(file, weights, inputShape, layers);
+  const model = rebuildForImages(file, weights, inputShape, layers);
   try {
-    const kernels = traceKernels([inputShape], ([image]) => {
-      const outputs = subModel.apply(image as tf.Tensor, { training: false }) as tf.Tensor | tf.Tensor[];
+    return traceKernels([inputShape], ([image]) => {
+      const outputs = model.apply(image as tf.Tensor, { training: false }) as tf.Tensor | tf.Tensor[];
       return Array.isArray(outputs) ? outputs : [outputs];
     });
-    return lowerKernels(foldKernels(kernels), {
-      name: file.graph.name,
-      inputNames: [COMPILED_INPUT],
-      outputNames: layers,
-    });
   } finally {
-    for (const weight of subModel.weights) weight.dispose();
+    for (const weight of model.weights) weight.dispose();
+  }
+}
+
+async function traceGraphModel(file: GraphModelFiles, options: CompileOptions): Promise<KernelGraph> {
+  const graph = await loadGraphModel(tfjs().getBackend(), file, options);
+  try {
+    if (graph.fixedRows !== undefined) {
+      throw new CannotCompile(`its file fixes the number of images to ${graph.fixedRows}`);
+    }
+    return traceKernels([options.inputShape], ([image]) => {
+      if (image === undefined) throw new Error('Expected an image');
+      const fetched = graph.fetched.length === 0 ? [] : graph.model.execute(graph.feed(image), [...graph.fetched]);
+      return graph.arrange(image, Array.isArray(fetched) ? fetched : [fetched]);
+    });
+  } catch (cause) {
+    if (!needsAsync(cause)) throw cause;
+    throw new CannotCompile('it has branches or loops', { cause });
+  } finally {
+    graph.model.dispose();
   }
 }

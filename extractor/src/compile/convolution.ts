@@ -12,7 +12,7 @@ interface Geometry {
   readonly pads: readonly number[];
 }
 
-/** Conv2D, FusedConv2D, Conv3D. */
+/** Conv2D, FusedConv2D, Conv3D; with `groups` where `fold.ts` has put them together. */
 const convolve: LowerCall = (call, to) => {
   const filter = inputOf(call, 'filter');
   const shape = to.shapeOf(filter).map(({ size }) => size);
@@ -20,7 +20,8 @@ const convolve: LowerCall = (call, to) => {
   const geometry = geometryOf(call, to, shape.slice(0, rank));
   // [...size, in, out] → [out, in, ...size]
   const weights = reorder(to, filter, [rank + 1, rank, ...Array.from({ length: rank }, (_, axis) => axis)]);
-  finish(call, to, 'Conv', weights, geometry, {});
+  const { groups } = call.attributes;
+  finish(call, to, 'Conv', weights, geometry, groups === undefined ? {} : { group: Number(groups) });
 };
 
 /** DepthwiseConv2dNative, FusedDepthwiseConv2D: filters [height, width, in, multiplier], and out = in × multiplier. */

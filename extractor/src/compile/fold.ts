@@ -1,5 +1,5 @@
-// Folds what stands around a convolution into it: zeros that are padded in front of it, and the batch normalisation behind
-// it. Both are exact but for the last bit of a product.
+// Folds what stands around a convolution into it: groups that were taken apart, zeros that are padded in front of it, and the
+// batch normalisation behind it. All are exact but for the last bit of a product.
 import { sizeOfShape } from '../../../shared/src/tensor.ts';
 import { pairsAttribute } from './attributes.ts';
 import type { KernelCall, KernelGraph, KernelValue } from './kernel-graph.ts';
@@ -15,7 +15,7 @@ const WITH_BIAS: Readonly<Record<string, string>> = {
 const DEPTHWISE = 'FusedDepthwiseConv2D';
 
 export function foldKernels(graph: KernelGraph): KernelGraph {
-  return foldNormalization(foldPadding(graph));
+  return foldNormalization(foldPadding(foldGroups(graph)));
 }
 
 /** How often a value is taken; wanted outputs count as taken. */
@@ -29,6 +29,57 @@ function countUses({ calls, outputs }: KernelGraph): ReadonlyMap<number, number>
 
 function makersOf(calls: readonly KernelCall[]): ReadonlyMap<number, KernelCall> {
   return new Map(calls.flatMap(call => call.outputs.map(output => [output, call] as const)));
+}
+
+/** Split, one convolution per part, Concat: a convolution in groups, which TensorFlow.js has not. */
+function foldGroups(graph: KernelGraph): KernelGraph {
+  const uses = countUses(graph);
+  const makers = makersOf(graph.calls);
+  const values: KernelValue[] = [...graph.values];
+  const folded = new Set<KernelCall>();
+  const calls = graph.calls.map((call): KernelCall => {
+    if (call.kernel !== 'Concat' || call.attributes.axis !== 3) return call;
+    const parts = Object.values(call.inputs).map(value => makers.get(value));
+    const [first] = parts;
+    const split = makers.get(first?.inputs.x ?? -1);
+    if (first === undefined || split?.kernel !== 'SplitV' || split.attributes.axis !== 3) return call;
+    const shape = values[first.inputs.filter ?? -1]?.shape.map(({ size }) => size) ?? [];
+    const filters = parts.flatMap(part => values[part?.inputs.filter ?? -1]?.data ?? []);
+    const attributes = JSON.stringify(first.attributes);
+    const isGrouped =
+      parts.length === split.outputs.length &&
+      filters.length === parts.length &&
+      filters.every(filter => filter.length === filters[0]?.length) &&
+      parts.every(
+        (part, group) =>
+          part?.kernel === 'Conv2D' &&
+          part.inputs.x === split.outputs[group] &&
+          JSON.stringify(part.attributes) === attributes &&
+          uses.get(part.outputs[0] ?? -1) === 1 &&
+          uses.get(part.inputs.x ?? -1) === 1,
+      );
+    if (!isGrouped) return call;
+    const [height = 1, width = 1, channels = 1, each = 1] = shape;
+    const total = each * parts.length;
+    const data = new Float32Array(height * width * channels * total);
+    for (const [group, filter] of filters.entries()) {
+      for (const [i, weight] of filter.entries()) {
+        data[Math.floor(i / each) * total + group * each + (i % each)] = weight;
+      }
+    }
+    const axes = [height, width, channels, total].map(size => ({ size, perRow: false }));
+    const filter = values.push({ shape: axes, dtype: 'float32', data }) - 1;
+    for (const part of [split, ...parts]) if (part !== undefined) folded.add(part);
+    const { x } = split.inputs;
+    if (x === undefined) throw new Error('Expected an input of SplitV');
+    return {
+      kernel: first.kernel,
+      inputs: { x, filter },
+      attributes: { ...first.attributes, groups: parts.length },
+      outputs: call.outputs,
+    };
+  });
+  return { ...graph, values, calls: calls.filter(call => !folded.has(call)) };
 }
 
 function foldPadding(graph: KernelGraph): KernelGraph {

@@ -24,7 +24,6 @@ export interface LoweredModel {
   /** Of the inputs: [rows, height, width, channels]. */
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
-  readonly name: string;
 }
 
 /**
@@ -49,7 +48,7 @@ export function lowerKernels(graph: KernelGraph, model: LoweredModel): Uint8Arra
     const float = dtype === 'float32' ? tensor : writer.node('Cast', [tensor], { to: 1 });
     writer.output(model.outputNames[index] ?? `output_${index}`, float, 'float32', dimsOf(shape));
   }
-  return writer.encode(model.name, String(LOWERING));
+  return writer.encode('layertap', String(LOWERING));
 }
 
 function dimsOf(shape: readonly Axis[]): readonly (number | string)[] {

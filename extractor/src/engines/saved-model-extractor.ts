@@ -11,9 +11,9 @@ import { requireGraphLayers } from '../models/graph-request.ts';
 import { loadSavedModelGraph } from '../models/saved-model.ts';
 import type { SavedModelFiles } from '../models/saved-model-files.ts';
 import { IMAGE_KEY, outputKey, SIGNATURE, writeSavedModel } from '../models/saved-model-write.ts';
+import { useBackend } from '../tfjs.ts';
 import { fromTensorData, toTensorData } from '../tfjs-tensors.ts';
 import { openRowExtractor } from './row-extractor.ts';
-import { useBackend } from './tfjs-extractor.ts';
 
 /** What of tfjs-node it needs: `tf.node`. */
 export interface SavedModelRuntime {

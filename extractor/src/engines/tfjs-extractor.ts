@@ -5,7 +5,7 @@ import type { Extractor, LoadOptions } from '../engine.ts';
 import type { KerasFile } from '../models/keras-file.ts';
 import { rebuildForImages } from '../models/keras-model.ts';
 import { requireRows } from '../rows.ts';
-import { tfjs } from '../tfjs.ts';
+import { useBackend } from '../tfjs.ts';
 import { fromTensorData, runBatch } from '../tfjs-tensors.ts';
 
 /**
@@ -47,15 +47,6 @@ export async function loadTfjsExtractor(backend: string, file: KerasFile, option
       disposeWeights(subModel.weights);
     },
   };
-}
-
-/** Makes a backend that is already initialised the current one, at once. */
-export function useBackend(backend: string): void {
-  const runtime = tfjs();
-  if (runtime.getBackend() === backend) return;
-  // The promise only matters for a backend that isn't initialised yet.
-  void runtime.setBackend(backend);
-  if (runtime.getBackend() !== backend) throw new Error(`Expected TensorFlow.js to have the backend '${backend}'`);
 }
 
 function describeOutputs(model: tf.LayersModel, layers: readonly string[]): FeatureSpec[] {

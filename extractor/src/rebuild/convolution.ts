@@ -57,6 +57,13 @@ function convolution(rank: 1 | 2): LayerDefinition {
       const [image, kernel] = [asImage(x, rank), asKernel(onlyInput(weights), rank)];
       const convolve = (part: tf.Tensor4D, filter: tf.Tensor4D): tf.Tensor4D =>
         tf.conv2d(part, filter, pair(geometry.strides, rank), padding, 'NHWC', pair(geometry.dilation, rank));
+      const isDepthwise = groups > 1 && groups === image.shape[3] && new Set(geometry.strides).size === 1;
+      if (isDepthwise) {
+        // The same numbers, in one kernel instead of one per channel.
+        const [height, width, , filters] = kernel.shape;
+        const filter = kernel.reshape<tf.Tensor4D>([height, width, groups, filters / groups]);
+        return finish(context, fromImage(depthwise(tf, image, filter, geometry, rank, padding), rank));
+      }
       const y = groups === 1 ? convolve(image, kernel) : convolveGroups(tf, image, kernel, groups, convolve);
       return finish(context, fromImage(y, rank));
     },

@@ -55,7 +55,7 @@ async function runCompiled({ graph, weights, inputs, outputs }: GoldenCase): Pro
   );
   const inputNames = inputs.map((_, index) => `image${index}`);
   const outputNames = outputs.map((_, index) => `output${index}`);
-  const bytes = lowerKernels(foldKernels(kernels), { name: 'golden', inputNames, outputNames });
+  const bytes = lowerKernels(foldKernels(kernels), { inputNames, outputNames });
   const session = await InferenceSession.create(bytes, { logSeverityLevel: 4, intraOpNumThreads: 1 });
   try {
     const feeds = inputs.map((input, index) => [`image${index}`, new Tensor('float32', input.data, [...input.shape])]);
