@@ -28,8 +28,16 @@ export interface PythonPackagesOptions {
 /** `bytes` is the size on disk, for the progress bar. */
 const SETS: Readonly<Record<PythonPackageSet, { readonly pins: readonly string[]; readonly bytes: number }>> = {
   interop: {
-    pins: ['pyarrow==26.0.1', 'duckdb==2.0.0', 'polars==2.1.0', 'pandas==3.1.1', 'numpy==2.4.6', 'pillow==13.0.0'],
-    bytes: 620_000_000,
+    pins: [
+      'pyarrow==26.0.1',
+      'duckdb==2.0.0',
+      'polars==2.1.0',
+      'pandas==3.1.1',
+      'numpy==2.4.6',
+      'pillow==13.0.0',
+      'onnx==1.23.2',
+    ],
+    bytes: 680_000_000,
   },
   keras: {
     pins: ['tensorflow-cpu==2.21.0', 'keras==3.15.1', 'tf-keras==2.21.0', 'numpy==2.4.6', 'pillow==13.0.0'],

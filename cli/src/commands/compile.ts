@@ -58,7 +58,7 @@ export const compile = defineCommand({
     if (options.json) process.stdout.write(`${JSON.stringify({ out, layers, inputShape, bytes: size })}\n`);
     else
       process.stdout.write(
-        `${out}: ${formatBytes(size)}, input image [rows, ${inputShape.join(', ')}], outputs ${layers.join(', ')}\n`,
+        `${out}: ${formatBytes(size)}, input [rows, ${inputShape.join(', ')}], outputs ${layers.join(', ')}\n`,
       );
     return 0;
   },

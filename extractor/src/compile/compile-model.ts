@@ -21,12 +21,9 @@ export interface CompileOptions {
   readonly inputShape: readonly number[];
 }
 
-/** Of the compiled model's input. */
-export const COMPILED_INPUT = 'image';
-
 /**
  * Compiles on the current backend of TensorFlow.js.
- * @returns the bytes of an ONNX model: input `image` [rows, height, width, channels], one output per layer, all float32
+ * @returns the bytes of an ONNX model: one input [rows, height, width, channels], one output per layer, all float32
  * @throws CannotCompile; Refusal `model-unreadable`, `unknown-layer`, `recipe-mismatch`
  */
 export async function compileModel(options: CompileOptions): Promise<Uint8Array> {
@@ -34,7 +31,14 @@ export async function compileModel(options: CompileOptions): Promise<Uint8Array>
   const kernels = await (file.format === 'tfjs-graph'
     ? traceGraphModel(file, options)
     : traceKerasModel(file, options));
-  return lowerKernels(foldKernels(kernels), { inputNames: [COMPILED_INPUT], outputNames: options.layers });
+  return lowerKernels(foldKernels(kernels), { inputNames: [inputName(options.layers)], outputNames: options.layers });
+}
+
+/** A layer may have that name too. */
+function inputName(layers: readonly string[]): string {
+  let name = 'image';
+  while (layers.includes(name)) name = `${name}_`;
+  return name;
 }
 
 async function traceKerasModel(file: KerasFile, { layers, inputShape }: CompileOptions): Promise<KernelGraph> {

@@ -1,5 +1,5 @@
-// Folds what stands around a convolution into it: groups that were taken apart, zeros that are padded in front of it, and the
-// batch normalisation behind it. All are exact but for the last bit of a product.
+// Folds what stands around a convolution into it: groups that were taken apart, zeros that are padded in front of it, the
+// batch normalisation behind it; and a ReLU into a clip at 0. All are exact but for the last bit of a product.
 import { sizeOfShape } from '../../../shared/src/tensor.ts';
 import { pairsAttribute } from './attributes.ts';
 import type { KernelCall, KernelGraph, KernelValue } from './kernel-graph.ts';
@@ -15,7 +15,7 @@ const WITH_BIAS: Readonly<Record<string, string>> = {
 const DEPTHWISE = 'FusedDepthwiseConv2D';
 
 export function foldKernels(graph: KernelGraph): KernelGraph {
-  return foldNormalization(foldPadding(foldGroups(graph)));
+  return foldNormalization(foldPadding(foldGroups(foldRelu(graph))));
 }
 
 /** How often a value is taken; wanted outputs count as taken. */
@@ -29,6 +29,22 @@ function countUses({ calls, outputs }: KernelGraph): ReadonlyMap<number, number>
 
 function makersOf(calls: readonly KernelCall[]): ReadonlyMap<number, KernelCall> {
   return new Map(calls.flatMap(call => call.outputs.map(output => [output, call] as const)));
+}
+
+/** TensorFlow.js writes a ReLU with a largest value as a ReLU and a clip. */
+function foldRelu(graph: KernelGraph): KernelGraph {
+  const uses = countUses(graph);
+  const makers = makersOf(graph.calls);
+  const folded = new Set<KernelCall>();
+  const calls = graph.calls.map((call): KernelCall => {
+    const relu = makers.get(call.inputs.x ?? -1);
+    const x = relu?.inputs.x;
+    if (call.kernel !== 'ClipByValue' || call.attributes.clipValueMin !== 0) return call;
+    if (relu?.kernel !== 'Relu' || x === undefined || uses.get(relu.outputs[0] ?? -1) !== 1) return call;
+    folded.add(relu);
+    return { ...call, inputs: { x } };
+  });
+  return { ...graph, calls: calls.filter(call => !folded.has(call)) };
 }
 
 /** Split, one convolution per part, Concat: a convolution in groups, which TensorFlow.js has not. */

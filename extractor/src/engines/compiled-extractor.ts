@@ -2,7 +2,6 @@
 import { Refusal } from '../../../shared/src/errors.ts';
 import type { TensorData } from '../../../shared/src/tensor.ts';
 import { CannotCompile } from '../compile/cannot-compile.ts';
-import { COMPILED_INPUT } from '../compile/compile-model.ts';
 import { compiledModel } from '../compile/compiled-model.ts';
 import type { EngineOptions, Extractor, LoadOptions } from '../engine.ts';
 import { openModel } from '../model.ts';
@@ -16,8 +15,9 @@ export async function loadCompiledExtractor(
   engine: EngineOptions,
 ): Promise<Extractor> {
   const session = await createFileSession(runtime, await compiledFile(options, engine), engine);
+  const [input = ''] = session.inputNames;
   const runOnce = async ({ data, shape }: TensorData): Promise<readonly TensorData[]> => {
-    const results = await session.run({ [COMPILED_INPUT]: new runtime.Tensor('float32', data, [...shape]) });
+    const results = await session.run({ [input]: new runtime.Tensor('float32', data, [...shape]) });
     return options.layers.map(name => {
       const result = results[name];
       if (result === undefined) throw new Error(`Expected a value for layer '${name}'`);

@@ -1,0 +1,151 @@
+// Whole models compiled: what is folded, what stays in one layout, what cannot be compiled, and what the cache keeps.
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { CannotCompile } from '../../../extractor/src/compile/cannot-compile.ts';
+import { compileModel } from '../../../extractor/src/compile/compile-model.ts';
+import { compiledModel } from '../../../extractor/src/compile/compiled-model.ts';
+import { traceKernels } from '../../../extractor/src/compile/kernel-graph.ts';
+import { lowerKernels } from '../../../extractor/src/compile/lower-kernels.ts';
+import { LOWERING } from '../../../extractor/src/compile/lowering-version.ts';
+import { openWasmEngine } from '../../../extractor/src/engines/wasm.ts';
+import { openModel } from '../../../extractor/src/model.ts';
+import { readOnnxFile } from '../../../extractor/src/models/onnx-file.ts';
+import { tfjs } from '../../../extractor/src/tfjs.ts';
+import { runPython } from '../../support/python.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+const GOLDEN = fileURLToPath(new URL('../../conformance/golden/', import.meta.url));
+
+beforeAll(async () => {
+  await openWasmEngine();
+  await tfjs().setBackend('wasm');
+});
+
+describe('a compiled model', () => {
+  test('has batch normalisation and padding inside its convolutions, and never leaves their layout between them', async () => {
+    const bytes = await compileModel({
+      model: join(GOLDEN, 'mobilenet-v2-tfkeras.keras'),
+      layers: ['global_average_pooling2d'],
+      inputShape: [32, 32, 3],
+    });
+    expect(await operatorsOf(bytes)).toEqual({
+      Add: 2,
+      Clip: 6,
+      Conv: 9,
+      Flatten: 1,
+      GlobalAveragePool: 1,
+      Identity: 1,
+      Transpose: 1,
+    });
+  });
+
+  test('has one convolution where Keras has one in groups', async () => {
+    const bytes = await compileModel({
+      model: join(GOLDEN, 'convnext-keras.keras'),
+      layers: [(await openModel(join(GOLDEN, 'convnext-keras.keras'))).table.outputs[0] ?? ''],
+      inputShape: [32, 32, 3],
+    });
+    const { Conv = 0, Split = 0 } = await operatorsOf(bytes);
+    expect({ few: Conv < 12, Split }).toEqual({ few: true, Split: 0 });
+  });
+
+  test('is accepted by ONNX’ own checker, whatever layers it has', async () => {
+    const folder = await temporaryFolder();
+    const files = (await readdir(GOLDEN)).filter(name => name.endsWith('.keras'));
+    const paths: string[] = [];
+    for (const file of files) {
+      const { path: model, table } = await openModel(join(GOLDEN, file));
+      const layers = table.layers.filter(layer => layer.unsupported === undefined).map(({ name }) => name);
+      const path = join(folder, `${file}.onnx`);
+      await writeFile(
+        path,
+        await compileModel({ model, layers, inputShape: table.inputShape.map(axis => axis ?? 32) }),
+      );
+      paths.push(path);
+    }
+    expect(paths.length).toBeGreaterThan(5);
+    const checked = await runPython<number>(
+      'import onnx\nfor path in given: onnx.checker.check_model(onnx.load(path), full_check=True)\nprint(len(given))',
+      paths,
+    );
+    expect(checked).toBe(paths.length);
+  });
+});
+
+describe('a model cannot be compiled', () => {
+  const shape = [4, 4, 3];
+  test.each<[string, RegExp, (image: tf.Tensor) => tf.Tensor]>([
+    [
+      'whose course depends on what it computes',
+      /values that it computes/,
+      image => (image.sum().dataSync()[0] === 0 ? image : image.neg()),
+    ],
+    ['that mixes the images of a batch', /number of images|images/, image => image.slice([1, 0, 0, 0], [1, 4, 4, 3])],
+    [
+      'that does more for more images',
+      /another number of images/,
+      image => {
+        let sum: tf.Tensor = image;
+        for (let row = 0; row < (image.shape[0] ?? 0); row++) sum = sum.add(1);
+        return sum;
+      },
+    ],
+    ['that has a kernel without a counterpart', /FFT|complex|is not lowered/, image => tfjs().topk(image, 2).values],
+  ])('%s', (_, reason, run) => {
+    const compile = (): unknown => {
+      const graph = traceKernels([shape], ([image]) => [run(image as tf.Tensor)]);
+      return lowerKernels(graph, { inputNames: ['image'], outputNames: ['out'] });
+    };
+    expect(compile).toThrow(CannotCompile);
+    expect(compile).toThrow(reason);
+  });
+
+  test('and tracing it leaves no tensor and the runtime as it was', () => {
+    const before = tfjs().memory().numTensors;
+    const { runKernel } = tfjs().engine();
+    expect(() =>
+      traceKernels([shape], ([image]) => [tfjs().tidy(() => (image as tf.Tensor).square().dataSync()) as never]),
+    ).toThrow(CannotCompile);
+    expect(tfjs().memory().numTensors).toBe(before);
+    expect(tfjs().engine().runKernel).toBe(runKernel);
+  });
+});
+
+describe('the cache', () => {
+  const model = join(GOLDEN, 'sequential-keras.keras');
+
+  test('keeps a compiled model for its model, layers and input shape', async () => {
+    const folder = await temporaryFolder();
+    const { sha256 } = await openModel(model);
+    const options = { model, sha256, layers: ['dense_1'], inputShape: [32, 32, 3], folder };
+    const inputShape = (await openModel(model)).table.inputShape.map(axis => axis ?? 32);
+    const first = await compiledModel({ ...options, inputShape });
+    const { mtimeMs } = await stat(first);
+    // The file is not needed any more: it would be missed if it was compiled again.
+    const again = await compiledModel({ ...options, inputShape, model: join(folder, 'gone.keras') });
+    expect([again, (await stat(again)).mtimeMs]).toEqual([first, mtimeMs]);
+    const other = await compiledModel({ ...options, inputShape, layers: ['softmax'] });
+    expect(other).not.toBe(first);
+    const { lowering } = JSON.parse(await readFile(join(first, '../compiled.json'), 'utf8'));
+    expect(lowering).toBe(LOWERING);
+  });
+
+  test('keeps nothing of a model that is refused', async () => {
+    const folder = await temporaryFolder();
+    const options = { model, sha256: 'x', layers: ['nothing'], inputShape: [32, 32, 3], folder };
+    await expect(compiledModel(options)).rejects.toMatchObject({ code: 'unknown-layer' });
+    expect((await readdir(folder)).filter(name => !name.endsWith('.lock'))).toEqual([]);
+  });
+});
+
+async function operatorsOf(bytes: Uint8Array): Promise<Readonly<Record<string, number>>> {
+  const path = join(await temporaryFolder(), 'model.onnx');
+  await writeFile(path, bytes);
+  const { graph } = await readOnnxFile(path);
+  const counts: Record<string, number> = {};
+  for (const { opType } of graph.nodes) counts[opType] = (counts[opType] ?? 0) + 1;
+  return counts;
+}
