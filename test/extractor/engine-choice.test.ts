@@ -37,9 +37,9 @@ test.each([
 });
 
 test('an engine that cannot run the format is refused, naming those that can', async () => {
-  await expect(chooseEngine('onnx', { format: 'tfjs-layers' })).rejects.toMatchObject({
+  await expect(chooseEngine('onnx', { format: 'saved-model' })).rejects.toMatchObject({
     code: 'bad-option',
-    message: "Expected an engine that runs tfjs-layers models for `engine` but received 'onnx'",
-    hint: 'The engines for tfjs-layers models are: auto, tensorflow, wasm.',
+    message: "Expected an engine that runs saved-model models for `engine` but received 'onnx'",
+    hint: 'The engines for saved-model models are: auto, tensorflow.',
   });
 });

@@ -1,5 +1,6 @@
 // Graph models on both TensorFlow.js engines: the contract, and the same numbers as TensorFlow in Python.
 import { describe, expect, test } from 'vitest';
+import { openOnnxEngine } from '../../../extractor/src/engines/onnx.ts';
 import { openTensorFlowEngine } from '../../../extractor/src/engines/tensorflow.ts';
 import { openWasmEngine } from '../../../extractor/src/engines/wasm.ts';
 import { tfjs } from '../../../extractor/src/tfjs.ts';
@@ -14,6 +15,25 @@ const real = [
   ['tfjs-graph-nsfw-mobilenet-v2-mid/model.json', [224, 224, 3]],
   ['tfjs-graph-emotion/emotion.json', [64, 64, 1]],
 ] as const;
+
+describe('a graph model, compiled', () => {
+  test.skipIf(missing(MODELS)).each(real)('gives the inner tensors of %s as TensorFlow does', async (file, shape) => {
+    const goldens = readGoldens('graph-models.json')[file] ?? {};
+    await expectGoldens(await openOnnxEngine(), `${MODELS}/${file}`, goldens, goldenInput(shape, 255));
+  });
+
+  test('gives what TensorFlow gives before its loop and branch, and is refused behind them', async () => {
+    const goldens = readGoldens('small-graph-model.json')['small-graph-model'] ?? {};
+    const before = Object.fromEntries(Object.entries(goldens).filter(([name]) => /^(relu|halves)/.test(name)));
+    expect(Object.keys(before).length).toBeGreaterThan(1);
+    await expectGoldens(await openOnnxEngine(), SMALL, before, goldenInput([12, 10, 3], 255));
+    const behind = (await openOnnxEngine()).load({ model: SMALL, layers: ['pooled'], inputShape: [12, 10, 3] });
+    await expect(behind).rejects.toMatchObject({
+      code: 'engine-unavailable',
+      message: expect.stringContaining('but it has branches or loops'),
+    });
+  });
+});
 
 describe.each([
   ['tensorflow', openTensorFlowEngine, tensorFlow.available ? undefined : tensorFlow.reason],

@@ -3,6 +3,7 @@
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { LOWERING } from '../../../extractor/src/compile/lowering-version.ts';
 import { type PlannedRun, planRun } from '../../../services/producer/src/plan.ts';
 import { extractOptions } from '../../../shared/src/extract-options.ts';
 import { fingerprintOf } from '../../../shared/src/fingerprint.ts';
@@ -60,6 +61,24 @@ describe('planRun', () => {
     const again = await plan(place, '--shard-size', '2', '--batch', '3');
     expect(again.continued).toBe(true);
     expect(again.run).toEqual(first.run);
+  });
+
+  it('goes on with the engine that the run began with, where the choice was left to it', async () => {
+    const place = await placeOf(10);
+    const model = ['--model', DEMO_MODEL, '--layer', 'features'];
+    const first = await plan(place, ...model, '--engine', 'wasm');
+    const again = await plan(place, ...model);
+    expect(again.run).toEqual(first.run);
+    expect(again.notes.join('\n')).toContain('engine wasm: The run began with it.');
+    await expect(plan(place, ...model, '--engine', 'onnx')).rejects.toThrow(/engine was "wasm" and is now "onnx"/);
+  });
+
+  it('stores the version of the lowering with a compiled model', async () => {
+    const model = ['--model', DEMO_MODEL, '--layer', 'features'];
+    const { run } = await plan(await placeOf(2), ...model, '--engine', 'onnx');
+    expect(run.request).toMatchObject({ engine: 'onnx', lowering: LOWERING });
+    const other = { ...run.request, lowering: LOWERING + 1 };
+    expect(fingerprintOf(other)).not.toBe(run.fingerprint);
   });
 
   it.each([
