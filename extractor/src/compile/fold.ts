@@ -4,6 +4,7 @@ import { sizeOfShape } from '../../../shared/src/tensor.ts';
 import { pairsAttribute } from './attributes.ts';
 import type { KernelCall, KernelGraph, KernelValue } from './kernel-graph.ts';
 import { scaleAndShift } from './normalization.ts';
+import type { NumberData } from './trace.ts';
 
 /** Each with the kernel that also takes a bias. */
 const WITH_BIAS: Readonly<Record<string, string>> = {
@@ -137,7 +138,7 @@ function foldNormalization(graph: KernelGraph): KernelGraph {
     // A filter's last axes are the channels it gives: one, or input × multiplier of a depthwise one.
     const channels = WITH_BIAS[convolution.kernel] === DEPTHWISE ? sizeOfShape(lengths.slice(2)) : (lengths[3] ?? 1);
     const { scale, shift } = factors;
-    const data = Float32Array.from(weights, (weight, i) => weight * (scale[i % channels] ?? 1));
+    const data = scaleChannels(weights, scale.subarray(0, channels));
     const given = constantOf(bias);
     const added = Float32Array.from(shift, (value, i) => (given?.[i] ?? 0) * (scale[i] ?? 1) + value);
     const at = values.push(
@@ -154,6 +155,17 @@ function foldNormalization(graph: KernelGraph): KernelGraph {
   }
   const calls = graph.calls.filter(call => !folded.has(call)).map(call => replaced.get(call) ?? call);
   return { ...graph, values, calls };
+}
+
+/** @param weights the channels stand last */
+function scaleChannels(weights: NumberData, scale: Float32Array): Float32Array {
+  const scaled = new Float32Array(weights.length);
+  for (let start = 0; start < weights.length; start += scale.length) {
+    for (let channel = 0; channel < scale.length; channel++) {
+      scaled[start + channel] = (weights[start + channel] as number) * (scale[channel] as number);
+    }
+  }
+  return scaled;
 }
 
 function isFoldable({ kernel, attributes, inputs }: KernelCall): boolean {

@@ -45,19 +45,19 @@ export function traceKernels(
   inputShapes: readonly (readonly number[])[],
   run: (inputs: readonly tf.Tensor[]) => readonly tf.Tensor[],
 ): KernelGraph {
-  const [first, second] = ROWS.map(rows => traceRows(rows, inputShapes, run));
-  if (first === undefined || second === undefined) throw new Error('Expected two traces');
-  return joinTraces(first, second);
+  const first = traceRows(ROWS[0], inputShapes, run, Number.POSITIVE_INFINITY);
+  return joinTraces(first, traceRows(ROWS[1], inputShapes, run, LONGEST_COMPARED));
 }
 
 function traceRows(
   rows: number,
   inputShapes: readonly (readonly number[])[],
   run: (inputs: readonly tf.Tensor[]) => readonly tf.Tensor[],
+  longest: number,
 ): Trace {
   const inputs = inputShapes.map(shape => tfjs().zeros([rows, ...shape]));
   try {
-    return trace(inputs, () => run(inputs));
+    return trace(inputs, () => run(inputs), longest);
   } finally {
     for (const input of inputs) input.dispose();
   }
@@ -84,9 +84,11 @@ function describeCall({ kernel, inputs, attributes, outputs }: TracedCall): stri
 
 function joinValues(first: TracedValue, second: TracedValue): KernelValue {
   const shape = first.shape.map((length, axis) => joinAxes(length, second.shape[axis] ?? length));
-  if (first.data === undefined || second.data === undefined) return { shape, dtype: first.dtype };
-  const data = first.data.slice(0, sizeOfShape(shape.map(({ size }) => size)));
-  if (!isRepeated(first.data, data) || !isRepeated(second.data, data)) {
+  if (first.isConstant !== second.isConstant)
+    throw new CannotCompile('it computes in another way for another number of images');
+  if (first.data === undefined) return { shape, dtype: first.dtype };
+  const data = first.data.subarray(0, sizeOfShape(shape.map(({ size }) => size)));
+  if (!isRepeated(first.data, data) || !isRepeated(second.data ?? data, data)) {
     throw new CannotCompile('it computes with constants that depend on the number of images');
   }
   return { shape, dtype: first.dtype, data };

@@ -175,19 +175,22 @@ function toLast(rank: number): readonly number[] {
 
 /** The data of a constant with its axes in another order. */
 export function transposeData<T extends NumberData>(data: T, shape: readonly number[], perm: readonly number[]): T {
-  const turned = permuted(shape, perm);
   const strides = shape.map((_, axis) => sizeOfShape(shape.slice(axis + 1)));
-  const steps = permuted(strides, perm);
+  const [lengths, steps] = [permuted(shape, perm), permuted(strides, perm)];
+  const outer = lengths.slice(0, -1);
+  const [rowLength = 1, rowStep = 1] = [lengths.at(-1), steps.at(-1)];
   const result = data.slice() as T;
-  const index = turned.map(() => 0);
-  let source = 0;
-  for (let target = 0; target < result.length; target++) {
-    result[target] = data[source] ?? 0;
-    for (let axis = turned.length - 1; axis >= 0; axis--) {
-      index[axis] = (index[axis] ?? 0) + 1;
-      source += steps[axis] ?? 0;
-      if ((index[axis] ?? 0) < (turned[axis] ?? 0)) break;
-      source -= (steps[axis] ?? 0) * (index[axis] ?? 0);
+  const index = outer.map(() => 0);
+  let row = 0;
+  for (let target = 0; target < result.length; target += rowLength) {
+    for (let i = 0; i < rowLength; i++) result[target + i] = data[row + i * rowStep] as number;
+    // On to the next row: the last of the outer axes turns fastest.
+    for (let axis = outer.length - 1; axis >= 0; axis--) {
+      const next = (index[axis] as number) + 1;
+      row += steps[axis] as number;
+      index[axis] = next;
+      if (next < (outer[axis] as number)) break;
+      row -= (steps[axis] as number) * next;
       index[axis] = 0;
     }
   }

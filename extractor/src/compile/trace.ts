@@ -10,7 +10,8 @@ export type NumberData = Float32Array | Int32Array | Uint8Array;
 export interface TracedValue {
   readonly shape: readonly number[];
   readonly dtype: 'float32' | 'int32' | 'bool';
-  /** Of a constant. */
+  readonly isConstant: boolean;
+  /** Of a constant, unless it is longer than was asked for. */
   readonly data?: NumberData;
 }
 
@@ -40,10 +41,11 @@ interface WatchedEngine {
 /**
  * Runs the model on the current backend.
  * @param run a pure function of the inputs that is synchronous; it must not keep or dispose tensors of others
+ * @param longest constants of more numbers are not copied
  * @throws CannotCompile where a value that depends on the inputs is read, as control flow does
  */
-export function trace(inputs: readonly tf.Tensor[], run: () => readonly tf.Tensor[]): Trace {
-  const recorder = new Recorder(inputs);
+export function trace(inputs: readonly tf.Tensor[], run: () => readonly tf.Tensor[], longest: number): Trace {
+  const recorder = new Recorder(inputs, longest);
   const engine = tfjs().engine() as unknown as WatchedEngine;
   const { runKernel, readSync } = engine;
   let depth = 0;
@@ -81,7 +83,10 @@ class Recorder {
   private readonly dynamicData = new WeakSet<object>();
   private readonly inputs: readonly number[];
 
-  constructor(inputs: readonly tf.Tensor[]) {
+  private readonly longest: number;
+
+  constructor(inputs: readonly tf.Tensor[], longest: number) {
+    this.longest = longest;
     this.inputs = inputs.map(tensor => this.add(tensor, true));
   }
 
@@ -127,7 +132,13 @@ class Recorder {
       this.dynamic.add(id);
       this.dynamicData.add(tensor.dataId);
     }
-    this.values.push({ shape, dtype, ...(!isDynamic && { data: tensor.dataSync() as NumberData }) });
+    const isCopied = !isDynamic && tensor.size <= this.longest;
+    this.values.push({
+      shape,
+      dtype,
+      isConstant: !isDynamic,
+      ...(isCopied && { data: tensor.dataSync() as NumberData }),
+    });
     return position;
   }
 }
