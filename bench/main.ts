@@ -2,12 +2,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chooseEngine } from '../extractor/src/engine-choice.ts';
+import { decideEngine } from '../extractor/src/compile/decide-engine.ts';
 import { openModel } from '../extractor/src/model.ts';
 import { prepareStart } from '../setup/src/prepare.ts';
 import { type PythonPackages, preparePythonPackages } from '../setup/src/python-packages.ts';
 import { describeError } from '../shared/src/errors.ts';
 import { createLifecycle } from '../shared/src/lifecycle.ts';
+import { channelCount } from '../shared/src/recipe.ts';
 import type { Contestant, Measurement } from './contestant.ts';
 import { engineAlone, writeProbe } from './contestants/engine-alone.ts';
 import { convertToKeras, keras } from './contestants/keras.ts';
@@ -39,7 +40,11 @@ async function measure(options: BenchOptions): Promise<BenchResults> {
   await prepareStart(say);
   const python = await findKeras();
   const inputs = await prepareInputs(folder, options.images);
-  const { engine } = await chooseEngine('auto', await openModel(inputs.model));
+  const { layer, recipe } = inputs;
+  const inputShape = [recipe.height, recipe.width, channelCount(recipe)];
+  const decision = { layers: [layer], inputShape, recipe, batch: options.batch };
+  const { engine, reason } = await decideEngine('auto', await openModel(inputs.model), decision);
+  say(`engine ${engine}: ${reason}`);
   const common = { inputs, engine, folder, batch: options.batch, signal: lifecycle.stopping };
 
   let likeness: BenchResults['likeness'] = null;

@@ -2,11 +2,13 @@
 // Decided once per model, layers, machine and versions, in a child process; kept in the cache.
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { publishFile } from '../../../setup/src/cache.ts';
 import { setupConfig } from '../../../setup/src/config.ts';
+import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
 import { compiledUrl } from '../../../shared/src/compiled-url.ts';
 import { hasErrorCode, Refusal } from '../../../shared/src/errors.ts';
 import { canonicalJson } from '../../../shared/src/fingerprint.ts';
@@ -38,6 +40,7 @@ export interface DecisionQuestion extends DecisionOptions {
 const Decision = z.object({ engine: z.enum(ENGINE_NAMES), reason: z.string() });
 export type Decision = z.output<typeof Decision>;
 
+const require = createRequire(import.meta.url);
 const TIMEOUT_MS = 30 * 60_000;
 
 /**
@@ -90,8 +93,17 @@ async function compareEngines(
 /** Another machine, another library or another model may decide otherwise; the folder that the model lies in doesn't count. */
 function keyOf({ model: _, ...question }: DecisionQuestion): string {
   const machine = { cpu: cpus()[0]?.model, cores: availableParallelism() };
-  const deciding = { ...question, ...machine, lowering: LOWERING, versions: commonVersions() };
+  const deciding = { ...question, ...machine, lowering: LOWERING, versions: versions() };
   return createHash('sha256').update(canonicalJson(deciding)).digest('hex').slice(0, 32);
+}
+
+/** Of all that runs in the comparison; read from their packages, so that nothing is loaded here. */
+function versions(): Readonly<Record<string, string>> {
+  const status = tensorFlowStatus();
+  const packages = Object.fromEntries(
+    ['onnxruntime-node', '@tensorflow/tfjs'].map(name => [name, require(`${name}/package.json`).version as string]),
+  );
+  return { ...commonVersions(), ...packages, ...(status.available && { tensorflow: status.version }) };
 }
 
 async function readDecision(file: string): Promise<Decision | undefined> {

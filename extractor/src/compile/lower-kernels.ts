@@ -20,6 +20,9 @@ const LOWERED: ReadonlyMap<string, LowerCall> = new Map(
   ),
 );
 
+/** Protobuf's bound for a message, less room for the nodes. */
+const MOST_BYTES = 2 ** 31 - 2 ** 24;
+
 export interface LoweredModel {
   /** Of the inputs: [rows, height, width, channels]. */
   readonly inputNames: readonly string[];
@@ -48,6 +51,8 @@ export function lowerKernels(graph: KernelGraph, model: LoweredModel): Uint8Arra
     const float = dtype === 'float32' ? tensor : writer.node('Cast', [tensor], { to: 1 });
     writer.output(model.outputNames[index] ?? `output_${index}`, float, 'float32', dimsOf(shape));
   }
+  if (writer.weightBytes() > MOST_BYTES)
+    throw new CannotCompile('its weights are larger than an ONNX file may be (2 GiB)');
   return writer.encode('layertap', String(LOWERING));
 }
 

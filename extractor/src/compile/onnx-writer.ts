@@ -91,6 +91,11 @@ export class OnnxWriter {
     });
   }
 
+  /** Bytes of the constants that an output needs: about the size of the model. */
+  weightBytes(): number {
+    return this.needed().initializer.reduce((sum, { rawData }) => sum + rawData.length, 0);
+  }
+
   /** The nodes and constants that an output needs. */
   private needed(): Pick<ModelMessage['graph'], 'node' | 'initializer'> {
     const names = new Set(this.outputs.map(({ name }) => name));
