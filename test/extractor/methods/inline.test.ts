@@ -223,7 +223,7 @@ test('what cannot work is refused at the first call', async () => {
     code: 'model-unreadable',
   });
   await expect(features(model, 'pol', options)(photo())).rejects.toMatchObject({ code: 'unknown-layer' });
-  await expect(features(model, 'pool', { ...options, engine: 'onnx' })(photo())).rejects.toMatchObject({
+  await expect(features(model, 'pool', { ...options, engine: 'null' })(photo())).rejects.toMatchObject({
     code: 'bad-option',
   });
   expect(() => features(model, 'pool', { ...options, batch: 0 })).toThrow(
