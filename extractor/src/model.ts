@@ -32,11 +32,16 @@ export interface ModelFile {
 export const MODEL_FORMATS = [...KERAS_FORMATS, 'tfjs-graph', 'saved-model', 'onnx', 'null'] as const;
 export type ModelFormat = (typeof MODEL_FORMATS)[number];
 
+/** What tells one model from another. */
+export type ModelIdentity = Pick<ModelFile, 'path' | 'format' | 'sha256'>;
+
 export interface ModelReader {
   /** Whether the path looks like this format (by name and first bytes). */
   recognises(path: string): Promise<boolean>;
   /** Opens and checks the whole file set; refuses (`model-unreadable`) naming the file and what was expected. */
   open(path: string): Promise<ModelFile>;
+  /** Where that costs much less than to describe the layers. @default what `open` gives */
+  identify?(path: string): Promise<ModelIdentity>;
 }
 
 /** In the order in which they are asked: the one that reads least goes first. */
@@ -48,8 +53,21 @@ const READERS: readonly ModelReader[] = [nullReader, savedModelReader, onnxReade
  * @throws Refusal `model-unreadable`
  */
 export async function openModel(path: string): Promise<ModelFile> {
+  return (await readerOf(path)).open(path);
+}
+
+/**
+ * `openModel` for a worker, which knows its layers: it only has to see that this is the model.
+ * @throws Refusal `model-unreadable`
+ */
+export async function identifyModel(path: string): Promise<ModelIdentity> {
+  const reader = await readerOf(path);
+  return reader.identify === undefined ? reader.open(path) : reader.identify(path);
+}
+
+async function readerOf(path: string): Promise<ModelReader> {
   for (const reader of READERS) {
-    if (await reader.recognises(path)) return reader.open(path);
+    if (await reader.recognises(path)) return reader;
   }
   throw new Refusal('model-unreadable', `Expected a model at ${path} but received ${await whatIsAt(path)}`, {
     hint: 'Give a Keras model (.keras, .h5), a TensorFlow.js model (model.json or its folder), a SavedModel (its folder), an ONNX file (.onnx), or null:SHAPE such as null:1280.',

@@ -4,7 +4,7 @@ import type { TensorData } from '../../../shared/src/tensor.ts';
 import { CannotCompile } from '../compile/cannot-compile.ts';
 import { compiledModel } from '../compile/compiled-model.ts';
 import type { EngineOptions, Extractor, LoadOptions } from '../engine.ts';
-import { openModel } from '../model.ts';
+import { identifyModel } from '../model.ts';
 import { createFileSession, type Runtime } from './onnx-session.ts';
 import { openRowExtractor } from './row-extractor.ts';
 
@@ -29,7 +29,7 @@ export async function loadCompiledExtractor(
 }
 
 async function compiledFile(options: LoadOptions, { compiledFolder }: EngineOptions): Promise<string> {
-  const sha256 = options.modelSha256 ?? (await openModel(options.model)).sha256;
+  const sha256 = options.modelSha256 ?? (await identifyModel(options.model)).sha256;
   try {
     return await compiledModel({ ...options, sha256, folder: compiledFolder });
   } catch (cause) {

@@ -7,7 +7,7 @@ import { readKerasH5, recognisesKerasH5 } from './keras-h5.ts';
 import { describeKerasFile } from './keras-model.ts';
 import { readKerasV3, recognisesKerasV3 } from './keras-v3.ts';
 import { isGraphJson, readModelJson, recognisesModelJson } from './model-json.ts';
-import { describeGraphModel } from './tfjs-graph-model.ts';
+import { describeGraphModel, digestGraphModel } from './tfjs-graph-model.ts';
 import { type GraphModelFiles, readGraphModelFiles } from './tfjs-graph-model-files.ts';
 import { readTfjsLayers } from './tfjs-layers.ts';
 
@@ -30,6 +30,11 @@ export const tfjsReaders: readonly ModelReader[] = FILE_READERS.map(({ recognise
   open: async path => {
     const file = await read(path);
     return file.format === 'tfjs-graph' ? describeGraphModel(file) : describeKerasFile(file);
+  },
+  identify: async path => {
+    const file = await read(path);
+    const sha256 = await (file.format === 'tfjs-graph' ? digestGraphModel(file) : file.digest());
+    return { path: file.path, format: file.format, sha256 };
   },
 }));
 

@@ -18,6 +18,11 @@ import { knownOrProbedShapes } from './graph-shapes.ts';
 import { type GraphModelFiles, type NodeJson, shapeOf } from './tfjs-graph-model-files.ts';
 import { readWeightValues } from './tfjs-weight-values.ts';
 
+/** In the order of the manifest. */
+export function digestGraphModel({ path, weightFiles }: GraphModelFiles): Promise<string> {
+  return digestFiles([path, ...weightFiles.map(file => file.path)]);
+}
+
 export async function describeGraphModel(files: GraphModelFiles): Promise<ModelFile> {
   const graph = imageGraphOf(files);
   const preprocessing = await findInputPreparation(graph, node => readWeightValues(files, node));
@@ -26,8 +31,7 @@ export async function describeGraphModel(files: GraphModelFiles): Promise<ModelF
   return {
     path,
     format,
-    // In the order of the manifest.
-    sha256: await digestFiles([path, ...files.weightFiles.map(file => file.path)]),
+    sha256: await digestGraphModel(files),
     table,
     shapesFor: (inputShape, layers) => knownOrProbedShapes({ path, format, table }, inputShape, layers),
   };

@@ -2,7 +2,7 @@
 
 import { LOWERING } from '../../../extractor/src/compile/lowering-version.ts';
 import { type Extractor, openEngine } from '../../../extractor/src/engine.ts';
-import { openModel } from '../../../extractor/src/model.ts';
+import { identifyModel } from '../../../extractor/src/model.ts';
 import { resolveModel } from '../../../extractor/src/model-download.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { channelCount } from '../../../shared/src/recipe.ts';
@@ -48,7 +48,7 @@ async function load(run: RunRecord, threads: number | undefined, loads: number):
   const started = performance.now();
   const { request } = run;
   // The path is the producer's; a model with an address is in each machine's own cache, or comes there now.
-  const model = await openModel(await resolveModel(request.modelUrl ?? request.model));
+  const model = await identifyModel(await resolveModel(request.modelUrl ?? request.model));
   if (model.sha256 !== request.modelSha256) {
     throw new Refusal(
       'model-mismatch',

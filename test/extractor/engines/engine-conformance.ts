@@ -99,10 +99,11 @@ export function testEngine(title: string, subject: EngineUnderTest): void {
 
     test('an unknown layer is refused and leaves nothing behind', async () => {
       const before = subject.held?.();
-      await expect(load([...names, 'no such layer'])).rejects.toMatchObject({
+      const unknown = `${names[0]}_`;
+      await expect(load([...names, unknown])).rejects.toMatchObject({
         name: 'Refusal',
         code: 'unknown-layer',
-        message: "Expected the name of a layer but received 'no such layer'",
+        message: `Expected the name of a layer but received '${unknown}'`,
         hint: expect.stringContaining(`'${names[0]}'`),
       });
       expect(subject.held?.()).toBe(before);
