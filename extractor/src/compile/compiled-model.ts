@@ -1,7 +1,7 @@
 // Compiled models in the cache: made once per model, layers, input shape and lowering, in a child process, so that neither
 // the light parent nor an engine process ever loads the runtime that traces.
 import { createHash } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { publishFolder } from '../../../setup/src/cache.ts';
 import { setupConfig } from '../../../setup/src/config.ts';
@@ -12,6 +12,7 @@ import { askProbe } from '../probe.ts';
 import { CannotCompile } from './cannot-compile.ts';
 import type { CompileOptions } from './compile-model.ts';
 import { LOWERING } from './lowering-version.ts';
+import { pruneCompiled } from './prune-compiled.ts';
 
 export interface CompiledOptions extends CompileOptions {
   /** Digest of all bytes of the model. */
@@ -34,6 +35,9 @@ export interface CompileAnswer {
 const FILE = 'model.onnx';
 /** Written last. */
 const MARKER = 'compiled.json';
+/** Of all compiled models together. */
+const MOST_BYTES = 20e9;
+const KEEP_MS = 24 * 3_600_000;
 const TIMEOUT_MS = 30 * 60_000;
 
 /**
@@ -45,7 +49,8 @@ export async function compiledModel(options: CompiledOptions): Promise<string> {
   const key = createHash('sha256')
     .update(JSON.stringify([LOWERING, sha256, layers, inputShape]))
     .digest('hex');
-  const folder = join(options.folder ?? join(setupConfig().cacheRoot, 'compiled'), key.slice(0, 32));
+  const root = options.folder ?? join(setupConfig().cacheRoot, 'compiled');
+  const folder = join(root, key.slice(0, 32));
   const fill = async (draft: string): Promise<void> => {
     const engine: EngineName = tensorFlowStatus().available ? 'tensorflow' : 'wasm';
     const question: CompileQuestion = { model, layers, inputShape, engine, out: join(draft, FILE) };
@@ -56,7 +61,10 @@ export async function compiledModel(options: CompiledOptions): Promise<string> {
       `${JSON.stringify({ lowering: LOWERING, sha256, layers, inputShape, ...record })}\n`,
     );
   };
-  await publishFolder(folder, fill, { marker: MARKER });
+  const made = await publishFolder(folder, fill, { marker: MARKER });
+  if (made) await pruneCompiled(root, MARKER, { maxBytes: MOST_BYTES, keepMs: KEEP_MS });
+  const now = new Date();
+  await utimes(join(folder, MARKER), now, now);
   const { cannot } = JSON.parse(await readFile(join(folder, MARKER), 'utf8')) as CompileAnswer;
   if (cannot !== undefined) throw new CannotCompile(cannot);
   return join(folder, FILE);
