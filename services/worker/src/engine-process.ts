@@ -143,6 +143,9 @@ async function extractorFor(run: RunRecord): Promise<HeldExtractor> {
     const { model, engine } = run.request;
     const fields = { loads: held.loads, seconds: held.seconds, fingerprint: run.fingerprint, pid: process.pid };
     send({ type: 'log', level: 'debug', message: `loaded ${model} on ${engine}`, fields });
+    // What a user waits for: the process' start, the libraries, the model and a first batch of zeros.
+    const message = `${engine} is ready for the first batch, ${process.uptime().toFixed(1)} s after its process began`;
+    send({ type: 'log', level: 'info', message });
   }
   return held;
 }
