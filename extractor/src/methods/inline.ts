@@ -19,7 +19,10 @@ export interface FeaturesOptions {
    * a Keras ImageNet model; having none of them is refused
    */
   readonly recipe?: Recipe | (Omit<RecipeInput, 'width' | 'height'> & Partial<RecipeInput>) | string;
-  /** @default 'auto': TensorFlow where it is ready, else wasm; ONNX Runtime for ONNX models */
+  /**
+   * `onnx` compiles Keras and TensorFlow.js models, once: several times as fast for many images.
+   * @default 'auto': TensorFlow where it is ready, else wasm; ONNX Runtime for ONNX models
+   */
   readonly engine?: 'auto' | EngineName;
   /** Threads of the engine, where it has a say. @default the engine's own */
   readonly threads?: number;
