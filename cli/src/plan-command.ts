@@ -38,6 +38,11 @@ export async function planFromCommand({
     source,
     signal,
     onProgress: samples => logger.log('info', `${samples} images found so far`),
+    onCompareEngines: reference =>
+      logger.log(
+        'info',
+        `compiling the model and comparing it with ${reference}: once for these layers on this machine`,
+      ),
     prepareEngine: async model => {
       if (!enginesFor(model.format).includes('tensorflow') || !['auto', 'tensorflow'].includes(options.engine)) return;
       await prepareTensorFlow({ retryAfterMs: RETRY_AFTER_MS, log: line => logger.log('info', line) });

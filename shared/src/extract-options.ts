@@ -55,7 +55,9 @@ export const extractOptions = {
   engine: z
     .enum(['auto', ...ENGINE_NAMES])
     .default('auto')
-    .meta({ description: 'Runtime; auto compiles the model and takes that where it agrees with TensorFlow and is faster' }),
+    .meta({
+      description: 'Runtime; auto compiles the model and takes that where it agrees with TensorFlow and is faster',
+    }),
   ...recipeOptions,
 } as const;
 export type ExtractOptions = z.output<z.ZodObject<typeof extractOptions>>;

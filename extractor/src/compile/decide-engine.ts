@@ -28,10 +28,12 @@ export interface DecisionOptions {
   readonly recipe: Recipe;
   /** Images per inference. */
   readonly batch: number;
+  /** Told before a comparison, which takes seconds to minutes. */
+  readonly onCompare?: ((reference: EngineName) => void) | undefined;
 }
 
 /** What the child is asked. */
-export interface DecisionQuestion extends DecisionOptions {
+export interface DecisionQuestion extends Omit<DecisionOptions, 'onCompare'> {
   readonly model: string;
   readonly sha256: string;
   readonly reference: EngineName;
@@ -77,6 +79,7 @@ async function compareEngines(
   const file = join(setupConfig().cacheRoot, 'decisions', `${keyOf(question)}.json`);
   const known = await readDecision(file);
   if (known !== undefined) return { ...known, reason: `${known.reason} (decided before)` };
+  options.onCompare?.(reference);
   const script = compiledUrl('./decide-process.ts', import.meta.url);
   try {
     const probe = { script, question, runtime: 'the comparison of engines', timeoutMs: TIMEOUT_MS };

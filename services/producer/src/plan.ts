@@ -14,7 +14,7 @@ import type { ExtractOptions } from '../../../shared/src/extract-options.ts';
 import { fingerprintOf } from '../../../shared/src/fingerprint.ts';
 import { manifestFolder } from '../../../shared/src/manifest.ts';
 import { channelCount } from '../../../shared/src/recipe.ts';
-import type { ExtractRequest } from '../../../shared/src/request.ts';
+import type { EngineName, ExtractRequest } from '../../../shared/src/request.ts';
 import { ROW_COLUMNS } from '../../../shared/src/row-schema.ts';
 import { createRun, describeDifferences, findRun, type RunRecord } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
@@ -40,6 +40,8 @@ export interface PlanOptions extends ExtractOptions {
   readonly onProgress?: (samples: number) => void;
   /** Ends the walk through the source with its reason; what was written so far does not stand in anybody's way. */
   readonly signal?: AbortSignal;
+  /** Told where the engine is decided by a comparison, which takes seconds to minutes. */
+  readonly onCompareEngines?: (reference: EngineName) => void;
   /** Called before the engine is chosen: the moment to fetch what the model's best engine lacks. */
   readonly prepareEngine?: (model: ModelFile) => Promise<void>;
 }
@@ -128,9 +130,9 @@ async function decideRequest(
   // The predictions come last.
   requirePoolable(model.table, layers.slice(0, layers.length - predictions.length), shapes, options.pool);
   const decided = standingEngine(options, model, begun);
-  const { batch } = options;
+  const { batch, onCompareEngines: onCompare } = options;
   const { engine, lowering, reason } =
-    decided ?? (await decideEngine(options.engine, model, { layers, inputShape, recipe, batch }));
+    decided ?? (await decideEngine(options.engine, model, { layers, inputShape, recipe, batch, onCompare }));
   const request: ExtractRequest = {
     model: model.path,
     ...(url !== undefined && { modelUrl: url }),
