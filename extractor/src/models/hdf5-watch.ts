@@ -28,6 +28,8 @@ export async function runHdf5Thread(
   signal?.throwIfAborted();
   const worker = new Worker(compiledUrl('./hdf5-thread.ts', import.meta.url), {
     workerData: task,
+    // Without the parent's loaders, which take memory and time: the script is compiled.
+    execArgv: [],
     transferList: 'buffer' in task.source ? [task.source.buffer.buffer as ArrayBuffer] : [],
     // What the library prints when it aborts says nothing to a user.
     stdout: true,
