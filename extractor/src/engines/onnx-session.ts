@@ -15,12 +15,29 @@ export type Runtime = typeof import('onnxruntime-node');
 /** @throws Refusal `engine-unavailable` */
 export async function loadRuntime(): Promise<Runtime> {
   try {
-    return await import('onnxruntime-node');
+    const runtime = await import('onnxruntime-node');
+    takeHalvesAsBits(runtime);
+    return runtime;
   } catch (cause) {
     throw new Refusal('engine-unavailable', 'Expected the engine `onnx` to start but its native library did not load', {
       hint: 'Install onnxruntime-node again (`npm install`); its library needs glibc.',
       cause,
     });
+  }
+}
+
+/**
+ * From Node 24 on there is a Float16Array. ONNX Runtime's JavaScript then wants it for float16, but its native part does not
+ * know it ("not enough space: expected 576, got 0", seen with 1.30): its first tensor decides, and must not see the type.
+ */
+function takeHalvesAsBits({ Tensor }: Runtime): void {
+  const own = Object.getOwnPropertyDescriptor(globalThis, 'Float16Array');
+  if (own === undefined) return;
+  Reflect.deleteProperty(globalThis, 'Float16Array');
+  try {
+    new Tensor('float32', new Float32Array(1), [1]);
+  } finally {
+    Object.defineProperty(globalThis, 'Float16Array', own);
   }
 }
 
