@@ -8,7 +8,6 @@ import { prepareStart } from '../setup/src/prepare.ts';
 import { type PythonPackages, preparePythonPackages } from '../setup/src/python-packages.ts';
 import { describeError } from '../shared/src/errors.ts';
 import { createLifecycle } from '../shared/src/lifecycle.ts';
-import { channelCount } from '../shared/src/recipe.ts';
 import type { Contestant, Measurement } from './contestant.ts';
 import { engineAlone, writeProbe } from './contestants/engine-alone.ts';
 import { convertToKeras, keras } from './contestants/keras.ts';
@@ -41,8 +40,7 @@ async function measure(options: BenchOptions): Promise<BenchResults> {
   const python = await findKeras();
   const inputs = await prepareInputs(folder, options.images);
   const { layer, recipe } = inputs;
-  const inputShape = [recipe.height, recipe.width, channelCount(recipe)];
-  const decision = { layers: [layer], inputShape, recipe, batch: options.batch };
+  const decision = { layers: [layer], recipe, batch: options.batch };
   const { engine, reason } = await decideEngine('auto', await openModel(inputs.model), decision);
   say(`engine ${engine}: ${reason}`);
   const common = { inputs, engine, folder, batch: options.batch, signal: lifecycle.stopping };

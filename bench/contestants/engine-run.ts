@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Extractor, openEngine } from '../../extractor/src/engine.ts';
 import { poolFeature } from '../../extractor/src/pool.ts';
 import { prepareImage } from '../../extractor/src/preprocess/prepare-image.ts';
-import { channelCount, type Recipe } from '../../shared/src/recipe.ts';
+import { type Recipe, shapeOfRecipe } from '../../shared/src/recipe.ts';
 import type { EngineName } from '../../shared/src/request.ts';
 import { sizeOfShape, type TensorData } from '../../shared/src/tensor.ts';
 
@@ -23,7 +23,7 @@ export interface EngineRunOptions {
 }
 
 const options = JSON.parse(process.argv[2] ?? '') as EngineRunOptions;
-const inputShape = [options.recipe.height, options.recipe.width, channelCount(options.recipe)];
+const inputShape = shapeOfRecipe(options.recipe);
 const engine = await openEngine(options.engine);
 const extractor = await engine.load({ model: options.model, layers: [options.layer], inputShape });
 const ready = await readyBatches();

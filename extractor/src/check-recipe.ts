@@ -1,7 +1,7 @@
 // Whether a recipe fits a model: its input, and what the graph does to its input by itself. For choose-recipe.ts.
 import { describeValues } from '../../shared/src/describe-recipe.ts';
 import { Refusal } from '../../shared/src/errors.ts';
-import { channelCount, type Recipe } from '../../shared/src/recipe.ts';
+import { channelCount, type Recipe, shapeOfRecipe } from '../../shared/src/recipe.ts';
 import { findPreparation } from './input-preparation.ts';
 import type { ModelFile } from './model.ts';
 import { type RecipeAsker, sayFields } from './recipe-words.ts';
@@ -24,7 +24,7 @@ export function checkRecipe(recipe: Recipe, model: ModelFile, options: CheckOpti
 }
 
 function checkShape(recipe: Recipe, model: ModelFile, { code, reason }: CheckOptions): void {
-  const given = [recipe.height, recipe.width, channelCount(recipe)];
+  const given = shapeOfRecipe(recipe);
   const wanted = model.table.inputShape;
   if (wanted.every((axis, index) => axis === null || axis === given[index])) return;
   throw new Refusal(

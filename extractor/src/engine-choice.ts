@@ -28,6 +28,11 @@ export function enginesFor(format: ModelFormat): readonly EngineName[] {
   return ENGINES_OF[format];
 }
 
+/** Whether ONNX Runtime runs it only after it was compiled. */
+export function isCompiled(format: ModelFormat): boolean {
+  return format !== 'onnx' && enginesFor(format).includes('onnx');
+}
+
 /**
  * Chooses the engine for a model. Looks at what is prepared, loads nothing: the process that asks may be the light
  * parent of those that compute.

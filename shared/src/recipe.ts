@@ -100,3 +100,8 @@ export type RecipeOrigin = (typeof RECIPE_ORIGINS)[number];
 export function channelCount(recipe: Recipe): number {
   return recipe.channels === 'gray' ? 1 : 3;
 }
+
+/** Of one sample as the model takes it: [height, width, channels]. */
+export function shapeOfRecipe(recipe: Recipe): readonly [height: number, width: number, channels: number] {
+  return [recipe.height, recipe.width, channelCount(recipe)];
+}

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { CannotCompile } from '../../../extractor/src/compile/cannot-compile.ts';
 import { compiledModel } from '../../../extractor/src/compile/compiled-model.ts';
-import { enginesFor } from '../../../extractor/src/engine-choice.ts';
+import { isCompiled } from '../../../extractor/src/engine-choice.ts';
 import { openModel } from '../../../extractor/src/model.ts';
 import { resolveModel } from '../../../extractor/src/model-download.ts';
 import { selectLayers } from '../../../extractor/src/select.ts';
@@ -34,7 +34,7 @@ export const compile = defineCommand({
       });
     }
     const model = await openModel(await resolveModel(reference, { sha256: options.modelSha256 }));
-    if (model.format === 'onnx' || !enginesFor(model.format).includes('onnx')) {
+    if (!isCompiled(model.format)) {
       throw new Refusal('bad-option', `Expected a Keras or TensorFlow.js model but ${model.path} is ${model.format}`, {
         hint: 'Extract its features as it is.',
       });

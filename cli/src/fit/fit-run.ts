@@ -11,7 +11,7 @@ import { Refusal } from '../../../shared/src/errors.ts';
 import type { ExtractOptions } from '../../../shared/src/extract-options.ts';
 import { canonicalJson, decidingFields } from '../../../shared/src/fingerprint.ts';
 import type { Sample } from '../../../shared/src/manifest.ts';
-import { channelCount, type Recipe } from '../../../shared/src/recipe.ts';
+import { type Recipe, shapeOfRecipe } from '../../../shared/src/recipe.ts';
 import type { ExtractRequest } from '../../../shared/src/request.ts';
 import { ROW_COLUMNS } from '../../../shared/src/row-schema.ts';
 import type { RunRecord } from '../../../shared/src/run.ts';
@@ -50,7 +50,7 @@ export async function planFit(options: FitOptions): Promise<PlannedFit> {
   }
   const layers = selectLayers(model.table, options.layer);
   const { recipe, origin, notes } = await chooseRecipe(options, model);
-  const inputShape = [recipe.height, recipe.width, channelCount(recipe)];
+  const inputShape = shapeOfRecipe(recipe);
   const shapes = await model.shapesFor(inputShape, layers);
   const source = await openSource(resolve(options.source));
   const training = await collectLabelled(source, options.source);

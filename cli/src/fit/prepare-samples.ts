@@ -5,7 +5,7 @@ import { DEFAULT_IMAGE_LIMITS } from '../../../extractor/src/preprocess.ts';
 import { readImageFile } from '../../../services/worker/src/read-image-file.ts';
 import type { Row } from '../../../services/worker/src/serialize.ts';
 import type { Sample } from '../../../shared/src/manifest.ts';
-import { channelCount, type Recipe } from '../../../shared/src/recipe.ts';
+import { type Recipe, shapeOfRecipe } from '../../../shared/src/recipe.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 
 export interface PreparedSamples {
@@ -16,7 +16,7 @@ export interface PreparedSamples {
 
 /** Decodes all of them at once: for batches, not for a whole source. */
 export async function prepareSamples(samples: readonly Sample[], recipe: Recipe): Promise<PreparedSamples> {
-  const shape = [recipe.height, recipe.width, channelCount(recipe)];
+  const shape = shapeOfRecipe(recipe);
   const size = sizeOfShape(shape);
   const data = new Float32Array(samples.length * size);
   const rows = await Promise.all(

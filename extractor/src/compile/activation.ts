@@ -2,7 +2,7 @@
 import { numberAttribute } from './attributes.ts';
 import type { KernelCall } from './kernel-graph.ts';
 import type { Layout, LowerCall, Lowering } from './lowering.ts';
-import { inputOf, operand } from './operands.ts';
+import { inputOf, operand, outputOf } from './operands.ts';
 
 type WriteActivation = (x: string, to: Lowering, attributes: KernelCall['attributes']) => string;
 
@@ -36,7 +36,7 @@ export function activate(call: KernelCall, to: Lowering, result: string, layout:
   if (activation === undefined || activation === null || activation === 'linear') return result;
   const { preluActivationWeights: slope } = call.inputs;
   if (activation === 'prelu' && slope !== undefined) {
-    return to.writer.node('PRelu', [result, operand(to, slope, to.rankOf(call.outputs[0] ?? -1), layout)]);
+    return to.writer.node('PRelu', [result, operand(to, slope, to.rankOf(outputOf(call)), layout)]);
   }
   const write = ACTIVATIONS[FUSED[String(activation)] ?? ''];
   if (write === undefined) throw new Error(`Expected a known activation of ${call.kernel} but received ${activation}`);
@@ -47,14 +47,14 @@ const prelu: LowerCall = (call, to) => {
   const x = inputOf(call, 'x');
   const layout = to.layoutOf(x);
   const slope = operand(to, inputOf(call, 'alpha'), to.rankOf(x), layout);
-  to.give(call.outputs[0] ?? -1, to.writer.node('PRelu', [to.take(x, layout), slope]), layout);
+  to.give(outputOf(call), to.writer.node('PRelu', [to.take(x, layout), slope]), layout);
 };
 
 function standalone(write: WriteActivation): LowerCall {
   return (call, to) => {
     const x = inputOf(call, 'x');
     const layout = to.layoutOf(x);
-    to.give(call.outputs[0] ?? -1, write(to.take(x, layout), to, call.attributes), layout);
+    to.give(outputOf(call), write(to.take(x, layout), to, call.attributes), layout);
   };
 }
 

@@ -4,10 +4,9 @@ import { numberAttribute, numbersAttribute, pairsAttribute } from './attributes.
 import { CannotCompile } from './cannot-compile.ts';
 import type { Axis, KernelCall } from './kernel-graph.ts';
 import { axisIn, type Layout, type LowerCall, type Lowering, lengthsOf, permuted } from './lowering.ts';
-import { commonLayout, inputOf, listOf, operand } from './operands.ts';
+import { combine, inputOf, listOf, outputOf } from './operands.ts';
 
 const fixed = (size: number): Axis => ({ size, perRow: false });
-const outputOf = (call: KernelCall): number => call.outputs[0] ?? -1;
 /** What ONNX takes for "to the end, backwards". */
 const BEFORE_START = -(2 ** 31);
 
@@ -22,13 +21,11 @@ const transpose: LowerCall = (call, to) => {
 };
 
 const concatenate: LowerCall = (call, to) => {
-  const values = listOf(call);
-  const output = outputOf(call);
-  const rank = to.rankOf(output);
-  const layout = commonLayout(to, values, rank);
-  const tensors = values.map(value => operand(to, value, rank, layout));
-  const axis = axisIn(numberAttribute(call.attributes, 'axis'), rank, layout);
-  to.give(output, to.writer.node('Concat', tensors, { axis }), layout);
+  const axis = numberAttribute(call.attributes, 'axis');
+  const rank = to.rankOf(outputOf(call));
+  combine(call, to, listOf(call), (tensors, layout) =>
+    to.writer.node('Concat', tensors, { axis: axisIn(axis, rank, layout) }),
+  );
 };
 
 interface Cut {

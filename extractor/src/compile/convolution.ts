@@ -2,8 +2,8 @@
 // [out, in ÷ groups, …size].
 import { activate } from './activation.ts';
 import type { KernelCall } from './kernel-graph.ts';
-import { type LowerCall, type Lowering, transposeData } from './lowering.ts';
-import { inputOf } from './operands.ts';
+import { type LowerCall, type Lowering, permuted, transposeData } from './lowering.ts';
+import { inputOf, outputOf } from './operands.ts';
 import { padsOf, perAxis, requireChannelsLast, spatial } from './windows.ts';
 
 interface Geometry {
@@ -21,7 +21,7 @@ const convolve: LowerCall = (call, to) => {
   // [...size, in, out] → [out, in, ...size]
   const weights = reorder(to, filter, [rank + 1, rank, ...Array.from({ length: rank }, (_, axis) => axis)]);
   const { groups } = call.attributes;
-  finish(call, to, 'Conv', weights, geometry, groups === undefined ? {} : { group: Number(groups) });
+  finish(call, to, weights, geometry, groups === undefined ? {} : { group: Number(groups) });
 };
 
 /** DepthwiseConv2dNative, FusedDepthwiseConv2D: filters [height, width, in, multiplier], and out = in × multiplier. */
@@ -29,20 +29,8 @@ const convolveDepthwise: LowerCall = (call, to) => {
   const filter = inputOf(call, 'filter');
   const [height = 1, width = 1, channels = 1, multiplier = 1] = to.shapeOf(filter).map(({ size }) => size);
   const geometry = geometryOf(call, to, [height, width]);
-  const data = to.constantOf(filter);
-  const weights =
-    data === undefined
-      ? to.writer.node('Reshape', [
-          to.writer.node('Transpose', [to.take(filter)], { perm: [2, 3, 0, 1] }),
-          to.writer.list([channels * multiplier, 1, height, width]),
-        ])
-      : to.writer.constant(transposeData(data, [height, width, channels, multiplier], [2, 3, 0, 1]), [
-          channels * multiplier,
-          1,
-          height,
-          width,
-        ]);
-  finish(call, to, 'Conv', weights, geometry, { group: channels });
+  const weights = reorder(to, filter, [2, 3, 0, 1], [channels * multiplier, 1, height, width]);
+  finish(call, to, weights, geometry, { group: channels });
 };
 
 /** The gradient of a convolution, which is a transposed one: filters [...size, out, in]. */
@@ -54,7 +42,7 @@ const convolveTransposed: LowerCall = (call, to) => {
     .slice(0, 2)
     .map(axis => axis.size);
   const input = spatial(to.shapeOf(inputOf(call, 'dy')));
-  const output = spatial(to.shapeOf(call.outputs[0] ?? -1));
+  const output = spatial(to.shapeOf(outputOf(call)));
   const strides = perAxis(call.attributes.strides, 2);
   // Its padding is that of the convolution that would lead back.
   const dilations = [1, 1];
@@ -71,13 +59,13 @@ const convolveTransposed: LowerCall = (call, to) => {
     pads,
     output_padding: outputPadding,
   });
-  to.give(call.outputs[0] ?? -1, result, 'first');
+  to.give(outputOf(call), result, 'first');
 };
 
 function geometryOf(call: KernelCall, to: Lowering, size: readonly number[]): Geometry {
   requireChannelsLast(call);
   const input = spatial(to.shapeOf(inputOf(call, 'x')));
-  const output = spatial(to.shapeOf(call.outputs[0] ?? -1));
+  const output = spatial(to.shapeOf(outputOf(call)));
   const strides = perAxis(call.attributes.strides, size.length);
   const dilations = perAxis(call.attributes.dilations, size.length);
   return { strides, dilations, pads: padsOf(call.attributes.pad, { input, output, size, strides, dilations }) };
@@ -86,7 +74,6 @@ function geometryOf(call: KernelCall, to: Lowering, size: readonly number[]): Ge
 function finish(
   call: KernelCall,
   to: Lowering,
-  opType: string,
   weights: string,
   { strides, dilations, pads }: Geometry,
   attributes: { readonly group?: number },
@@ -94,19 +81,19 @@ function finish(
   const image = to.take(inputOf(call, 'x'), 'first');
   const { bias } = call.inputs;
   const inputs = [image, weights, ...(bias === undefined ? [] : [to.take(bias)])];
-  const result = to.writer.node(opType, inputs, { strides, dilations, pads, ...attributes });
-  to.give(call.outputs[0] ?? -1, activate(call, to, result, 'first'), 'first');
+  const result = to.writer.node('Conv', inputs, { strides, dilations, pads, ...attributes });
+  to.give(outputOf(call), activate(call, to, result, 'first'), 'first');
 }
 
-/** A filter with its axes in ONNX's order. */
-function reorder(to: Lowering, filter: number, perm: readonly number[]): string {
+/** A filter with its axes in ONNX's order. @param dims where that needs another shape over the same elements */
+function reorder(to: Lowering, filter: number, perm: readonly number[], dims?: readonly number[]): string {
   const data = to.constantOf(filter);
-  if (data === undefined) return to.writer.node('Transpose', [to.take(filter)], { perm });
+  if (data === undefined) {
+    const turned = to.writer.node('Transpose', [to.take(filter)], { perm });
+    return dims === undefined ? turned : to.writer.node('Reshape', [turned, to.writer.list(dims)]);
+  }
   const shape = to.shapeOf(filter).map(({ size }) => size);
-  return to.writer.constant(
-    transposeData(data, shape, perm),
-    perm.map(axis => shape[axis] ?? 1),
-  );
+  return to.writer.constant(transposeData(data, shape, perm), dims ?? permuted(shape, perm));
 }
 
 export const CONVOLUTION: Readonly<Record<string, LowerCall>> = {

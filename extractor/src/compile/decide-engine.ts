@@ -15,16 +15,14 @@ import { canonicalJson } from '../../../shared/src/fingerprint.ts';
 import type { Recipe } from '../../../shared/src/recipe.ts';
 import { ENGINE_NAMES, type EngineName } from '../../../shared/src/request.ts';
 import { commonVersions } from '../../../shared/src/versions.ts';
-import { chooseEngine, type EngineChoice, enginesFor } from '../engine-choice.ts';
+import { chooseEngine, type EngineChoice, isCompiled } from '../engine-choice.ts';
 import type { ModelFile } from '../model.ts';
 import { askProbe } from '../probe.ts';
 import { LOWERING } from './lowering-version.ts';
 
 export interface DecisionOptions {
   readonly layers: readonly string[];
-  /** [height, width, channels] */
-  readonly inputShape: readonly number[];
-  /** Gives the range of the values that are compared. */
+  /** Gives the size of the images, and the range of their values. */
   readonly recipe: Recipe;
   /** Images per inference. */
   readonly batch: number;
@@ -55,8 +53,7 @@ export async function decideEngine(
   options: DecisionOptions,
 ): Promise<EngineChoice> {
   const choice = await chooseEngine(wanted, model);
-  const isCompiled = model.format !== 'onnx' && enginesFor(model.format).includes('onnx');
-  if (!isCompiled || (wanted !== 'auto' && wanted !== 'onnx')) return choice;
+  if (!isCompiled(model.format) || (wanted !== 'auto' && wanted !== 'onnx')) return choice;
   return withLowering(wanted === 'onnx' ? choice : await compareEngines(choice, model, options));
 }
 
@@ -69,10 +66,10 @@ async function compareEngines(
   model: Pick<ModelFile, 'path' | 'sha256'>,
   options: DecisionOptions,
 ): Promise<EngineChoice> {
-  const { layers, inputShape, recipe, batch } = options;
+  const { layers, recipe, batch } = options;
   const reference = choice.engine;
   const question: DecisionQuestion = {
-    ...{ layers, inputShape, recipe, batch, reference },
+    ...{ layers, recipe, batch, reference },
     model: model.path,
     sha256: model.sha256,
   };

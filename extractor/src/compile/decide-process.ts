@@ -1,6 +1,6 @@
 // The child of decide-engine.ts: runs the same images on the reference engine and on the compiled model, compares what they
 // give and how long they take, and says which one to take.
-import type { Recipe } from '../../../shared/src/recipe.ts';
+import { type Recipe, shapeOfRecipe } from '../../../shared/src/recipe.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import { distanceBetween, judge } from '../agreement.ts';
 import { answerProbe } from '../answer-probe.ts';
@@ -24,7 +24,7 @@ interface Measured {
 await answerProbe(async (question: DecisionQuestion): Promise<Decision> => {
   const { reference } = question;
   try {
-    await compiledModel(question);
+    await compiledModel({ ...question, inputShape: shapeOfRecipe(question.recipe) });
   } catch (error) {
     if (!(error instanceof CannotCompile)) throw error;
     return { engine: reference, reason: `The model cannot be compiled: ${error.message}.` };
@@ -42,12 +42,12 @@ await answerProbe(async (question: DecisionQuestion): Promise<Decision> => {
 });
 
 async function measure(
-  { model, sha256, layers, inputShape }: DecisionQuestion,
+  { model, sha256, layers, recipe }: DecisionQuestion,
   name: Decision['engine'],
   images: TensorData,
 ): Promise<Measured> {
   const engine = await openEngine(name);
-  const extractor = await engine.load({ model, layers, inputShape, modelSha256: sha256 });
+  const extractor = await engine.load({ model, layers, inputShape: shapeOfRecipe(recipe), modelSha256: sha256 });
   try {
     const outputs = await extractor.run(images);
     let milliseconds = Number.POSITIVE_INFINITY;

@@ -1,17 +1,16 @@
 // Kernels that work element by element, with broadcasting. They keep whatever layout their inputs have.
 import type { LowerCall, Lowering } from './lowering.ts';
-import { commonLayout, inputOf, listOf, operand } from './operands.ts';
+import { DATA_TYPES } from './onnx-schema.ts';
+import { combine, inputOf, listOf, outputOf } from './operands.ts';
 
 type WriteUnary = (x: string, to: Lowering) => string;
 type WriteBinary = (a: string, b: string, to: Lowering) => string;
 
-const DTYPES = { float32: 1, int32: 6, bool: 9 } as const;
-
-function unary(write: WriteUnary, input = 'x'): LowerCall {
+function unary(write: WriteUnary): LowerCall {
   return (call, to) => {
-    const x = inputOf(call, input);
+    const x = inputOf(call, 'x');
     const layout = to.layoutOf(x);
-    to.give(call.outputs[0] ?? -1, write(to.take(x, layout), to), layout);
+    to.give(outputOf(call), write(to.take(x, layout), to), layout);
   };
 }
 
@@ -20,51 +19,29 @@ function operator(opType: string): LowerCall {
 }
 
 function binary(write: WriteBinary): LowerCall {
-  return (call, to) => {
-    const [a, b] = [inputOf(call, 'a'), inputOf(call, 'b')];
-    const output = call.outputs[0] ?? -1;
-    const rank = to.rankOf(output);
-    const layout = commonLayout(to, [a, b], rank);
-    to.give(output, write(operand(to, a, rank, layout), operand(to, b, rank, layout), to), layout);
-  };
+  return (call, to) =>
+    combine(call, to, [inputOf(call, 'a'), inputOf(call, 'b')], ([a = '', b = '']) => write(a, b, to));
 }
 
 function binaryOperator(opType: string): LowerCall {
   return binary((a, b, to) => to.writer.node(opType, [a, b]));
 }
 
-const addAll: LowerCall = (call, to) => {
-  const values = listOf(call);
-  const output = call.outputs[0] ?? -1;
-  const rank = to.rankOf(output);
-  const layout = commonLayout(to, values, rank);
-  const tensors = values.map(value => operand(to, value, rank, layout));
-  to.give(output, to.writer.node('Sum', tensors), layout);
-};
+const addAll: LowerCall = (call, to) => combine(call, to, listOf(call), tensors => to.writer.node('Sum', tensors));
 
 const select: LowerCall = (call, to) => {
-  const values = [inputOf(call, 'condition'), inputOf(call, 't'), inputOf(call, 'e')];
-  const output = call.outputs[0] ?? -1;
-  const rank = to.rankOf(output);
-  const layout = commonLayout(to, values, rank);
-  to.give(
-    output,
-    to.writer.node(
-      'Where',
-      values.map(value => operand(to, value, rank, layout)),
-    ),
-    layout,
-  );
+  const values = ['condition', 't', 'e'].map(name => inputOf(call, name));
+  combine(call, to, values, tensors => to.writer.node('Where', tensors));
 };
 
 const cast: LowerCall = (call, to) => {
   const x = inputOf(call, 'x');
   const layout = to.layoutOf(x);
-  const output = call.outputs[0] ?? -1;
-  to.give(output, to.writer.node('Cast', [to.take(x, layout)], { to: DTYPES[to.valueOf(output).dtype] }), layout);
+  const output = outputOf(call);
+  to.give(output, to.writer.node('Cast', [to.take(x, layout)], { to: DATA_TYPES[to.valueOf(output).dtype] }), layout);
 };
 
-const same: LowerCall = (call, to) => to.giveReshaped(call.outputs[0] ?? -1, inputOf(call, 'x'));
+const same: LowerCall = (call, to) => to.giveReshaped(outputOf(call), inputOf(call, 'x'));
 
 const floorDivide: WriteBinary = (a, b, to) => to.writer.node('Floor', [to.writer.node('Div', [a, b])]);
 

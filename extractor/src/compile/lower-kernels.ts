@@ -8,6 +8,7 @@ import type { Axis, KernelGraph } from './kernel-graph.ts';
 import { type LowerCall, Lowering } from './lowering.ts';
 import { LOWERING } from './lowering-version.ts';
 import { NORMALIZATION } from './normalization.ts';
+import { DATA_TYPES } from './onnx-schema.ts';
 import { OnnxWriter } from './onnx-writer.ts';
 import { POOLING } from './pooling.ts';
 import { PRODUCT } from './product.ts';
@@ -48,7 +49,7 @@ export function lowerKernels(graph: KernelGraph, model: LoweredModel): Uint8Arra
   for (const [index, output] of graph.outputs.entries()) {
     const { dtype, shape } = to.valueOf(output);
     const tensor = to.take(output);
-    const float = dtype === 'float32' ? tensor : writer.node('Cast', [tensor], { to: 1 });
+    const float = dtype === 'float32' ? tensor : writer.node('Cast', [tensor], { to: DATA_TYPES.float32 });
     writer.output(model.outputNames[index] ?? `output_${index}`, float, 'float32', dimsOf(shape));
   }
   if (writer.weightBytes() > MOST_BYTES)

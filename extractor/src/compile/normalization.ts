@@ -4,7 +4,7 @@ import { numberAttribute } from './attributes.ts';
 import { CannotCompile } from './cannot-compile.ts';
 import type { KernelCall } from './kernel-graph.ts';
 import type { LowerCall } from './lowering.ts';
-import { inputOf } from './operands.ts';
+import { inputOf, outputOf } from './operands.ts';
 import type { NumberData } from './trace.ts';
 
 export interface ScaleAndShift {
@@ -46,7 +46,7 @@ const normalize: LowerCall = (call, to) => {
   const perChannel = (data: Float32Array): string =>
     to.writer.constant(data, [data.length, ...Array.from({ length: layout === 'first' ? rank - 2 : 0 }, () => 1)]);
   const scaled = to.writer.node('Mul', [to.take(x, layout), perChannel(values.scale)]);
-  to.give(call.outputs[0] ?? -1, to.writer.node('Add', [scaled, perChannel(values.shift)]), layout);
+  to.give(outputOf(call), to.writer.node('Add', [scaled, perChannel(values.shift)]), layout);
 };
 
 export const NORMALIZATION: Readonly<Record<string, LowerCall>> = { FusedBatchNorm: normalize };

@@ -9,6 +9,13 @@ export function inputOf({ inputs, kernel }: KernelCall, name: string): number {
   return value;
 }
 
+/** Of a kernel with one output. */
+export function outputOf({ outputs, kernel }: KernelCall): number {
+  const [value] = outputs;
+  if (value === undefined) throw new Error(`Expected an output of ${kernel}`);
+  return value;
+}
+
 /** In the order of the list that the kernel took. */
 export function listOf({ inputs }: KernelCall): readonly number[] {
   const count = Object.keys(inputs).length;
@@ -20,10 +27,24 @@ export function listOf({ inputs }: KernelCall): readonly number[] {
 }
 
 /** Channels first where one of them has them so already and all others can follow. */
-export function commonLayout(to: Lowering, values: readonly number[], rank: number): Layout {
+function commonLayout(to: Lowering, values: readonly number[], rank: number): Layout {
   const dynamic = values.filter(value => to.constantOf(value) === undefined);
   const canFollow = dynamic.every(value => to.rankOf(value) === rank);
   return canFollow && dynamic.some(value => to.layoutOf(value) === 'first') ? 'first' : 'last';
+}
+
+/** Writes what comes of several values, element by element, in the layout that costs least. */
+export function combine(
+  call: KernelCall,
+  to: Lowering,
+  values: readonly number[],
+  write: (tensors: readonly string[], layout: Layout) => string,
+): void {
+  const output = outputOf(call);
+  const rank = to.rankOf(output);
+  const layout = commonLayout(to, values, rank);
+  const tensors = values.map(value => operand(to, value, rank, layout));
+  to.give(output, write(tensors, layout), layout);
 }
 
 /** A value that is broadcast against tensors of a rank. Only constants may be of a lower one where channels stand first. */

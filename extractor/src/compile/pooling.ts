@@ -1,21 +1,21 @@
 // Poolings over windows. TensorFlow leaves padding out of averages and maxima; so do ONNX's as they are used here.
 import type { KernelCall } from './kernel-graph.ts';
 import type { LowerCall, Lowering } from './lowering.ts';
-import { inputOf } from './operands.ts';
+import { inputOf, outputOf } from './operands.ts';
 import { padsOf, perAxis, requireChannelsLast, spatial } from './windows.ts';
 
 function pool(opType: string, attributes: Readonly<Record<string, number>>): LowerCall {
   return (call, to) => {
     const x = inputOf(call, 'x');
     const result = to.writer.node(opType, [to.take(x, 'first')], { ...windowOf(call, to, x), ...attributes });
-    to.give(call.outputs[0] ?? -1, result, 'first');
+    to.give(outputOf(call), result, 'first');
   };
 }
 
 function windowOf(call: KernelCall, to: Lowering, x: number) {
   requireChannelsLast(call);
   const input = spatial(to.shapeOf(x));
-  const output = spatial(to.shapeOf(call.outputs[0] ?? -1));
+  const output = spatial(to.shapeOf(outputOf(call)));
   const size = perAxis(call.attributes.filterSize, input.length);
   const strides = perAxis(call.attributes.strides, input.length);
   const dilations = size.map(() => 1);

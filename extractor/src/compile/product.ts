@@ -2,12 +2,12 @@
 import { activate } from './activation.ts';
 import { booleanAttribute } from './attributes.ts';
 import type { Axis, KernelCall } from './kernel-graph.ts';
-import { isSameShape, type LowerCall, type Lowering, transposeData } from './lowering.ts';
-import { inputOf } from './operands.ts';
+import { isSameShape, type LowerCall, type Lowering, permuted, transposeData } from './lowering.ts';
+import { inputOf, outputOf } from './operands.ts';
 
 const multiply: LowerCall = (call, to) => {
   const [a, b] = [inputOf(call, 'a'), inputOf(call, 'b')];
-  const output = call.outputs[0] ?? -1;
+  const output = outputOf(call);
   // [1, m, k] × [1, k, n] is [m, k] × [k, n], and what stands around it often is a matrix already.
   const isMatrix = [a, b, output].every(value => isBatchOfOne(to.shapeOf(value)));
   const left = side(to, a, booleanAttribute(call.attributes, 'transposeA'), isMatrix);
@@ -29,10 +29,7 @@ function side(to: Lowering, value: number, isTransposed: boolean, isMatrix: bool
   const perm = [...lengths.keys()].slice(0, -2).concat(lengths.length - 1, lengths.length - 2);
   if (data !== undefined && shape.every(({ perRow }) => !perRow)) {
     return isTransposed
-      ? to.writer.constant(
-          transposeData(data, lengths, perm),
-          perm.map(axis => lengths[axis] ?? 1),
-        )
+      ? to.writer.constant(transposeData(data, lengths, perm), permuted(lengths, perm))
       : to.writer.constant(data, lengths);
   }
   const tensor = to.takeShaped(value, shape);

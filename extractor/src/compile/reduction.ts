@@ -2,7 +2,8 @@
 import { booleanAttribute, numberAttribute, numbersAttribute } from './attributes.ts';
 import type { KernelCall } from './kernel-graph.ts';
 import { axisIn, type Layout, type LowerCall, type Lowering } from './lowering.ts';
-import { inputOf } from './operands.ts';
+import { DATA_TYPES } from './onnx-schema.ts';
+import { inputOf, outputOf } from './operands.ts';
 
 /** ONNX has these for the whole of space; runtimes keep their own layout through them. */
 const GLOBAL: Readonly<Record<string, string>> = { ReduceMean: 'GlobalAveragePool', ReduceMax: 'GlobalMaxPool' };
@@ -14,7 +15,7 @@ function reduce(opType: string, attribute = 'axis'): LowerCall {
     const rank = to.rankOf(x);
     const axes = numbersAttribute(call.attributes, attribute).map(axis => (axis < 0 ? axis + rank : axis));
     const keepDims = booleanAttribute(call.attributes, 'keepDims');
-    const output = call.outputs[0] ?? -1;
+    const output = outputOf(call);
     const pooled = GLOBAL[opType];
     const layout = to.layoutOf(x);
     if (pooled !== undefined && layout === 'first' && isWholeSpace(axes, rank)) {
@@ -48,7 +49,7 @@ const softmax =
     const axis = typeof call.attributes.dim === 'number' ? call.attributes.dim : -1;
     const layout = to.layoutOf(logits);
     const result = to.writer.node(opType, [to.take(logits, layout)], { axis: axisIn(axis, rank, layout) });
-    to.give(call.outputs[0] ?? -1, result, layout);
+    to.give(outputOf(call), result, layout);
   };
 
 const findExtreme =
@@ -57,7 +58,7 @@ const findExtreme =
     const x = inputOf(call, 'x');
     const [axis = 0] = numbersAttribute(call.attributes, 'axis');
     const found = to.writer.node(opType, [to.take(x)], { axis: axisIn(axis, to.rankOf(x), 'last'), keepdims: 0 });
-    to.give(call.outputs[0] ?? -1, to.writer.node('Cast', [found], { to: 6 }));
+    to.give(outputOf(call), to.writer.node('Cast', [found], { to: DATA_TYPES.int32 }));
   };
 
 const cumulate: LowerCall = (call: KernelCall, to: Lowering) => {
@@ -66,7 +67,7 @@ const cumulate: LowerCall = (call: KernelCall, to: Lowering) => {
   ]);
   const [exclusive, reverse] = ['exclusive', 'reverse'].map(name => (booleanAttribute(call.attributes, name) ? 1 : 0));
   const result = to.writer.node('CumSum', [to.take(inputOf(call, 'x')), axis], { exclusive, reverse });
-  to.give(call.outputs[0] ?? -1, result);
+  to.give(outputOf(call), result);
 };
 
 export const REDUCTION: Readonly<Record<string, LowerCall>> = {

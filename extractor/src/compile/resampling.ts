@@ -2,13 +2,13 @@
 // https://onnx.ai/onnx/operators/onnx__Resize.html
 import { booleanAttribute } from './attributes.ts';
 import type { LowerCall } from './lowering.ts';
-import { inputOf } from './operands.ts';
+import { inputOf, outputOf } from './operands.ts';
 import { spatial } from './windows.ts';
 
 const resize =
   (mode: 'linear' | 'nearest'): LowerCall =>
   (call, to) => {
-    const output = call.outputs[0] ?? -1;
+    const output = outputOf(call);
     const alignCorners = booleanAttribute(call.attributes, 'alignCorners');
     const halfPixels = booleanAttribute(call.attributes, 'halfPixelCenters');
     const place = alignCorners ? 'align_corners' : halfPixels ? 'half_pixel' : 'asymmetric';

@@ -58,18 +58,13 @@ export async function createSession(
 ): Promise<InferenceSession> {
   // The model comes as bytes, so the runtime must be told where the files lie that hold its weights; it maps them.
   const beside = { session: { model_external_initializers_file_folder_path: dirname(file.path) } };
-  const settings: InferenceSession.SessionOptions = {
-    // What ends the process: errors are thrown anyway, and nobody could act on its warnings.
-    logSeverityLevel: 4,
-    ...(threads !== undefined && { intraOpNumThreads: threads }),
-    ...(optimise === false && { graphOptimizationLevel: 'disabled' }),
-    ...(file.externalFiles.length > 0 && { extra: beside }),
-  };
-  try {
-    return await runtime.InferenceSession.create(withOutputs(file, tensors), settings);
-  } catch (cause) {
-    throw new Refusal('model-unreadable', `Expected a model that ONNX Runtime can load in ${file.path}`, { cause });
-  }
+  return refusing(file.path, () =>
+    runtime.InferenceSession.create(withOutputs(file, tensors), {
+      ...settingsOf(threads),
+      ...(optimise === false && { graphOptimizationLevel: 'disabled' }),
+      ...(file.externalFiles.length > 0 && { extra: beside }),
+    }),
+  );
 }
 
 /** A session on a file of which all outputs are wanted. @throws Refusal `model-unreadable` */
@@ -78,11 +73,17 @@ export async function createFileSession(
   path: string,
   { threads }: EngineOptions,
 ): Promise<InferenceSession> {
+  return refusing(path, () => runtime.InferenceSession.create(path, settingsOf(threads)));
+}
+
+function settingsOf(threads: number | undefined): InferenceSession.SessionOptions {
+  // What ends the process: errors are thrown anyway, and nobody could act on its warnings.
+  return { logSeverityLevel: 4, ...(threads !== undefined && { intraOpNumThreads: threads }) };
+}
+
+async function refusing(path: string, create: () => Promise<InferenceSession>): Promise<InferenceSession> {
   try {
-    return await runtime.InferenceSession.create(path, {
-      logSeverityLevel: 4,
-      ...(threads !== undefined && { intraOpNumThreads: threads }),
-    });
+    return await create();
   } catch (cause) {
     throw new Refusal('model-unreadable', `Expected a model that ONNX Runtime can load in ${path}`, { cause });
   }

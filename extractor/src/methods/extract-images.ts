@@ -1,7 +1,7 @@
 // The inside of the inline way: opens model and engine once, then takes images batch by batch through them.
 import { Refusal } from '../../../shared/src/errors.ts';
 import type { Poolings } from '../../../shared/src/pooling.ts';
-import { channelCount, type Recipe } from '../../../shared/src/recipe.ts';
+import { type Recipe, shapeOfRecipe } from '../../../shared/src/recipe.ts';
 import type { EngineName, Normalization } from '../../../shared/src/request.ts';
 import { sizeOfShape } from '../../../shared/src/tensor.ts';
 import { columnValues, planColumns } from '../columns.ts';
@@ -133,8 +133,4 @@ function packRows(rows: readonly WholeRow[], inputShape: readonly number[]): Par
     data.set(values, position * size);
   });
   return { dtype: 'float32', shape: [rows.length, ...inputShape], data };
-}
-
-function shapeOfRecipe(recipe: Recipe): readonly number[] {
-  return [recipe.height, recipe.width, channelCount(recipe)];
 }

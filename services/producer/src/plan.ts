@@ -13,7 +13,7 @@ import { Refusal } from '../../../shared/src/errors.ts';
 import type { ExtractOptions } from '../../../shared/src/extract-options.ts';
 import { fingerprintOf } from '../../../shared/src/fingerprint.ts';
 import { manifestFolder } from '../../../shared/src/manifest.ts';
-import { channelCount } from '../../../shared/src/recipe.ts';
+import { shapeOfRecipe } from '../../../shared/src/recipe.ts';
 import type { EngineName, ExtractRequest } from '../../../shared/src/request.ts';
 import { ROW_COLUMNS } from '../../../shared/src/row-schema.ts';
 import { createRun, describeDifferences, findRun, type RunRecord } from '../../../shared/src/run.ts';
@@ -60,7 +60,7 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
   const storage = openFileStorage(out);
   const begun = await findRun(storage);
   const { request, columns, notes } = await decideRequest(options, model, { url: located.url, begun: begun?.request });
-  const standing = await checkDirectory(storage, request, { source: location, limit: options.limit });
+  const standing = await checkDirectory(storage, begun, request, { source: location, limit: options.limit });
   if (standing !== undefined) {
     return { run: standing, storage, continued: true, notes: [...notes, ...continuedNotes(options, standing)] };
   }
@@ -125,14 +125,14 @@ async function decideRequest(
   const { layers, predictions } = chooseLayers(options, model);
   const { recipe, origin, notes } = await chooseRecipe(options, model);
   await options.prepareEngine?.(model);
-  const inputShape = [recipe.height, recipe.width, channelCount(recipe)];
+  const inputShape = shapeOfRecipe(recipe);
   const shapes = await model.shapesFor(inputShape, layers);
   // The predictions come last.
   requirePoolable(model.table, layers.slice(0, layers.length - predictions.length), shapes, options.pool);
   const decided = standingEngine(options, model, begun);
   const { batch, onCompareEngines: onCompare } = options;
   const { engine, lowering, reason } =
-    decided ?? (await decideEngine(options.engine, model, { layers, inputShape, recipe, batch, onCompare }));
+    decided ?? (await decideEngine(options.engine, model, { layers, recipe, batch, onCompare }));
   const request: ExtractRequest = {
     model: model.path,
     ...(url !== undefined && { modelUrl: url }),
@@ -180,10 +180,10 @@ function chooseLayers(
 /** The run that stands in the directory when it is the same work; undefined when the directory is free. */
 async function checkDirectory(
   storage: Storage,
+  run: RunRecord | undefined,
   request: ExtractRequest,
   { source, limit }: { readonly source: string; readonly limit: number | undefined },
 ): Promise<RunRecord | undefined> {
-  const run = await findRun(storage);
   if (run !== undefined) {
     const differences = [...describeDifferences(run, request, source)];
     if (run.limit !== limit) differences.push(`limit was ${run.limit ?? 'none'} and is now ${limit ?? 'none'}`);

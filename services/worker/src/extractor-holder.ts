@@ -5,7 +5,7 @@ import { type Extractor, openEngine } from '../../../extractor/src/engine.ts';
 import { identifyModel } from '../../../extractor/src/model.ts';
 import { resolveModel } from '../../../extractor/src/model-download.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
-import { channelCount } from '../../../shared/src/recipe.ts';
+import { shapeOfRecipe } from '../../../shared/src/recipe.ts';
 import type { RunRecord } from '../../../shared/src/run.ts';
 
 export interface HeldExtractor {
@@ -68,7 +68,7 @@ async function load(run: RunRecord, threads: number | undefined, loads: number):
     );
   }
   const engine = await openEngine(request.engine, threads === undefined ? {} : { threads });
-  const inputShape = [request.recipe.height, request.recipe.width, channelCount(request.recipe)];
+  const inputShape = shapeOfRecipe(request.recipe);
   const extractor = await engine.load({
     model: model.path,
     layers: request.layers,

@@ -2,7 +2,7 @@
 
 import type { Sample } from '../../../shared/src/manifest.ts';
 import type { ManifestReader } from '../../../shared/src/manifest-reader.ts';
-import { channelCount } from '../../../shared/src/recipe.ts';
+import { shapeOfRecipe } from '../../../shared/src/recipe.ts';
 import { type RunRecord, shardRange } from '../../../shared/src/run.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import type { DecodedSample, DecodePool } from './decode-pool.ts';
@@ -83,7 +83,7 @@ async function decodeBatch(samples: readonly Sample[], run: RunRecord, pool: Dec
   const lost = samples.filter((_, slot) => isNotFound(decoded[slot]));
   // A published row says for ever that the image is gone: a machine that sees none of the source may not say so.
   for (const { uri } of lost) await checkSourceFolder(run.source, uri);
-  const shape = [recipe.height, recipe.width, channelCount(recipe)];
+  const shape = shapeOfRecipe(recipe);
   const size = sizeOfShape(shape);
   const data = new Float32Array(samples.length * size);
   decoded.forEach(({ result }, slot) => {

@@ -24,7 +24,6 @@ afterEach(() => {
 
 const DEMO = {
   layers: ['features'],
-  inputShape: [64, 64, 3],
   recipe: Recipe.parse({ width: 64, height: 64, scale: 1 / 127.5, mean: [1] }),
   batch: 4,
 };
@@ -47,7 +46,7 @@ test('a compiled model that gives the same numbers faster is taken, and the deci
 test('a model that cannot be compiled stays on its engine, with the reason', async () => {
   const model = await openModel(goldenPath('small-graph-model'));
   const recipe = Recipe.parse({ width: 10, height: 12, scale: 1 / 255 });
-  const options = { layers: ['pooled'], inputShape: [12, 10, 3], recipe, batch: 4 };
+  const options = { layers: ['pooled'], recipe, batch: 4 };
   expect(await decideEngine('auto', model, options)).toEqual({
     engine: 'wasm',
     reason: 'The model cannot be compiled: it has branches or loops.',
