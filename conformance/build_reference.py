@@ -24,6 +24,12 @@ SEED = 20_240
 DEFAULT_SIZE = 224
 ALIKE = 0.97
 HEAD_LAYERS = 5
+# Draws of weights that may be passed over, and what a draw may make of a change of the input by 1e-6 of its largest value.
+DRAWS = 12
+INPUT_CHANGE = 1e-6
+LARGEST_AMPLIFICATION = 100
+# Beyond this the float64 model is no measure of rounding.
+LARGEST_OWN = 0.05
 
 
 def architectures(keras):
@@ -116,6 +122,32 @@ def least_cosine(values):
     return float((rows @ rows.T).min())
 
 
+def steadiest_draw(tf, keras, model, settling, layers, compared):
+    """Gives the model the first weights under which it does not amplify rounding, else the best of DRAWS.
+
+    Some random networks are chaotic: a change of the input by 1e-6 moves their last layer by 1e-2, and so does any other
+    order of additions, Keras' own included. No engine is asked before the choice is made.
+    """
+    best = None
+    for seed in range(SEED, SEED + DRAWS):
+        draw = try_draw(tf, keras, model, settling, layers, compared, seed)
+        if best is None or draw["amplification"] < best["amplification"]:
+            best = draw
+        if draw["amplification"] <= LARGEST_AMPLIFICATION:
+            return draw
+    return try_draw(tf, keras, model, settling, layers, compared, best["seed"])
+
+
+def try_draw(tf, keras, model, settling, layers, compared, seed):
+    initialise(keras, model, seed)
+    settle_statistics(tf, keras, model, settling)
+    outputs = outputs_of(keras, model, layers, compared)
+    change = np.random.default_rng(seed).uniform(-INPUT_CHANGE, INPUT_CHANGE, compared.shape) * np.abs(compared).max()
+    moved = outputs_of(keras, model, layers, (compared + change).astype("float32"))
+    amplification = max(distance(after, before)["relative"] for after, before in zip(moved, outputs)) / INPUT_CHANGE
+    return {"seed": seed, "outputs": outputs, "amplification": float(amplification) if np.isfinite(amplification) else 1e30}
+
+
 def write_reference(given, tf, keras):
     with open(given.photos, encoding="utf8") as file:
         photos = json.load(file)
@@ -124,11 +156,10 @@ def write_reference(given, tf, keras):
     # MobileNetV3 leaves its input size open: one more thing to read right.
     size = (model.input_shape[2] or DEFAULT_SIZE, model.input_shape[1] or DEFAULT_SIZE)
     inputs = preprocess(keras, given.architecture, load_photos(photos, size))
-    initialise(keras, model, SEED)
-    settle_statistics(tf, keras, model, inputs[:STATISTICS_PHOTOS])
     compared = inputs[STATISTICS_PHOTOS : STATISTICS_PHOTOS + COMPARED_PHOTOS]
     layers = compared_layers(keras, model)
-    outputs = [(layer.name, value) for layer, value in zip(layers, outputs_of(keras, model, layers, compared))]
+    draw = steadiest_draw(tf, keras, model, inputs[:STATISTICS_PHOTOS], layers, compared)
+    outputs = list(zip((layer.name for layer in layers), draw["outputs"]))
     # A softmax over large logits (VGG has no normalisation) is 0 or 1 for every photo and would prove nothing.
     if least_cosine(outputs[-1][1]) >= ALIKE and len(outputs) > 3:
         outputs.pop()
@@ -153,6 +184,8 @@ def write_reference(given, tf, keras):
         "architecture": given.architecture,
         "keras": given.keras,
         "parameters": int(model.count_params()),
+        "seed": draw["seed"],
+        "amplification": draw["amplification"],
         "inputShape": list(compared.shape[1:]),
         "layers": rows,
         "versions": {given.keras: keras.__version__, "tensorflow": tf.__version__, "numpy": np.__version__},
@@ -174,6 +207,10 @@ def write_float64(given, keras):
     keras.mixed_precision.set_global_policy("float64")
     model = build(keras, given.architecture)
     model.set_weights(weights)
+    for layer in flat_layers(keras, model):
+        # Keras 3 divides by a value that only this derives from the weights.
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
     inputs = np.load(os.path.join(given.out, "input.npy")).astype("float64")
     # The others stand in a nested model; a slash alone does not tell (`expanded_conv/project` of tf_keras).
     known = {layer.name for layer in model.layers}
@@ -184,6 +221,8 @@ def write_float64(given, keras):
         values = np.load(os.path.join(given.out, row["file"]))
         assert exact[row["name"]].dtype == np.float64, "Expected Keras to compute in float64"
         row["float64"] = distance(values, exact[row["name"]])
+        if row["float64"]["relative"] > LARGEST_OWN:
+            raise ValueError(f"{row['name']} is {row['float64']['relative']:.1e} away in float64: that is another model")
     with open(path, "w", encoding="utf8") as file:
         json.dump(reference, file, indent=1)
     print(json.dumps(reference))

@@ -30,6 +30,10 @@ export const Reference = z.object({
   architecture: z.string(),
   keras: z.string(),
   parameters: z.number(),
+  /** Of the weights: the first that does not amplify rounding. */
+  seed: z.number(),
+  /** How much further a compared layer moves than the input, relative to their largest values. */
+  amplification: z.number(),
   inputShape: z.array(z.number()),
   layers: z.array(ReferenceLayer),
   versions: z.record(z.string(), z.string()),

@@ -85,7 +85,9 @@ async function runArchitecture(
     const build: BuildOptions = { python, keras, architecture, photosFile, folder, suffixes };
     const started = performance.now();
     const reference = await buildReference(build);
-    run.say(`${keras} ${architecture}: reference built (${seconds(started)})`);
+    run.say(
+      `${keras} ${architecture}: reference built, seed ${reference.seed}, amplifies ${reference.amplification.toFixed(0)} times (${seconds(started)})`,
+    );
     const invalid = whyNotCounted(reference);
     let current = reference;
     for (const key of keys) {
@@ -175,7 +177,11 @@ async function record(
     ...outcome,
     // The folder is this machine's and is gone by then; what the report needs is the file's name.
     ...(outcome.reason && { reason: outcome.reason.replaceAll(`${run.options.work}/`, '') }),
-    ...(reference && { parameters: reference.parameters }),
+    ...(reference && {
+      parameters: reference.parameters,
+      seed: reference.seed,
+      amplification: reference.amplification,
+    }),
     versions: { ...reference?.versions, ...outcome.versions },
     commit: run.machine.commit,
     cpu: run.machine.cpu,
