@@ -139,19 +139,23 @@ async function build() {
     if (/^dist\.(draft|old)-\d+$/.test(name)) fs.rmSync(join(ROOT, name), { recursive: true, force: true });
   }
   try {
-    const tsc = join(MODULES, 'typescript', 'bin', 'tsc');
-    const config = join(ROOT, 'tsconfig.build.json');
-    const result = spawnSync(process.execPath, [tsc, '-p', config, '--outDir', draft], {
-      cwd: ROOT,
-      stdio: ['ignore', 2, 2],
-    });
-    if (result.status !== 0) throw new Error('The sources do not compile; the compiler says why above');
+    compile('typescript/bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', draft]);
+    const wasm = join(draft, 'extractor', 'assembly', 'pillow-passes.wasm');
+    compile('assemblyscript/bin/asc.js', ['--config', 'extractor/assembly/asconfig.json', '--outFile', wasm]);
     fs.writeFileSync(join(draft, '.stamp'), stamp);
     if (fs.existsSync(DIST)) fs.renameSync(DIST, old);
     fs.renameSync(draft, DIST);
   } finally {
     for (const path of [draft, old]) fs.rmSync(path, { recursive: true, force: true });
   }
+}
+
+function compile(compiler, given) {
+  const { status } = spawnSync(process.execPath, [join(MODULES, compiler), ...given], {
+    cwd: ROOT,
+    stdio: ['ignore', 2, 2],
+  });
+  if (status !== 0) throw new Error('The sources do not compile; the compiler says why above');
 }
 
 function hashOf(paths) {

@@ -1,139 +1,163 @@
-// The two passes of a resize over 8-bit pixels in fixed point, for pillow-resize.ts. Most of the preprocessing's time is here.
+// The two passes of a resize over 8-bit pixels: brings pixels and weights into the memory of the WebAssembly module that
+// computes them, a band of rows at a time. For pillow-resize.ts.
+import { readFileSync } from 'node:fs';
+import { compiledUrl } from '../../../shared/src/compiled-url.ts';
 import type { AxisTable } from './axis.ts';
-import { PRECISION_BITS } from './pillow-coefficients.ts';
 import type { Pixels } from './pixels.ts';
 
-/** Half of the fixed-point unit: the shift at the end of a sum then rounds instead of cutting. */
-const ROUNDING = 1 << (PRECISION_BITS - 1);
+/** What extractor/assembly/pillow-passes.ts exports; addresses and lengths are in bytes. */
+interface Passes {
+  readonly memory: WebAssembly.Memory;
+  readonly resizeWidth1: WidthPass;
+  readonly resizeWidth3: WidthPass;
+  resizeHeight(
+    source: number,
+    rowLength: number,
+    target: number,
+    height: number,
+    table: number,
+    record: number,
+    top: number,
+  ): void;
+}
+
+type WidthPass = (
+  source: number,
+  sourceRow: number,
+  rows: number,
+  target: number,
+  width: number,
+  table: number,
+  record: number,
+) => void;
+
+/** Pixels in work at a time: as much as stays in a core's cache. */
+const BAND_BYTES = 1024 * 1024;
+/** WebAssembly's memory never shrinks: beyond this it is thrown away after the image that needed it. */
+const KEPT_BYTES = 64 * 1024 * 1024;
+const PAGE_BYTES = 65_536;
+/** The passes read and write up to 15 bytes beyond what they are given. */
+const MARGIN = 16;
+/** The low bits of a weight that are multiplied apart. */
+const LOW_BITS = 11;
+
+let compiled: WebAssembly.Module | undefined;
+let passes: Passes | undefined;
 
 /** Every row weighted along its width. */
 export function resizeWidth(image: Pixels, axis: AxisTable<Int32Array>): Pixels {
-  const { height, channels } = image;
+  const { data, height, channels } = image;
   const width = axis.starts.length;
-  const data = new Uint8ClampedArray(width * height * channels);
-  // One loop for each channel count: sums held in registers are 2 to 3 times as fast as an inner channel loop.
-  if (channels === 3) filterRows3(image, data, width, axis);
-  else filterRows1(image, data, width, axis);
-  return { data: new Uint8Array(data.buffer), width, height, channels };
-}
-
-/** Two rows at a time, so that each weight is fetched once for both; an odd last row is done twice in one go. */
-function filterRows3(image: Pixels, out: Uint8ClampedArray, width: number, axis: AxisTable<Int32Array>): void {
-  const { data, height } = image;
-  const { starts, counts, weights, stride } = axis;
-  for (let y = 0; y < height; y += 2) {
-    const next = Math.min(y + 1, height - 1);
-    let to = y * width * 3;
-    let nextTo = next * width * 3;
-    for (let x = 0; x < width; x++) {
-      const start = starts[x] as number;
-      const first = x * stride;
-      const end = first + (counts[x] as number);
-      let a = (y * image.width + start) * 3;
-      let b = (next * image.width + start) * 3;
-      let red = ROUNDING;
-      let green = ROUNDING;
-      let blue = ROUNDING;
-      let nextRed = ROUNDING;
-      let nextGreen = ROUNDING;
-      let nextBlue = ROUNDING;
-      for (let k = first; k < end; k++, a += 3, b += 3) {
-        const weight = weights[k] as number;
-        // imul and |0 keep the sums in int32, where V8 would otherwise check every step for overflow.
-        red = (red + Math.imul(data[a] as number, weight)) | 0;
-        green = (green + Math.imul(data[a + 1] as number, weight)) | 0;
-        blue = (blue + Math.imul(data[a + 2] as number, weight)) | 0;
-        nextRed = (nextRed + Math.imul(data[b] as number, weight)) | 0;
-        nextGreen = (nextGreen + Math.imul(data[b + 1] as number, weight)) | 0;
-        nextBlue = (nextBlue + Math.imul(data[b + 2] as number, weight)) | 0;
-      }
-      out[to] = red >> PRECISION_BITS;
-      out[to + 1] = green >> PRECISION_BITS;
-      out[to + 2] = blue >> PRECISION_BITS;
-      out[nextTo] = nextRed >> PRECISION_BITS;
-      out[nextTo + 1] = nextGreen >> PRECISION_BITS;
-      out[nextTo + 2] = nextBlue >> PRECISION_BITS;
-      to += 3;
-      nextTo += 3;
+  const sourceRow = image.width * channels;
+  const targetRow = width * channels;
+  const bandRows = Math.min(height, Math.max(2, Math.floor(BAND_BYTES / sourceRow)));
+  const { record, length } = sizeOfTable(axis);
+  const source = aligned(length);
+  const target = source + aligned(bandRows * sourceRow + MARGIN);
+  const out = new Uint8Array(targetRow * height);
+  withMemory(target + bandRows * targetRow, (memory, { resizeWidth1, resizeWidth3 }) => {
+    writeTable(axis, memory);
+    const pass = channels === 3 ? resizeWidth3 : resizeWidth1;
+    for (let y = 0; y < height; y += bandRows) {
+      const rows = Math.min(bandRows, height - y);
+      memory.set(data.subarray(y * sourceRow, (y + rows) * sourceRow), source);
+      pass(source, sourceRow, rows, target, width, 0, record);
+      out.set(memory.subarray(target, target + rows * targetRow), y * targetRow);
     }
-  }
+  });
+  return { data: out, width, height, channels };
 }
 
-function filterRows1(image: Pixels, out: Uint8ClampedArray, width: number, axis: AxisTable<Int32Array>): void {
-  const { data } = image;
-  const { starts, counts, weights, stride } = axis;
-  let to = 0;
-  for (let y = 0; y < image.height; y++) {
-    const row = y * image.width;
-    for (let x = 0; x < width; x++) {
-      let from = row + (starts[x] as number);
-      const first = x * stride;
-      const end = first + (counts[x] as number);
-      let sum = ROUNDING;
-      for (let k = first; k < end; k++, from++) {
-        sum = (sum + Math.imul(data[from] as number, weights[k] as number)) | 0;
-      }
-      out[to++] = sum >> PRECISION_BITS;
-    }
-  }
-}
-
-/** Every column weighted along its height: whole rows are added up, four at a time, so memory is read in order and the channel count doesn't matter. The image's first row is row `top` of the axis. */
+/** Every column weighted along its height. The image's first row is row `top` of the axis. */
 export function resizeHeight(image: Pixels, axis: AxisTable<Int32Array>, top: number): Pixels {
-  const { width, channels, data } = image;
+  const { data, width, channels } = image;
   const height = axis.starts.length;
   const rowLength = width * channels;
-  const out = new Uint8ClampedArray(rowLength * height);
-  const sums = new Int32Array(rowLength);
-  for (let y = 0; y < height; y++) {
-    const end = y * axis.stride + (axis.counts[y] as number);
-    let from = ((axis.starts[y] as number) - top) * rowLength;
-    let k = y * axis.stride;
-    sums.fill(ROUNDING);
-    for (; k + 4 < end; k += 4, from += 4 * rowLength) addFourRows(sums, data, from, axis.weights.subarray(k, k + 4));
-    finishRow(out, y * rowLength, sums, data, from, axis.weights.subarray(k, end));
-  }
-  return { data: new Uint8Array(out.buffer), width, height, channels };
+  const bands = bandsOf(axis, rowLength);
+  const mostRows = Math.max(...bands.map(({ inputs }) => inputs));
+  const mostOut = Math.max(...bands.map(({ count }) => count));
+  const { record, length } = sizeOfTable(axis);
+  const source = aligned(length);
+  // A weight that fills up a pair is 0, but the row that it stands for is read.
+  const target = source + aligned((mostRows + 1) * rowLength + MARGIN);
+  const out = new Uint8Array(rowLength * height);
+  withMemory(target + mostOut * rowLength + MARGIN, (memory, { resizeHeight: pass }) => {
+    writeTable(axis, memory);
+    for (const { first, count, firstInput, inputs } of bands) {
+      const from = (firstInput - top) * rowLength;
+      memory.set(data.subarray(from, from + inputs * rowLength), source);
+      pass(source, rowLength, target, count, first * record, record, firstInput);
+      out.set(memory.subarray(target, target + count * rowLength), first * rowLength);
+    }
+  });
+  return { data: out, width, height, channels };
 }
 
-/** Adds four weighted rows to the sums, the first of which begins at `from`. */
-function addFourRows(sums: Int32Array, data: Uint8Array, from: number, weights: Int32Array): void {
-  const length = sums.length;
-  const w0 = weights[0] as number;
-  const w1 = weights[1] as number;
-  const w2 = weights[2] as number;
-  const w3 = weights[3] as number;
-  let b = from + length;
-  let c = b + length;
-  let d = c + length;
-  for (let i = 0, a = from; i < length; i++, a++, b++, c++, d++) {
-    const upper = (Math.imul(data[a] as number, w0) + Math.imul(data[b] as number, w1)) | 0;
-    const lower = (Math.imul(data[c] as number, w2) + Math.imul(data[d] as number, w3)) | 0;
-    sums[i] = ((sums[i] as number) + upper + lower) | 0;
+interface Band {
+  /** Output rows. */
+  readonly first: number;
+  readonly count: number;
+  /** Rows of the axis that they are made of. */
+  readonly firstInput: number;
+  readonly inputs: number;
+}
+
+/** As many output rows at a time as take BAND_BYTES of input, at least one. */
+function bandsOf({ starts, counts }: AxisTable<Int32Array>, rowLength: number): readonly Band[] {
+  const bands: Band[] = [];
+  for (let first = 0; first < starts.length; ) {
+    const firstInput = starts[first] as number;
+    const inputsTo = (row: number): number => (starts[row] as number) + (counts[row] as number) - firstInput;
+    let end = first + 1;
+    while (end < starts.length && inputsTo(end) * rowLength <= BAND_BYTES) end++;
+    bands.push({ first, count: end - first, firstInput, inputs: inputsTo(end - 1) });
+    first = end;
+  }
+  return bands;
+}
+
+/** A record for each output position: first input, number of pairs, then 8 bytes for each pair of weights. */
+function sizeOfTable({ starts, stride }: AxisTable<Int32Array>): { record: number; length: number } {
+  const record = 8 + 8 * Math.ceil(stride / 2);
+  return { record, length: record * starts.length };
+}
+
+/** At address 0. */
+function writeTable(axis: AxisTable<Int32Array>, memory: Uint8Array): void {
+  const { starts, counts, weights, stride } = axis;
+  const { record, length } = sizeOfTable(axis);
+  const words = new Int32Array(memory.buffer, 0, length / 4);
+  const halves = new Int16Array(memory.buffer, 0, length / 2);
+  for (let position = 0; position < starts.length; position++) {
+    const taps = counts[position] as number;
+    const at = position * record;
+    words[at / 4] = starts[position] as number;
+    words[at / 4 + 1] = Math.ceil(taps / 2);
+    for (let tap = 0; tap < taps + (taps % 2); tap++) {
+      const weight = tap < taps ? (weights[position * stride + tap] as number) : 0;
+      const pair = at / 2 + 4 + 4 * (tap >> 1) + (tap & 1);
+      halves[pair] = weight >> LOW_BITS;
+      halves[pair + 2] = weight & ((1 << LOW_BITS) - 1);
+    }
   }
 }
 
-/** Adds the last one to four rows and writes the result at `to`; a row that isn't there is the first with weight 0. */
-function finishRow(
-  out: Uint8ClampedArray,
-  to: number,
-  sums: Int32Array,
-  data: Uint8Array,
-  from: number,
-  weights: Int32Array,
-): void {
-  const length = sums.length;
-  const count = weights.length;
-  const w0 = weights[0] ?? 0;
-  const w1 = weights[1] ?? 0;
-  const w2 = weights[2] ?? 0;
-  const w3 = weights[3] ?? 0;
-  let b = count > 1 ? from + length : from;
-  let c = count > 2 ? from + 2 * length : from;
-  let d = count > 3 ? from + 3 * length : from;
-  for (let i = 0, a = from; i < length; i++, a++, b++, c++, d++) {
-    const upper = (Math.imul(data[a] as number, w0) + Math.imul(data[b] as number, w1)) | 0;
-    const lower = (Math.imul(data[c] as number, w2) + Math.imul(data[d] as number, w3)) | 0;
-    out[to + i] = ((sums[i] as number) + upper + lower) >> PRECISION_BITS;
-  }
+/** Runs `work` with at least that many bytes of the module's memory. */
+function withMemory(bytes: number, work: (memory: Uint8Array, passes: Passes) => void): void {
+  passes ??= openPasses();
+  const { memory } = passes;
+  const missing = bytes - memory.buffer.byteLength;
+  if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
+  work(new Uint8Array(memory.buffer), passes);
+  if (memory.buffer.byteLength > KEPT_BYTES) passes = undefined;
+}
+
+function openPasses(): Passes {
+  compiled ??= new WebAssembly.Module(readFileSync(compiledUrl('../../assembly/pillow-passes.wasm', import.meta.url)));
+  return new WebAssembly.Instance(compiled).exports as unknown as Passes;
+}
+
+/** Rounded up, so that what follows begins at a multiple of 16. */
+function aligned(bytes: number): number {
+  return Math.ceil(bytes / 16) * 16;
 }

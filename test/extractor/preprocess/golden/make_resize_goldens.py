@@ -35,6 +35,9 @@ SIZES = [
     (224, 224, 224, 224),
     # Multiplying by the inverse of the scale, as Pillow does, takes other pixels into the box than dividing by it.
     (499, 6, 198, 6),
+    # Several bands of rows for either order of the passes.
+    (1501, 1101, 224, 224),
+    (901, 2101, 225, 223),
 ]
 
 
