@@ -24,8 +24,9 @@ SEED = 20_240
 DEFAULT_SIZE = 224
 ALIKE = 0.97
 HEAD_LAYERS = 5
-# Draws of weights that may be passed over, and what a draw may make of a change of the input by 1e-6 of its largest value.
-DRAWS = 12
+# Draws of weights in turn: the mean gamma of batch normalisations. The smaller the gamma, the closer a network
+# stays to a linear one. And what a draw may make of a change of the input by 1e-6 of its largest value.
+DRAWS = (1.0, 0.3, 0.1)
 INPUT_CHANGE = 1e-6
 LARGEST_AMPLIFICATION = 100
 # Beyond this the float64 model is no measure of rounding.
@@ -123,29 +124,31 @@ def least_cosine(values):
 
 
 def steadiest_draw(tf, keras, model, settling, layers, compared):
-    """Gives the model the first weights under which it does not amplify rounding, else the best of DRAWS.
+    """Gives the model the first weights of DRAWS under which it does not amplify rounding, else the best of them.
 
     Some random networks are chaotic: a change of the input by 1e-6 moves their last layer by 1e-2, and so does any other
     order of additions, Keras' own included. No engine is asked before the choice is made.
     """
     best = None
-    for seed in range(SEED, SEED + DRAWS):
-        draw = try_draw(tf, keras, model, settling, layers, compared, seed)
+    for gamma in DRAWS:
+        draw = try_draw(tf, keras, model, settling, layers, compared, gamma)
         if best is None or draw["amplification"] < best["amplification"]:
             best = draw
         if draw["amplification"] <= LARGEST_AMPLIFICATION:
             return draw
-    return try_draw(tf, keras, model, settling, layers, compared, best["seed"])
+    return try_draw(tf, keras, model, settling, layers, compared, best["gamma"])
 
 
-def try_draw(tf, keras, model, settling, layers, compared, seed):
-    initialise(keras, model, seed)
+def try_draw(tf, keras, model, settling, layers, compared, gamma):
+    initialise(keras, model, SEED, gamma)
     settle_statistics(tf, keras, model, settling)
     outputs = outputs_of(keras, model, layers, compared)
-    change = np.random.default_rng(seed).uniform(-INPUT_CHANGE, INPUT_CHANGE, compared.shape) * np.abs(compared).max()
+    change = np.random.default_rng(SEED).uniform(-INPUT_CHANGE, INPUT_CHANGE, compared.shape) * np.abs(compared).max()
     moved = outputs_of(keras, model, layers, (compared + change).astype("float32"))
     amplification = max(distance(after, before)["relative"] for after, before in zip(moved, outputs)) / INPUT_CHANGE
-    return {"seed": seed, "outputs": outputs, "amplification": float(amplification) if np.isfinite(amplification) else 1e30}
+    amplification = float(amplification) if np.isfinite(amplification) else 1e30
+    print(f"gamma {gamma}: amplifies {amplification:.0f} times", file=sys.stderr)
+    return {"gamma": gamma, "outputs": outputs, "amplification": amplification}
 
 
 def write_reference(given, tf, keras):
@@ -184,7 +187,7 @@ def write_reference(given, tf, keras):
         "architecture": given.architecture,
         "keras": given.keras,
         "parameters": int(model.count_params()),
-        "seed": draw["seed"],
+        "gamma": draw["gamma"],
         "amplification": draw["amplification"],
         "inputShape": list(compared.shape[1:]),
         "layers": rows,

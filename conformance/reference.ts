@@ -30,8 +30,8 @@ export const Reference = z.object({
   architecture: z.string(),
   keras: z.string(),
   parameters: z.number(),
-  /** Of the weights: the first that does not amplify rounding. */
-  seed: z.number(),
+  /** Mean gamma of its batch normalisations: the largest with which it does not amplify rounding. */
+  gamma: z.number(),
   /** How much further a compared layer moves than the input, relative to their largest values. */
   amplification: z.number(),
   inputShape: z.array(z.number()),

@@ -23,8 +23,8 @@ export const CaseResult = z.object({
   reason: z.string().optional(),
   layers: z.array(LayerResult),
   parameters: z.number().optional(),
-  /** Of the reference's weights, and how much they amplify a change of the input. */
-  seed: z.number().optional(),
+  /** Mean gamma of batch normalisations, and how much the network amplifies a change of the input. */
+  gamma: z.number().optional(),
   amplification: z.number().optional(),
   seconds: z.record(z.string(), z.number()).optional(),
   versions: z.record(z.string(), z.string()),

@@ -86,7 +86,7 @@ async function runArchitecture(
     const started = performance.now();
     const reference = await buildReference(build);
     run.say(
-      `${keras} ${architecture}: reference built, seed ${reference.seed}, amplifies ${reference.amplification.toFixed(0)} times (${seconds(started)})`,
+      `${keras} ${architecture}: reference built, gamma ${reference.gamma}, amplifies ${reference.amplification.toFixed(0)} times (${seconds(started)})`,
     );
     const invalid = whyNotCounted(reference);
     let current = reference;
@@ -179,7 +179,7 @@ async function record(
     ...(outcome.reason && { reason: outcome.reason.replaceAll(`${run.options.work}/`, '') }),
     ...(reference && {
       parameters: reference.parameters,
-      seed: reference.seed,
+      gamma: reference.gamma,
       amplification: reference.amplification,
     }),
     versions: { ...reference?.versions, ...outcome.versions },

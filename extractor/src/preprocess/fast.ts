@@ -30,15 +30,27 @@ const KERNELS = {
 } as const satisfies Record<ResizeKernel, string>;
 
 /**
- * Where libvips has a faster way to the same picture. Transparency would be premultiplied before the resize, and CMYK and
- * 16-bit grey need Pillow's formulas on whole pixels: these are decoded exactly, whatever the recipe says.
+ * The least shrinking at which libvips is faster than decoding whole and resizing exactly: it then decodes fewer pixels.
+ * From 3 on it halves a JPEG while decoding; a WebP it scales by any factor. Other formats it decodes whole in any case,
+ * and its own resize is the slower one.
  */
-export function isFasterFor(format: ImageFormat, { space, hasAlpha }: ImageHeader): boolean {
-  const isCommon = format === 'jpeg' || format === 'webp' || format === 'png' || format === 'avif';
-  return isCommon && !hasAlpha && (space === 'srgb' || space === 'b-w');
+const LEAST_SHRINKING: Partial<Record<ImageFormat, number>> = { jpeg: 3, webp: 1.25 };
+
+/**
+ * Where libvips has a faster way to nearly the same picture. Transparency would be premultiplied before the resize, and CMYK
+ * and 16-bit grey need Pillow's formulas on whole pixels: these are decoded exactly, whatever the recipe says.
+ */
+export function isFasterFor(format: ImageFormat, header: ImageHeader, recipe: Recipe): boolean {
+  const least = LEAST_SHRINKING[format];
+  // What is cut before the resize must be decoded whole.
+  if (least === undefined || recipe.crop.kind === 'aspect') return false;
+  if (header.hasAlpha || (header.space !== 'srgb' && header.space !== 'b-w')) return false;
+  const { width, height } = recipe.exif === 'apply' ? header.oriented : header;
+  const { resized } = placeInput(width, height, recipe);
+  return Math.min(width / resized.width, height / resized.height) >= least;
 }
 
-/** The model's input itself, cropped and padded: nothing is left to resize. An aspect crop is cut first, at the cost of shrinking on load. */
+/** The model's input itself, cropped and padded: nothing is left to resize. */
 export async function decodeToInput(
   bytes: Uint8Array,
   format: ImageFormat,
@@ -50,9 +62,7 @@ export async function decodeToInput(
   const placement = placeInput(width, height, recipe);
   const { across, down, filled } = planResize(width, height, placement, recipe);
   const decoded = await runPipeline(bytes, format, recipe, limits, async image => {
-    const { source, resized } = placement;
-    const part = recipe.crop.kind === 'aspect' ? image.extract(source) : image;
-    const small = part.resize({ ...resized, fit: 'fill', kernel: KERNELS[recipe.resize] });
+    const small = image.resize({ ...placement.resized, fit: 'fill', kernel: KERNELS[recipe.resize] });
     const cut = small.extract({ left: across.from, top: down.from, width: across.count, height: down.count });
     const grey = header.space === 'b-w' ? cut.toColourspace('b-w') : cut;
     return toPixels(await grey.raw().toBuffer({ resolveWithObject: true }));

@@ -39,7 +39,7 @@ export async function openImage(
     return opened(findFirstFrame(bytes), limits, async frame => wholeOf(decodeGif(bytes, frame), recipe));
   }
   return opened(await readHeader(bytes, format), limits, async header =>
-    recipe.quality === 'fast' && isFasterFor(format, header)
+    recipe.quality === 'fast' && isFasterFor(format, header, recipe)
       ? decodeToInput(bytes, format, header, recipe, limits)
       : wholeOf(await decodeImage(bytes, format, header, recipe, limits), recipe),
   );

@@ -7,20 +7,31 @@ import { prepareImage } from '../../../extractor/src/preprocess/prepare-image.ts
 import { Recipe, type RecipeInput } from '../../../shared/src/recipe.ts';
 import { haveImages, IMAGES, listImages, makePng, whyNoImages } from './images.ts';
 
+/** Less than a third of the photos' 400 pixels: libvips shrinks them while it decodes. */
+const SMALL = { width: 112, height: 96 };
+
 describe.skipIf(!haveImages)(`fast decoding of photos${whyNoImages}`, () => {
-  it.each<[string, Omit<RecipeInput, 'width' | 'height' | 'scale'>]>([
+  it.each<[string, Options]>([
     ['squashed', {}],
-    ['with a center crop', { crop: { kind: 'center', shorterSide: 256 } }],
-    ['padded by its crop', { crop: { kind: 'center', shorterSide: 150 } }],
-    ['with its aspect kept', { crop: { kind: 'aspect' } }],
+    ['with a center crop', { crop: { kind: 'center', shorterSide: 128 } }],
+    ['padded by its crop', { crop: { kind: 'center', shorterSide: 75 } }],
     ['in grey', { channels: 'gray' }],
     ['under pillow:bicubic', { resize: 'pillow:bicubic' }],
     ['under pillow:lanczos', { resize: 'pillow:lanczos' }],
     ['under tf:bilinear+antialias', { resize: 'tf:bilinear+antialias' }],
-  ])('differs by less than half a level on average, %s', async (_, options) => {
+  ])('differs by less than 2.5 levels on average, %s', async (_, options) => {
     for (const path of await somePhotos()) {
       const bytes = await readFile(join(IMAGES, path));
-      expect([path, await distance(bytes, options)]).toEqual([path, expect.toSatisfy((mean: number) => mean < 0.5)]);
+      const mean = await distance(bytes, options, SMALL);
+      expect([path, mean]).toEqual([path, expect.toSatisfy((value: number) => value > 0 && value < 2.5)]);
+    }
+  });
+
+  it('gives the exact pixels where nothing is saved: less than three times the size, or cut before the resize', async () => {
+    for (const path of await somePhotos()) {
+      const bytes = await readFile(join(IMAGES, path));
+      expect([path, await distance(bytes, {})]).toEqual([path, 0]);
+      expect([path, await distance(bytes, { crop: { kind: 'aspect' } }, SMALL)]).toEqual([path, 0]);
     }
   });
 
@@ -30,15 +41,9 @@ describe.skipIf(!haveImages)(`fast decoding of photos${whyNoImages}`, () => {
         const bytes = await readFile(join(IMAGES, 'oddities', `${name}_${orientation}.jpg`));
         for (const exif of ['apply', 'ignore'] as const) {
           expect(await distance(bytes, { exif, crop: { kind: 'center', shorterSide: 256 } })).toBeLessThan(1);
-          expect(await distance(bytes, { exif, crop: { kind: 'aspect' } })).toBeLessThan(1);
         }
       }
     }
-  });
-
-  it('is not exact decoding under another name', async () => {
-    const [path = ''] = await somePhotos();
-    expect(await distance(await readFile(join(IMAGES, path)), {})).toBeGreaterThan(0);
   });
 
   it('gives the exact pixels of CMYK, whose formula needs whole ones', async () => {
@@ -80,11 +85,18 @@ async function somePhotos(): Promise<readonly string[]> {
   return (await listImages('clothing')).filter((_, i) => i % 60 === 0);
 }
 
+type Options = Omit<RecipeInput, 'width' | 'height' | 'scale'>;
+type Size = Pick<RecipeInput, 'width' | 'height'>;
+
 /** Mean difference between fast and exact pixels, in levels. */
-async function distance(bytes: Uint8Array, options: Omit<RecipeInput, 'width' | 'height' | 'scale'>): Promise<number> {
+async function distance(
+  bytes: Uint8Array,
+  options: Options,
+  size: Size = { width: 224, height: 192 },
+): Promise<number> {
   const [exact, fast] = await Promise.all(
     (['exact', 'fast'] as const).map(async quality => {
-      const recipe = Recipe.parse({ width: 224, height: 192, scale: 1, ...options, quality });
+      const recipe = Recipe.parse({ ...size, scale: 1, ...options, quality });
       const result = await prepareImage(bytes, recipe);
       if (!result.ok) throw new Error(result.failure.message);
       return result.image;
