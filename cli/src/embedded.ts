@@ -3,6 +3,7 @@
 import { enqueueRun } from '../../services/producer/src/enqueue.ts';
 import { openWorker } from '../../services/worker/src/consumer.ts';
 import { engineProcessStart } from '../../services/worker/src/engine-process-options.ts';
+import { describeSplit, splitProcessors } from '../../services/worker/src/split-processors.ts';
 import { Refusal } from '../../shared/src/errors.ts';
 import type { WorkerOptions } from '../../shared/src/extract-options.ts';
 import { finishRun, type RunSummary } from '../../shared/src/finish-run.ts';
@@ -55,10 +56,12 @@ async function workThrough(options: EmbeddedOptions, missing: readonly number[])
     if (lifecycle.stopping.aborted) resolve();
     lifecycle.stopping.addEventListener('abort', () => resolve(), { once: true });
   });
+  const split = splitProcessors(options, missing.length);
+  logger.log('info', describeSplit(split));
   const worker = await openWorker({
     queue,
-    processes: Math.min(options.processes, missing.length),
-    ...engineProcessStart({ ...options, name: 'embedded' }, environment),
+    processes: split.processes,
+    ...engineProcessStart({ ...split, name: 'embedded' }, environment),
     logger,
     alone: true,
     onProgress: update => progress.add(update),

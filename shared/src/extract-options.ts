@@ -13,6 +13,15 @@ const byteLimit = z.string().transform((text, context) => {
 });
 
 const count = z.coerce.number().int().min(1);
+const autoCount = z
+  .string()
+  .default('auto')
+  .transform((text, context) => {
+    const value = text === 'auto' ? text : /^\d+$/.test(text) ? Number(text) : 0;
+    if (value !== 0) return value;
+    context.addIssue('a whole number of at least 1, or auto');
+    return z.NEVER;
+  });
 
 export const extractOptions = {
   model: z.string().meta({ description: 'Model file or folder, or URL#sha256=HEX', value: 'MODEL' }),
@@ -75,13 +84,18 @@ export const queueOptions = {
 } as const;
 
 export const workerOptions = {
-  processes: count.default(1).meta({ description: 'Engine processes', value: 'N' }),
-  decodeThreads: count
-    .optional()
-    .meta({ description: 'Decoding threads per process; without it, the processors shared out', value: 'N' }),
-  engineThreads: count
-    .optional()
-    .meta({ description: "Threads of the native runtime; without it, the runtime's own choice", value: 'N' }),
+  processes: autoCount.meta({
+    description: 'Engine processes; auto is one for each processor, as far as memory and shards go',
+    value: 'N|auto',
+  }),
+  threads: autoCount.meta({
+    description: 'Engine threads in each process; auto shares out the processors',
+    value: 'N|auto',
+  }),
+  decodeThreads: autoCount.meta({
+    description: 'Decoding threads in each process; auto shares out the processors',
+    value: 'N|auto',
+  }),
 } as const;
 export type WorkerOptions = z.output<z.ZodObject<typeof workerOptions>>;
 

@@ -32,7 +32,9 @@ describe('the options of an extraction', () => {
       engine: 'auto',
       redis: 'redis://127.0.0.1:6379',
       queue: 'layertap',
-      processes: 1,
+      processes: 'auto',
+      threads: 'auto',
+      decodeThreads: 'auto',
       json: false,
       help: false,
     });
@@ -93,9 +95,15 @@ describe('the options of an extraction', () => {
   });
 
   it('count from 1', async () => {
-    for (const flag of ['--batch', '--shard-size', '--limit', '--processes', '--decode-threads']) {
+    for (const flag of ['--batch', '--shard-size', '--limit']) {
       expect(await message(flag, '0')).toContain(`>=1 for ${flag}`);
     }
+    for (const flag of ['--processes', '--threads', '--decode-threads']) {
+      for (const value of ['0', '1.5', 'many', '']) {
+        expect(await message(flag, value)).toContain(`Expected a whole number of at least 1, or auto for ${flag}`);
+      }
+    }
+    expect(parse('--processes', '3', '--threads', 'auto')).toMatchObject({ processes: 3, threads: 'auto' });
   });
 
   it('are all described, each with a variable of its own', () => {

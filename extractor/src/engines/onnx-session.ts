@@ -57,10 +57,12 @@ export async function createSession(
   { threads, optimise }: SessionOptions,
 ): Promise<InferenceSession> {
   // The model comes as bytes, so the runtime must be told where the files lie that hold its weights; it maps them.
-  const beside = { session: { model_external_initializers_file_folder_path: dirname(file.path) } };
+  const settings = settingsOf(threads);
+  const { session } = settings.extra;
+  const beside = { session: { ...session, model_external_initializers_file_folder_path: dirname(file.path) } };
   return refusing(file.path, () =>
     runtime.InferenceSession.create(withOutputs(file, tensors), {
-      ...settingsOf(threads),
+      ...settings,
       ...(optimise === false && { graphOptimizationLevel: 'disabled' }),
       ...(file.externalFiles.length > 0 && { extra: beside }),
     }),
@@ -76,9 +78,14 @@ export async function createFileSession(
   return refusing(path, () => runtime.InferenceSession.create(path, settingsOf(threads)));
 }
 
-function settingsOf(threads: number | undefined): InferenceSession.SessionOptions {
-  // What ends the process: errors are thrown anyway, and nobody could act on its warnings.
-  return { logSeverityLevel: 4, ...(threads !== undefined && { intraOpNumThreads: threads }) };
+function settingsOf(threads: number | undefined) {
+  return {
+    // What ends the process: errors are thrown anyway, and nobody could act on its warnings.
+    logSeverityLevel: 4,
+    ...(threads !== undefined && { intraOpNumThreads: threads }),
+    // A thread that waits for work would turn on the spot, and take the time from the decoding.
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
+  } as const satisfies InferenceSession.SessionOptions;
 }
 
 async function refusing(path: string, create: () => Promise<InferenceSession>): Promise<InferenceSession> {

@@ -3,10 +3,11 @@ import type { Recipe } from '../../../shared/src/recipe.ts';
 import type { ImageLimits } from '../preprocess.ts';
 import { applyAlpha } from './alpha.ts';
 import { decodeBmp, readBmpHeader } from './bmp.ts';
-import { decodeImage, readHeader } from './decode.ts';
+import { decodeImage, type ImageHeader, readHeader } from './decode.ts';
 import { decodeToInput, isFasterFor } from './fast.ts';
 import type { ImageFormat } from './format.ts';
 import { decodeGif, findFirstFrame } from './gif.ts';
+import { readJpegHeader } from './jpeg-segments.ts';
 import type { DecodedPixels, Pixels } from './pixels.ts';
 import type { ReadResult } from './read-result.ts';
 
@@ -38,11 +39,18 @@ export async function openImage(
   if (format === 'gif') {
     return opened(findFirstFrame(bytes), limits, async frame => wholeOf(decodeGif(bytes, frame), recipe));
   }
-  return opened(await readHeader(bytes, format), limits, async header =>
+  return opened(await headerOf(bytes, format, recipe), limits, async header =>
     recipe.quality === 'fast' && isFasterFor(format, header, recipe)
       ? decodeToInput(bytes, format, header, recipe, limits)
       : wholeOf(await decodeImage(bytes, format, header, recipe, limits), recipe),
   );
+}
+
+async function headerOf(bytes: Uint8Array, format: ImageFormat, recipe: Recipe): Promise<ReadResult<ImageHeader>> {
+  // Only fast decoding asks for the size after orientation.
+  const isEnough = format === 'jpeg' && !(recipe.quality === 'fast' && recipe.exif === 'apply');
+  const header = isEnough ? readJpegHeader(bytes) : undefined;
+  return header === undefined ? readHeader(bytes, format) : { ok: true, value: header };
 }
 
 function opened<Header extends { readonly width: number; readonly height: number }>(

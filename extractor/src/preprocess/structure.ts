@@ -1,6 +1,7 @@
 // Finds damage that Pillow refuses and libvips lets pass, as it would give half-grey photos: for prepare-image.ts.
 import { crc32 } from 'node:zlib';
 import type { ImageFormat } from './format.ts';
+import { COM, EOI, isFrame, isRestart, isScan, jpegSegments, MARKER, uint16 } from './jpeg-segments.ts';
 
 /** The first damage in the file's structure, as a reason for a row; null when there is none or the decoder finds it. */
 export function findDamage(bytes: Uint8Array, format: ImageFormat): string | null {
@@ -9,41 +10,26 @@ export function findDamage(bytes: Uint8Array, format: ImageFormat): string | nul
   return null;
 }
 
-const MARKER = 0xff;
-const SOS = 0xda;
-const EOI = 0xd9;
 const DRI = 0xdd;
 const TEM = 0x01;
-const COM = 0xfe;
 
-/** Marker segments up to the first scan (ITU-T T.81, annex B), as Pillow reads them. */
 function findJpegDamage(bytes: Uint8Array): string | null {
   let components = 0;
   let sequential = false;
   let restarts = false;
-  let at = 2;
-  while (at + 4 <= bytes.length) {
-    const marker = bytes[at + 1] as number;
-    if (bytes[at] !== MARKER || marker === MARKER) {
-      at += 1;
-    } else if (marker === 0 || isBare(marker)) {
-      at += 2;
-    } else if (marker < 0xc0) {
-      return `unknown JPEG marker 0x${marker.toString(16)}`;
-    } else {
-      if (isFrame(marker)) {
-        const bits = bytes[at + 4] ?? 0;
-        components = bytes[at + 9] ?? 0;
-        sequential = marker === 0xc0 || marker === 0xc1;
-        if (bits !== 8) return `JPEG of ${bits} bits a channel`;
-        if (components !== 1 && components !== 3 && components !== 4) return `JPEG of ${components} channels`;
-      }
-      if (marker === DRI) restarts = uint16(bytes, at + 4) > 0;
-      const end = at + 2 + uint16(bytes, at + 2);
-      // Every scan but a lone one is read to its end by the decoder itself.
-      if (marker === SOS)
-        return sequential && bytes[at + 4] === components ? findTailDamage(bytes, end, restarts) : null;
-      at = end;
+  for (const { marker, at } of jpegSegments(bytes)) {
+    if (marker < 0xc0) return `unknown JPEG marker 0x${marker.toString(16)}`;
+    if (isFrame(marker)) {
+      const bits = bytes[at + 4] ?? 0;
+      components = bytes[at + 9] ?? 0;
+      sequential = marker === 0xc0 || marker === 0xc1;
+      if (bits !== 8) return `JPEG of ${bits} bits a channel`;
+      if (components !== 1 && components !== 3 && components !== 4) return `JPEG of ${components} channels`;
+    }
+    if (marker === DRI) restarts = uint16(bytes, at + 4) > 0;
+    // Every scan but a lone one is read to its end by the decoder itself.
+    if (isScan(marker) && sequential && bytes[at + 4] === components) {
+      return findTailDamage(bytes, at + 2 + uint16(bytes, at + 2), restarts);
     }
   }
   return null;
@@ -67,23 +53,6 @@ function findTailDamage(bytes: Uint8Array, scan: number, restarts: boolean): str
     at = bytes.indexOf(MARKER, marker === MARKER ? at + 1 : at + 2);
   }
   return null;
-}
-
-/** Markers that Pillow passes over without a length: restarts, start and end, and reserved extensions. */
-function isBare(marker: number): boolean {
-  return marker === 0xc8 || (marker >= 0xd0 && marker <= EOI) || (marker >= 0xf0 && marker < COM);
-}
-
-function isRestart(marker: number): boolean {
-  return marker >= 0xd0 && marker <= 0xd7;
-}
-
-function isFrame(marker: number): boolean {
-  return (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xcc) || marker === 0xde;
-}
-
-function uint16(bytes: Uint8Array, at: number): number {
-  return (((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0)) >>> 0;
 }
 
 /** Checksums of the chunks before the image data, which Pillow checks even where libpng only warns. */

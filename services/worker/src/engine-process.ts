@@ -29,7 +29,7 @@ interface OpenedShard extends OpenedRun {
 }
 
 const options = EngineProcessOptions.parse(JSON.parse(process.argv[2] ?? '{}'));
-const holder = openExtractorHolder({ threads: options.engineThreads });
+const holder = openExtractorHolder({ threads: options.threads });
 const aborts = new Map<string, AbortController>();
 let pool: Promise<DecodePool> | undefined;
 let current: OpenedRun | undefined;

@@ -23,7 +23,7 @@ export interface ExtractorHolder {
   close(): Promise<void>;
 }
 
-export function openExtractorHolder(options: { readonly threads: number | undefined }): ExtractorHolder {
+export function openExtractorHolder(options: { readonly threads: number }): ExtractorHolder {
   let held: { readonly fingerprint: string; readonly batch: number; readonly value: HeldExtractor } | undefined;
   let loads = 0;
 
@@ -44,7 +44,7 @@ export function openExtractorHolder(options: { readonly threads: number | undefi
   };
 }
 
-async function load(run: RunRecord, threads: number | undefined, loads: number): Promise<HeldExtractor> {
+async function load(run: RunRecord, threads: number, loads: number): Promise<HeldExtractor> {
   const started = performance.now();
   const { request } = run;
   // The path is the producer's; a model with an address is in each machine's own cache, or comes there now.
@@ -67,7 +67,7 @@ async function load(run: RunRecord, threads: number | undefined, loads: number):
       },
     );
   }
-  const engine = await openEngine(request.engine, threads === undefined ? {} : { threads });
+  const engine = await openEngine(request.engine, { threads });
   const inputShape = shapeOfRecipe(request.recipe);
   const extractor = await engine.load({
     model: model.path,

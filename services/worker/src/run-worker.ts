@@ -8,6 +8,7 @@ import { ShardReceipt } from '../../../shared/src/receipt.ts';
 import { openWorker } from './consumer.ts';
 import { engineProcessStart } from './engine-process-options.ts';
 import { createRunFinisher } from './run-finisher.ts';
+import { splitProcessors } from './split-processors.ts';
 
 export interface RunWorkerOptions extends WorkerOptions {
   readonly redis: string;
@@ -31,10 +32,11 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   const name = `${hostname()}-${process.pid}`;
   const finisher = createRunFinisher(logger);
   lifecycle.defer(() => finisher.close());
+  const split = splitProcessors(options);
   const worker = await openWorker({
     queue,
-    processes: options.processes,
-    ...engineProcessStart({ ...options, name }, options.env),
+    processes: split.processes,
+    ...engineProcessStart({ ...split, name }, options.env),
     logger,
     onReceipt: (job, receipt) => {
       finisher.shardDone(job);
@@ -49,7 +51,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     onIdle: () => void finisher.finish(),
     onFailed: (job, error) => logger.log('error', `shard ${job.shard} failed: ${error.message}`, { run: job.runId }),
   });
-  logger.log('info', `worker ${name} is ready`, { processes: options.processes, queue: options.queue });
+  logger.log('info', `worker ${name} is ready`, { ...split, queue: options.queue });
   lifecycle.leaving.addEventListener('abort', () => void worker.close({ force: true }), { once: true });
   await new Promise<void>(resolve => {
     if (lifecycle.stopping.aborted) resolve();

@@ -1,0 +1,60 @@
+// How a worker shares a machine between engine processes, engine threads and decoding threads.
+import { availableMemory, usableProcessors } from '../../../shared/src/processors.ts';
+
+/** As the options give them. */
+export interface WantedSplit {
+  readonly processes: 'auto' | number;
+  readonly threads: 'auto' | number;
+  readonly decodeThreads: 'auto' | number;
+}
+
+export interface Split {
+  readonly processes: number;
+  /** Of the engine in each process. */
+  readonly threads: number;
+  /** In each process. */
+  readonly decodeThreads: number;
+}
+
+export interface Machine {
+  readonly processors: number;
+  /** Free bytes. */
+  readonly memory: number;
+}
+
+/** An extractor of a large model with its batches; small ones take half of it. */
+const PROCESS_BYTES = 2e9;
+
+/**
+ * By itself a process for each processor with one engine thread: one that waits for the others of its operator waits less
+ * in a process of its own, and the decoding of a process fills the gaps of the other. Fewer processes with more threads
+ * where memory or the work is short.
+ *
+ * @param most shards to work on: more processes would have nothing to do
+ */
+export function splitProcessors(
+  wanted: WantedSplit,
+  most = Number.POSITIVE_INFINITY,
+  machine: Machine = { processors: usableProcessors(), memory: availableMemory() },
+): Split {
+  const { processors, memory } = machine;
+  const threadsWanted = wanted.threads === 'auto' ? 1 : wanted.threads;
+  const fitting = Math.min(Math.floor(processors / threadsWanted), Math.floor(memory / PROCESS_BYTES));
+  const processes = Math.max(1, Math.min(wanted.processes === 'auto' ? fitting : wanted.processes, most));
+  const share = Math.max(1, Math.floor(processors / processes));
+  return {
+    processes,
+    threads: wanted.threads === 'auto' ? share : wanted.threads,
+    decodeThreads: wanted.decodeThreads === 'auto' ? share : wanted.decodeThreads,
+  };
+}
+
+/** One line for the log. */
+export function describeSplit({ processes, threads, decodeThreads }: Split): string {
+  const each = processes === 1 ? '' : ' each';
+  return `${amount(processes, 'engine process', 'es')} with ${amount(threads, 'engine thread')} and ${amount(decodeThreads, 'decoding thread')}${each}`;
+}
+
+function amount(count: number, name: string, plural = 's'): string {
+  return `${count} ${name}${count === 1 ? '' : plural}`;
+}
