@@ -6,18 +6,22 @@ import { decideEngine } from '../extractor/src/compile/decide-engine.ts';
 import { openModel } from '../extractor/src/model.ts';
 import { prepareStart } from '../setup/src/prepare.ts';
 import { type PythonPackages, preparePythonPackages } from '../setup/src/python-packages.ts';
-import { describeError } from '../shared/src/errors.ts';
+import { unpackDebianRedis } from '../setup/src/redis-debian.ts';
+import { findRedisProgram, type RedisServer, startRedisServer } from '../setup/src/redis-server.ts';
+import { describeError, Refusal } from '../shared/src/errors.ts';
 import { createLifecycle } from '../shared/src/lifecycle.ts';
 import type { Contestant, Measurement } from './contestant.ts';
 import { engineAlone, writeProbe } from './contestants/engine-alone.ts';
 import { convertToKeras, keras } from './contestants/keras.ts';
 import { pipeline } from './contestants/pipeline.ts';
+import { pipelineThroughRedis } from './contestants/redis.ts';
 import { measureFlow } from './flow.ts';
 import { prepareInputs } from './inputs.ts';
 import { describeMachine } from './machine.ts';
 import { BENCH_HELP, type BenchOptions, parseBenchOptions } from './options.ts';
 import { formatResults } from './report.ts';
-import { appendResults, type BenchResults, type ContestantKey, type Round } from './results.ts';
+import { appendResults, type BenchResults, type ContestantKey, efficiencyOf, type Round } from './results.ts';
+import { LARGEST_EFFICIENCY, measureStageCosts, type StageCosts } from './stage-costs.ts';
 
 const lifecycle = createLifecycle();
 await lifecycle.run(async () => {
@@ -29,7 +33,18 @@ await lifecycle.run(async () => {
   const results = await measure(options);
   process.stdout.write(formatResults(results));
   if (options.out !== undefined) await appendResults(options.out, results);
+  requirePlausible(results);
 });
+
+/** @throws Refusal where a pipeline beats its bound: then one of the two was measured wrongly. */
+function requirePlausible(results: BenchResults): void {
+  for (const key of ['pipeline', 'redis'] as const) {
+    const efficiency = efficiencyOf(results, key)?.median ?? 0;
+    if (efficiency <= LARGEST_EFFICIENCY) continue;
+    const message = `Expected ${key} to stay below its bound but it reached ${efficiency.toFixed(2)} of it: wrongly measured`;
+    throw new Refusal('bad-option', message, { hint: 'Run it again on a quiet machine, with more images.' });
+  }
+}
 
 async function measure(options: BenchOptions): Promise<BenchResults> {
   const date = new Date().toISOString();
@@ -52,13 +67,18 @@ async function measure(options: BenchOptions): Promise<BenchResults> {
     await writeProbe(common, probe);
     likeness = await convertToKeras({ ...common, python }, probe);
   }
+  const redis = await openRedis();
   const contestants: Partial<Record<ContestantKey, Contestant>> = {
     pipeline: pipeline({ ...common, extractFlags: options.extractFlags }),
+    ...(redis && { redis: pipelineThroughRedis({ ...common, redis: redis.url }) }),
     engine: engineAlone(common),
     ...(python && { keras: keras({ ...common, python }) }),
   };
   const rounds: Round[] = [];
-  for (let round = 0; round < options.rounds; round++) rounds.push(await runRound(contestants, round, options.rounds));
+  const measureCosts = (): Promise<StageCosts> => measureStageCosts(common);
+  for (let round = 0; round < options.rounds; round++) {
+    rounds.push(await runRound(contestants, measureCosts, round, options.rounds));
+  }
   return {
     version: 1,
     date,
@@ -77,22 +97,40 @@ async function measure(options: BenchOptions): Promise<BenchResults> {
 /** Every contestant once; each round begins with another one, so that none always has the same place. */
 async function runRound(
   contestants: Partial<Record<ContestantKey, Contestant>>,
+  measureCosts: () => Promise<StageCosts>,
   round: number,
   rounds: number,
 ): Promise<Round> {
-  const entries = Object.entries(contestants);
+  const entries = Object.entries(contestants) as [ContestantKey, Contestant][];
   const first = round % entries.length;
-  const measured: Record<string, Measurement> = {};
+  const measured: Partial<Record<ContestantKey, Measurement>> = {};
   for (const [key, contestant] of [...entries.slice(first), ...entries.slice(0, first)]) {
-    measured[key] = await contestant.run();
-    say(`round ${round + 1} of ${rounds}: ${contestant.name}, ${measured[key].steady.toFixed(1)} images/s`);
+    const measurement = await contestant.run();
+    measured[key] = measurement;
+    say(`round ${round + 1} of ${rounds}: ${contestant.name}, ${measurement.steady.toFixed(1)} images/s`);
   }
-  return measured;
+  const costs = await measureCosts();
+  say(
+    `round ${round + 1} of ${rounds}: ${((costs.decode + costs.infer + costs.serialize) * 1000).toFixed(1)} ms an image`,
+  );
+  return { ...measured, costs };
 }
 
 async function runFlow(rows: number, folder: string): Promise<BenchResults['flow']> {
   say(`the flow alone, ${rows} lines`);
   return measureFlow(rows, folder, lifecycle.stopping);
+}
+
+/** Without a Redis the rest is still worth measuring. */
+async function openRedis(): Promise<RedisServer | undefined> {
+  try {
+    const server = await startRedisServer(findRedisProgram() ?? (await unpackDebianRedis({ log: say })));
+    lifecycle.defer(() => server.close());
+    return server;
+  } catch (error) {
+    say(`no run through Redis: ${describeError(error)}`);
+    return undefined;
+  }
 }
 
 /** Without Keras the rest is still worth measuring. */

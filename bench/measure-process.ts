@@ -25,6 +25,8 @@ export interface MeasureOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Kills the program. */
   readonly signal: AbortSignal;
+  /** Asks a program that runs until it is stopped to end. @default it ends by itself */
+  readonly stop?: AbortSignal;
 }
 
 /** The kernel keeps each process' peak, so a sample only has to come before its end. */
@@ -41,6 +43,7 @@ export async function measureProcess(options: MeasureOptions): Promise<MeasuredP
   });
   const kill = (): void => void child.kill('SIGKILL');
   options.signal.addEventListener('abort', kill, { once: true });
+  options.stop?.addEventListener('abort', () => child.kill('SIGTERM'), { once: true });
   const peaks = new Map<number, ProcessPeak>();
   const sampler = setInterval(() => void samplePeaks(child, peaks), SAMPLE_MS);
   try {

@@ -1,10 +1,18 @@
 // The benchmark's results as text for people: tables of speeds and ratios, and what they depend on.
 import { formatBytes } from '../shared/src/byte-size.ts';
 import type { ProcessPeak } from './measure-process.ts';
-import { type BenchResults, type ContestantKey, ratioOf, speedOf, versionsOf } from './results.ts';
-import type { Spread } from './statistics.ts';
+import {
+  type BenchResults,
+  boundSpread,
+  type ContestantKey,
+  efficiencyOf,
+  ratioOf,
+  speedOf,
+  versionsOf,
+} from './results.ts';
+import { type Spread, spreadOf } from './statistics.ts';
 
-const KEYS: readonly ContestantKey[] = ['pipeline', 'engine', 'keras'];
+const KEYS: readonly ContestantKey[] = ['pipeline', 'redis', 'engine', 'keras'];
 const SAME_NETWORK_COSINE = 0.9999;
 
 export function formatResults(results: BenchResults): string {
@@ -18,6 +26,8 @@ export function formatResults(results: BenchResults): string {
     '',
     ...ratioTable(results),
     '',
+    ...boundLines(results),
+    '',
     ...likenessLines(results),
     ...stageLines(results),
     ...flowLines(results),
@@ -27,7 +37,7 @@ export function formatResults(results: BenchResults): string {
 
 function machineLines(results: BenchResults): readonly string[] {
   const { machine, date, extractFlags } = results;
-  const versions = KEYS.filter(key => key !== 'engine').map(
+  const versions = KEYS.filter(key => key !== 'engine' && key !== 'redis').map(
     key => `  ${key}: ${versionsOf(results, key) || 'not run'}`,
   );
   const flags = extractFlags.length === 0 ? [] : [`with the flags ${extractFlags.join(' ')}`];
@@ -64,6 +74,22 @@ function ratioTable(results: BenchResults): readonly string[] {
     ['ratio per round, min / median / max', 'steady', 'whole process'],
     [row('pipeline ÷ engine alone', 'engine'), row('pipeline ÷ Keras', 'keras')],
   );
+}
+
+function boundLines(results: BenchResults): readonly string[] {
+  const { rounds, machine } = results;
+  const milliseconds = (['decode', 'infer', 'serialize'] as const).map(stage => {
+    const spread = spreadOf(rounds.map(({ costs }) => costs[stage] * 1000));
+    return `${stage} ${spreadText(spread, 2)}`;
+  });
+  const bound = spreadText(boundSpread(results), 1);
+  const efficiencies = (['pipeline', 'redis'] as const).map(
+    key => `${results.names[key] ?? key} ${spreadText(efficiencyOf(results, key), 2) || 'not run'}`,
+  );
+  return [
+    `processor time per image, ms, each stage alone on one thread: ${milliseconds.join(', ')}`,
+    `bound on ${plural(machine.cores, 'core')}: ${bound} images/s; reached of it: ${efficiencies.join(', ')}`,
+  ];
 }
 
 function likenessLines({ likeness }: BenchResults): readonly string[] {

@@ -5,11 +5,12 @@ import type { Measurement } from './contestant.ts';
 import type { Likeness } from './contestants/keras.ts';
 import type { FlowResult } from './flow.ts';
 import type { Machine } from './machine.ts';
+import { boundOf, type StageCosts } from './stage-costs.ts';
 import { ratioSpread, type Spread, spreadOf } from './statistics.ts';
 
-export type ContestantKey = 'pipeline' | 'engine' | 'keras';
+export type ContestantKey = 'pipeline' | 'redis' | 'engine' | 'keras';
 
-export type Round = Readonly<Partial<Record<ContestantKey, Measurement>>>;
+export type Round = Readonly<Partial<Record<ContestantKey, Measurement>>> & { readonly costs: StageCosts };
 
 export interface BenchResults {
   readonly version: 1;
@@ -42,6 +43,20 @@ export function ratioOf(
   return ratioSpread(valuesOf(results, above, span), valuesOf(results, below, span));
 }
 
+/** Images per second that the stages allow, by their processor time in each round. */
+export function boundSpread({ rounds, machine }: BenchResults): Spread | undefined {
+  return spreadOf(rounds.map(({ costs }) => boundOf(costs, machine.cores)));
+}
+
+/** What part of the bound a pipeline reaches, round by round. */
+export function efficiencyOf(results: BenchResults, key: 'pipeline' | 'redis'): Spread | undefined {
+  const { rounds, machine } = results;
+  return ratioSpread(
+    valuesOf(results, key, 'steady'),
+    rounds.map(({ costs }) => boundOf(costs, machine.cores)),
+  );
+}
+
 /** Versions that the contestants told, each name with whose it is. */
 export function versionsOf(results: BenchResults, key: ContestantKey): string {
   const told = results.rounds.at(-1)?.[key]?.versions ?? {};
@@ -58,6 +73,7 @@ export async function appendResults(path: string, results: BenchResults): Promis
       steady: ratioOf(results, 'pipeline', 'keras', 'steady'),
       whole: ratioOf(results, 'pipeline', 'keras', 'whole'),
     },
+    efficiency: { embedded: efficiencyOf(results, 'pipeline'), redis: efficiencyOf(results, 'redis') },
   };
   await mkdir(dirname(path), { recursive: true });
   await appendFile(path, `${JSON.stringify({ ...results, ratios })}\n`);

@@ -8,7 +8,7 @@ import { measureProcess } from '../measure-process.ts';
 
 export const LAYERTAP = fileURLToPath(new URL('../../dist/cli/src/main.js', import.meta.url));
 
-const Summary = z.looseObject({
+export const Summary = z.looseObject({
   rows: z.number(),
   ok: z.number(),
   imagesPerSecond: z.number(),

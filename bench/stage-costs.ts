@@ -1,0 +1,48 @@
+// What an image costs in processor time, stage by stage, each stage alone at its cheapest setting: the bound of a pipeline.
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import type { ContestantOptions } from './contestant.ts';
+import { lastLine, measureProcess } from './measure-process.ts';
+
+const SCRIPT = fileURLToPath(new URL('./stage-costs-run.ts', import.meta.url));
+
+/** Seconds of processor time per image. */
+const StageCosts = z.object({ decode: z.number(), infer: z.number(), serialize: z.number() });
+export type StageCosts = z.output<typeof StageCosts>;
+
+/**
+ * Images per second that no pipeline of these stages can exceed on so many processors: all of them busy all the time, with
+ * nothing but the stages.
+ */
+export function boundOf({ decode, infer, serialize }: StageCosts, processors: number): number {
+  return processors / (decode + infer + serialize);
+}
+
+/** A pipeline that is faster than its bound by more than this was measured wrongly, or the bound was. */
+export const LARGEST_EFFICIENCY = 1.02;
+
+let runs = 0;
+
+/** @param options.engine what `auto` has decided, so that it is not decided again */
+export async function measureStageCosts(options: ContestantOptions & { readonly engine: string }): Promise<StageCosts> {
+  const { inputs, folder, engine, batch, signal } = options;
+  const out = join(folder, `costs-${++runs}`);
+  const { stdout } = await measureProcess({
+    command: process.execPath,
+    args: [
+      ...['--import', 'tsx', SCRIPT, inputs.listFile, '--out', out, '--recipe', inputs.recipeFile],
+      ...['--model', inputs.model, '--layer', inputs.layer, '--pool', 'mean', '--engine', engine],
+      ...['--batch', String(batch)],
+    ],
+    // One thread decodes, one infers: what several would wait for each other is no cost of a stage.
+    env: {
+      UV_THREADPOOL_SIZE: '1',
+      TF_NUM_INTRAOP_THREADS: '1',
+      TF_NUM_INTEROP_THREADS: '1',
+      TF_CPP_MIN_LOG_LEVEL: '3',
+    },
+    signal,
+  });
+  return StageCosts.parse(lastLine(stdout));
+}
