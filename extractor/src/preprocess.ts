@@ -28,8 +28,8 @@ export interface PixelBudget {
 
 /** One image as the model wants it. */
 export interface PreparedImage {
-  /** Input values [height, width, channels], row-major, in a buffer of their own (so that it can be transferred). */
-  readonly values: Float32Array<ArrayBuffer>;
+  /** Input values [height, width, channels], row-major. */
+  readonly values: Float32Array;
   /** Size of the image as decoded, after orientation, before resizing. */
   readonly width: number;
   readonly height: number;

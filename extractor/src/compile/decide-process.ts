@@ -99,12 +99,13 @@ function noise(recipe: Recipe, rows: number): TensorData {
         data[pixel * channels + channel] = Math.min(255, Math.max(0, 128 + 90 * wave + below(64) - 32));
       }
     }
-    return toTensor({ data, width, height, channels }, recipe);
+    return { data, width, height, channels } as const;
   });
   const shape = [rows, height, width, channels];
   const values = new Float32Array(sizeOfShape(shape));
   images.forEach((image, row) => {
-    values.set(image, row * image.length);
+    const { length } = image.data;
+    toTensor(image, recipe, values.subarray(row * length, (row + 1) * length));
   });
   return { dtype: 'float32', shape, data: values };
 }

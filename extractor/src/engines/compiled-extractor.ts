@@ -5,7 +5,7 @@ import { CannotCompile } from '../compile/cannot-compile.ts';
 import { compiledModel } from '../compile/compiled-model.ts';
 import type { EngineOptions, Extractor, LoadOptions } from '../engine.ts';
 import { identifyModel } from '../model.ts';
-import { createFileSession, type Runtime } from './onnx-session.ts';
+import { createFileSession, type Runtime, takeable } from './onnx-session.ts';
 import { openRowExtractor } from './row-extractor.ts';
 
 /** @throws Refusal `engine-unavailable` where the model cannot be compiled, `model-unreadable`, `unknown-layer`, `recipe-mismatch` */
@@ -17,7 +17,7 @@ export async function loadCompiledExtractor(
   const session = await createFileSession(runtime, await compiledFile(options, engine), engine);
   const [input = ''] = session.inputNames;
   const runOnce = async ({ data, shape }: TensorData): Promise<readonly TensorData[]> => {
-    const results = await session.run({ [input]: new runtime.Tensor('float32', data, [...shape]) });
+    const results = await session.run({ [input]: new runtime.Tensor('float32', takeable(data), [...shape]) });
     return options.layers.map(name => {
       const result = results[name];
       if (result === undefined) throw new Error(`Expected a value for layer '${name}'`);

@@ -96,10 +96,20 @@ async function refusing(path: string, create: () => Promise<InferenceSession>): 
   }
 }
 
+/**
+ * The binding takes shared memory from Node-API 10 on (Node 22.14, 24), and says "Invalid argument" before.
+ */
+const TAKES_SHARED_MEMORY = Number(process.versions.napi) >= 10;
+
+/** The values, copied where the binding cannot take them as they lie. */
+export function takeable(values: Float32Array): Float32Array {
+  return values.buffer instanceof SharedArrayBuffer && !TAKES_SHARED_MEMORY ? values.slice() : values;
+}
+
 /** The batch as the model's input wants it. @param batch [rows, height, width, channels] */
 export function inputTensor(runtime: Runtime, input: OnnxImageInput, batch: TensorData): Tensor {
   const [rows = 0, height = 0, width = 0, channels = 0] = batch.shape;
-  const values = input.isNchw ? toChannelsFirst(batch.data, rows, channels, height * width) : batch.data;
+  const values = input.isNchw ? toChannelsFirst(batch.data, rows, channels, height * width) : takeable(batch.data);
   const dims = input.isNchw ? [rows, channels, height, width] : [rows, height, width, channels];
   const { type, data } = feedOf(values, input.elementType);
   // The constructor's overloads want one literal type each; type and data go together by construction.

@@ -64,7 +64,7 @@ async function preparePath(path: string, recipe: Recipe, limits: ImageLimits): P
 async function prepareBytes(bytes: Uint8Array, recipe: Recipe, limits: ImageLimits): Promise<PreparedSample> {
   // Loaded here: the decoder is native, and `import 'layertap'` alone should not need it.
   const { prepareImage } = await import('../preprocess/prepare-image.ts');
-  return valuesOf(await prepareImage(bytes, recipe, limits));
+  return valuesOf(await prepareImage(bytes, recipe, { limits }));
 }
 
 async function preparePixels(pixels: RawPixels, recipe: Recipe): Promise<PreparedSample> {

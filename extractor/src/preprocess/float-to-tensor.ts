@@ -3,13 +3,9 @@ import type { Recipe } from '../../../shared/src/recipe.ts';
 import type { FloatPixels } from './pixels.ts';
 
 /** (pixel × scale − mean) ÷ std in float64, rounded once to float32; one channel is repeated for a colour model. */
-export function floatToTensor(
-  { data, width, height, channels }: FloatPixels,
-  recipe: Recipe,
-): Float32Array<ArrayBuffer> {
+export function floatToTensor({ data, channels }: FloatPixels, recipe: Recipe, values: Float32Array): void {
   const { scale, mean, std } = recipe;
   const wanted = recipe.channels === 'gray' ? 1 : 3;
-  const values = new Float32Array(width * height * wanted);
   for (let channel = 0; channel < wanted; channel++) {
     const less = mean[channel] ?? mean[0] ?? 0;
     const divisor = std[channel] ?? std[0] ?? 1;
@@ -18,5 +14,4 @@ export function floatToTensor(
       values[to] = ((data[from] as number) * scale - less) / divisor;
     }
   }
-  return values;
 }

@@ -20,12 +20,20 @@ export interface RawPixels {
   readonly channels: 1 | 3 | 4;
 }
 
+export interface PrepareOptions {
+  /** @default DEFAULT_IMAGE_LIMITS */
+  readonly limits?: ImageLimits | undefined;
+  /** @default unbounded */
+  readonly budget?: PixelBudget;
+  /** Takes the values, as many as the recipe gives; a failed image may leave anything in it. @default an array of its own */
+  readonly into?: Float32Array;
+}
+
 /** Bytes that are no image end as a failure with a code, whatever they are; this never throws for them. */
 export async function prepareImage(
   bytes: Uint8Array,
   recipe: Recipe,
-  limits: ImageLimits = DEFAULT_IMAGE_LIMITS,
-  budget?: PixelBudget,
+  { limits = DEFAULT_IMAGE_LIMITS, budget, into }: PrepareOptions = {},
 ): Promise<PrepareResult> {
   if (bytes.length === 0) return failure('empty-file', 'the file has 0 bytes');
   if (bytes.length > limits.maxBytes) {
@@ -46,7 +54,7 @@ export async function prepareImage(
     const { pixels, width, height, isInput } = read.value;
     const source = recipe.channels === 'gray' ? toGray(pixels) : pixels;
     const input = isInput ? source : resizeToInput(source, recipe);
-    return { ok: true, image: { values: toTensor(input, recipe), width, height } };
+    return { ok: true, image: { values: toTensor(input, recipe, into), width, height } };
   } finally {
     giveBack?.();
   }

@@ -1,9 +1,11 @@
 // Threads that read, hash and prepare images beside the inference, which blocks the engine process: for read.ts.
 // sharp's native library must stay loaded while a thread that uses it ends, so the first thread loads it as well.
 import '../../../extractor/src/preprocess/decode.ts';
-import { DEFAULT_IMAGE_LIMITS, type ImageLimits, type PrepareResult } from '../../../extractor/src/preprocess.ts';
+import { DEFAULT_IMAGE_LIMITS, type ImageLimits } from '../../../extractor/src/preprocess.ts';
 import { compiledUrl } from '../../../shared/src/compiled-url.ts';
+import type { SampleFailure } from '../../../shared/src/errors.ts';
 import type { Recipe } from '../../../shared/src/recipe.ts';
+import type { SharedValues } from './batch-buffers.ts';
 import { createPixelShares, type PixelShare, returnShare } from './pixel-budget.ts';
 import { openThreadPool } from './thread-pool.ts';
 
@@ -11,12 +13,16 @@ export interface DecodeTask {
   /** Path of the image file. */
   readonly uri: string;
   readonly recipe: Recipe;
+  /** Takes the input values: shared memory, as many values as the recipe gives. A failed image leaves anything in it. */
+  readonly into: SharedValues;
 }
 
 export interface DecodedSample {
   /** Hex digest of the file's bytes; null when they could not be read. */
   readonly sha256: string | null;
-  readonly result: PrepareResult;
+  readonly result:
+    | { readonly ok: true; readonly size: { readonly width: number; readonly height: number } }
+    | { readonly ok: false; readonly failure: SampleFailure };
   /** Wall time of each stage; stages of neighbouring images overlap. */
   readonly seconds: { readonly read: number; readonly decode: number };
 }

@@ -9,6 +9,7 @@ import { openRun, type RunRecord, readReceipt } from '../../../shared/src/run.ts
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { commonVersions } from '../../../shared/src/versions.ts';
+import { openBatchBuffers } from './batch-buffers.ts';
 import { type DecodePool, openDecodePool } from './decode-pool.ts';
 import { EngineProcessOptions } from './engine-process-options.ts';
 import { type HeldExtractor, openExtractorHolder } from './extractor-holder.ts';
@@ -31,6 +32,7 @@ interface OpenedShard extends OpenedRun {
 const options = EngineProcessOptions.parse(JSON.parse(process.argv[2] ?? '{}'));
 const holder = openExtractorHolder({ threads: options.threads });
 const aborts = new Map<string, AbortController>();
+const buffers = openBatchBuffers();
 let pool: Promise<DecodePool> | undefined;
 let current: OpenedRun | undefined;
 let loadsTold = 0;
@@ -86,7 +88,7 @@ function takeShard(message: ShardMessage): void {
 async function openShard(job: ShardJob, signal: AbortSignal): Promise<OpenedShard> {
   const opened = await openRunOf(job);
   if (opened.run.request.engine !== 'null') pool ??= openDecodePool({ threads: options.decodeThreads });
-  return { ...opened, batches: readShard({ ...opened, shard: job.shard, pool: await pool, signal }) };
+  return { ...opened, batches: readShard({ ...opened, shard: job.shard, pool: await pool, buffers, signal }) };
 }
 
 async function workOn(message: ShardMessage, opened: OpenedShard, signal: AbortSignal): Promise<unknown> {

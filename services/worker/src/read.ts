@@ -5,13 +5,14 @@ import type { ManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { shapeOfRecipe } from '../../../shared/src/recipe.ts';
 import { type RunRecord, shardRange } from '../../../shared/src/run.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
+import type { BatchBuffers, SharedValues } from './batch-buffers.ts';
 import type { DecodedSample, DecodePool } from './decode-pool.ts';
 import type { Row } from './serialize.ts';
 import { checkSourceFolder } from './source-folder.ts';
 
 export interface DecodedBatch {
   readonly rows: readonly Row[];
-  /** Shape [rows, height, width, channels]; the slot of a failed sample holds zeros. */
+  /** Shape [rows, height, width, channels]; the slot of a failed sample holds zeros. Good until the next batch is asked for. */
   readonly input: TensorData;
   /** Summed over the images of the batch: decoding runs on several threads. */
   readonly seconds: { readonly read: number; readonly decode: number };
@@ -23,6 +24,7 @@ export interface ReadShardOptions {
   readonly manifest: ManifestReader;
   /** Undefined for the null engine, which looks at no image. */
   readonly pool: DecodePool | undefined;
+  readonly buffers: BatchBuffers;
   readonly signal: AbortSignal;
 }
 
@@ -47,7 +49,13 @@ export function readShard(options: ReadShardOptions): AsyncGenerator<DecodedBatc
       const next = await ahead.shift();
       if (next === undefined || next.done === true) return;
       fill();
-      yield await next.value.decoded;
+      const batch = await next.value.decoded;
+      try {
+        yield batch;
+      } finally {
+        const { data } = batch.input;
+        if (data.buffer instanceof SharedArrayBuffer) options.buffers.giveBack(data as SharedValues);
+      }
     }
   })();
 }
@@ -71,23 +79,32 @@ async function* postBatches(options: ReadShardOptions): AsyncGenerator<PostedBat
   if (samples.length > 0) yield post(samples, options);
 }
 
-function post(samples: readonly Sample[], { run, pool }: ReadShardOptions): PostedBatch {
-  const decoded = pool === undefined ? Promise.resolve(undecodedBatch(samples)) : decodeBatch(samples, run, pool);
+function post(samples: readonly Sample[], { run, pool, buffers }: ReadShardOptions): PostedBatch {
+  const decoded =
+    pool === undefined ? Promise.resolve(undecodedBatch(samples)) : decodeBatch(samples, run, pool, buffers);
   decoded.catch(() => undefined);
   return { decoded };
 }
 
-async function decodeBatch(samples: readonly Sample[], run: RunRecord, pool: DecodePool): Promise<DecodedBatch> {
+async function decodeBatch(
+  samples: readonly Sample[],
+  run: RunRecord,
+  pool: DecodePool,
+  buffers: BatchBuffers,
+): Promise<DecodedBatch> {
   const { recipe } = run.request;
-  const decoded = await Promise.all(samples.map(({ uri }) => pool.prepare({ uri, recipe })));
+  const shape = shapeOfRecipe(recipe);
+  const size = sizeOfShape(shape);
+  const data = buffers.take(samples.length * size);
+  const slots = samples.map((_, slot) => data.subarray(slot * size, (slot + 1) * size));
+  const decoded = await Promise.all(
+    samples.map(({ uri }, slot) => pool.prepare({ uri, recipe, into: slots[slot] as SharedValues })),
+  );
   const lost = samples.filter((_, slot) => isNotFound(decoded[slot]));
   // A published row says for ever that the image is gone: a machine that sees none of the source may not say so.
   for (const { uri } of lost) await checkSourceFolder(run.source, uri);
-  const shape = shapeOfRecipe(recipe);
-  const size = sizeOfShape(shape);
-  const data = new Float32Array(samples.length * size);
   decoded.forEach(({ result }, slot) => {
-    if (result.ok) data.set(result.image.values, slot * size);
+    if (!result.ok) slots[slot]?.fill(0);
   });
   return {
     rows: samples.map((sample, slot) => rowOf(sample, decoded[slot])),
@@ -107,7 +124,7 @@ function rowOf(sample: Sample, decoded: DecodedSample | undefined): Row {
   if (decoded === undefined) throw new Error(`Expected a decoded image for sample '${sample.sampleId}'`);
   const { sha256, result } = decoded;
   if (!result.ok) return { sample, sha256, size: null, failure: result.failure };
-  return { sample, sha256, size: { width: result.image.width, height: result.image.height }, failure: undefined };
+  return { sample, sha256, size: result.size, failure: undefined };
 }
 
 function undecodedBatch(samples: readonly Sample[]): DecodedBatch {

@@ -11,8 +11,6 @@ export type ThreadReply<Result> =
 
 export interface ServeOptions<Task, Result> {
   readonly handle: (task: Task) => Promise<Result>;
-  /** Buffers of a result that move to the pool's thread instead of being copied. */
-  readonly transfer: (result: Result) => readonly ArrayBuffer[];
   /** Tasks in work at a time; the others wait here, not with the sender. */
   readonly concurrency: number;
 }
@@ -28,7 +26,7 @@ export function serveTasks<Task, Result>(options: ServeOptions<Task, Result>): v
   const answer = async ({ id, task }: ThreadRequest<Task>): Promise<void> => {
     try {
       const result = await options.handle(task);
-      port.postMessage({ id, result } satisfies ThreadReply<Result>, [...options.transfer(result)]);
+      port.postMessage({ id, result } satisfies ThreadReply<Result>);
     } catch (thrown) {
       const error = thrown instanceof Error ? thrown : new Error(String(thrown));
       port.postMessage({ id, error } satisfies ThreadReply<Result>);

@@ -119,7 +119,7 @@ describe('prepareImage on bytes that are no image', () => {
   });
 
   it('says file-too-large beyond the limit', async () => {
-    expect(await codeOf(prepareImage(twoPixels, any, { ...DEFAULT_IMAGE_LIMITS, maxBytes: 20 }))).toBe(
+    expect(await codeOf(prepareImage(twoPixels, any, { limits: { ...DEFAULT_IMAGE_LIMITS, maxBytes: 20 } }))).toBe(
       'file-too-large',
     );
   });
@@ -224,7 +224,7 @@ describe('prepareImage on images that claim to be huge', () => {
   });
 
   it('holds an image of few pixels against the limit that it was given', async () => {
-    expect(await codeOf(prepareImage(twoPixels, any, { ...DEFAULT_IMAGE_LIMITS, maxPixels: 1 }))).toBe(
+    expect(await codeOf(prepareImage(twoPixels, any, { limits: { ...DEFAULT_IMAGE_LIMITS, maxPixels: 1 } }))).toBe(
       'image-too-large',
     );
   });
@@ -242,9 +242,9 @@ describe('prepareImage within a budget of pixels', () => {
     const any = recipe({ width: 8, height: 8 });
     const short = makePng({ width: 4, height: 400, colour: 'gray', samples: [1, 2, 3, 4] });
     const bomb = makePng({ width: 50_000, height: 50_000, colour: 'gray', samples: [] });
-    expect(await codeOf(prepareImage(twoPixels, any, DEFAULT_IMAGE_LIMITS, budget))).toBe('ok');
-    expect(await codeOf(prepareImage(short, any, DEFAULT_IMAGE_LIMITS, budget))).toBe('corrupt-image');
-    expect(await codeOf(prepareImage(bomb, any, DEFAULT_IMAGE_LIMITS, budget))).toBe('image-too-large');
+    expect(await codeOf(prepareImage(twoPixels, any, { budget }))).toBe('ok');
+    expect(await codeOf(prepareImage(short, any, { budget }))).toBe('corrupt-image');
+    expect(await codeOf(prepareImage(bomb, any, { budget }))).toBe('image-too-large');
     expect(events).toEqual(['take 2', 'give back', 'take 1600', 'give back']);
   });
 });

@@ -2,8 +2,6 @@
 import { workerData } from 'node:worker_threads';
 import { serveTasks } from '../../../dist/services/worker/src/thread-server.js';
 
-const sent = [];
-
 if (workerData === 'no-start') throw new Error('not today');
 
 serveTasks({
@@ -16,18 +14,11 @@ serveTasks({
       });
       return new Promise(() => undefined);
     }
-    if (task === 'bytes') {
-      const bytes = new Uint8Array(64).fill(7);
-      sent.push(bytes);
-      return bytes;
-    }
-    if (task === 'left behind') return sent.map(bytes => bytes.byteLength);
     if (task.counter !== undefined) {
       Atomics.add(task.counter, 0, 1);
       Atomics.notify(task.counter, 0);
     }
     return task.echo;
   },
-  transfer: result => (result instanceof Uint8Array ? [result.buffer] : []),
   concurrency: 2,
 });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Extractor } from '../../../extractor/src/engine.ts';
+import { openBatchBuffers } from '../../../services/worker/src/batch-buffers.ts';
 import { type DecodePool, openDecodePool } from '../../../services/worker/src/decode-pool.ts';
 import { processShard, type ShardWork } from '../../../services/worker/src/process-shard.ts';
 import { type DecodedBatch, readShard } from '../../../services/worker/src/read.ts';
@@ -136,7 +137,14 @@ async function imageRun(fields: Parameters<typeof requestOf>[1] = {}): Promise<I
 }
 
 function decoded({ storage, run }: ImageRun, shard: number, signal: AbortSignal): AsyncGenerator<DecodedBatch> {
-  return readShard({ run, shard, manifest: openManifestReader(storage, RUN_ID), pool, signal });
+  return readShard({
+    run,
+    shard,
+    manifest: openManifestReader(storage, RUN_ID),
+    pool,
+    buffers: openBatchBuffers(),
+    signal,
+  });
 }
 
 function work(imageRun: ImageRun, shard: number, fields: Partial<ShardWork> = {}): Promise<ShardReceipt> {
@@ -420,7 +428,14 @@ describe('a shard that is given up leaves neither part nor receipt nor unfinishe
     await closed.close();
     const signal = new AbortController().signal;
     const manifest = openManifestReader(images.storage, RUN_ID);
-    const batches = readShard({ run: images.run, shard: 0, manifest, pool: closed, signal });
+    const batches = readShard({
+      run: images.run,
+      shard: 0,
+      manifest,
+      pool: closed,
+      buffers: openBatchBuffers(),
+      signal,
+    });
     await expect(work(images, 0, { batches })).rejects.toThrow('closed');
     await expectNothing(images);
   });

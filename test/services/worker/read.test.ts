@@ -2,7 +2,8 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { DecodePool } from '../../../services/worker/src/decode-pool.ts';
+import { openBatchBuffers } from '../../../services/worker/src/batch-buffers.ts';
+import type { DecodedSample, DecodePool } from '../../../services/worker/src/decode-pool.ts';
 import { type DecodedBatch, readShard } from '../../../services/worker/src/read.ts';
 import { manifestPath } from '../../../shared/src/manifest.ts';
 import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
@@ -21,6 +22,7 @@ function read(small: SmallRun, shard: number, signal = new AbortController().sig
     shard,
     manifest: openManifestReader(small.storage, small.run.runId),
     pool: undefined,
+    buffers: openBatchBuffers(),
     signal,
   });
 }
@@ -65,6 +67,34 @@ describe('readShard', () => {
     expect((await read(small, 0).return(undefined)).done).toBe(true);
   });
 
+  it('reads many batches into the same memory, where failed images leave zeros behind', async () => {
+    const small = await createSmallRun(await temporaryFolder(), { rows: 30, shardSize: 30 });
+    const pool: DecodePool = {
+      async prepare({ uri, into }): Promise<DecodedSample> {
+        into.fill(7);
+        const seconds = { read: 0, decode: 0 };
+        if (uri.includes('5')) {
+          return { sha256: null, result: { ok: false, failure: { code: 'corrupt-image', message: '' } }, seconds };
+        }
+        return { sha256: null, result: { ok: true, size: { width: 1, height: 1 } }, seconds };
+      },
+      close: async () => undefined,
+    };
+    const buffers = new Set<ArrayBufferLike>();
+    const manifest = openManifestReader(small.storage, small.run.runId);
+    const options = { run: small.run, shard: 0, manifest, pool, buffers: openBatchBuffers() };
+    for await (const { input, rows } of readShard({ ...options, signal: new AbortController().signal })) {
+      buffers.add(input.data.buffer);
+      const size = input.data.length / rows.length;
+      rows.forEach(({ failure }, row) => {
+        const values = new Set(input.data.subarray(row * size, (row + 1) * size));
+        expect(values).toEqual(new Set([failure === undefined ? 7 : 0]));
+      });
+    }
+    // Of ten batches: the one at work and two ahead of it.
+    expect(buffers.size).toBeLessThanOrEqual(3);
+  });
+
   it('makes rows of images that are gone, and refuses where the whole source is', async () => {
     const small = await smallRun();
     const source = await temporaryFolder();
@@ -79,6 +109,7 @@ describe('readShard', () => {
           },
         },
         pool: SEES_NOTHING,
+        buffers: openBatchBuffers(),
         signal: new AbortController().signal,
       });
     const { message } = await refusalOf(() => idsOf(batches()), 'source-unreadable');

@@ -28,12 +28,6 @@ describe('openThreadPool', () => {
     await Promise.all(results);
   });
 
-  it('moves the buffers of a result instead of copying them', async () => {
-    const pool = await openPool(1);
-    expect(await pool.run('bytes')).toEqual(new Uint8Array(64).fill(7));
-    expect(await pool.run('left behind')).toEqual([0]);
-  });
-
   it('rejects a task that throws and keeps its thread', async () => {
     const pool = await openPool(1);
     await expect(pool.run('throw')).rejects.toThrow('the task threw');
