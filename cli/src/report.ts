@@ -32,6 +32,7 @@ export function formatReport({ run, summary, out, json }: ReportOptions): string
     `  rows      ${summary.rows}: ${summary.ok} ok, ${summary.failed} failed${failures.length === 0 ? '' : ` (${failures.join(', ')})`}`,
     ...warnings,
     `  speed     ${summary.imagesPerSecond.toFixed(1)} images/s on ${summary.engine} (${summary.wallSeconds.toFixed(1)} s of work)`,
+    ...(summary.peakBytes > 0 ? [`  memory    ${formatBytes(summary.peakBytes)} in the largest engine process`] : []),
     `  seconds   ${stages.join(', ')} (stages overlap and decode on several threads)`,
     '',
     `  Look at it:  npx layertap show ${where}${guide}`,

@@ -27,6 +27,8 @@ export interface RunSummary {
   readonly files: number;
   readonly bytes: number;
   readonly workers: readonly string[];
+  /** Resident memory of the largest engine process; 0 where no receipt tells. */
+  readonly peakBytes: number;
   /** More than one entry per library means that workers differed. */
   readonly versions: Readonly<Record<string, readonly string[]>>;
   readonly columns: readonly { readonly name: string; readonly shape: readonly number[] }[];
@@ -49,7 +51,7 @@ export async function finishRun(storage: Storage, run: RunRecord): Promise<RunSu
 
 /** What the receipts that are there add up to; of an unfinished run too. */
 export async function summarizeRun(storage: Storage, run: RunRecord): Promise<RunSummary> {
-  const totals = { rows: 0, ok: 0, failed: 0, shards: 0, files: 0, bytes: 0 };
+  const totals = { rows: 0, ok: 0, failed: 0, shards: 0, files: 0, bytes: 0, peakBytes: 0 };
   const failures: Record<string, number> = {};
   const warnings: Record<string, number> = {};
   const seconds = noSeconds();
@@ -62,6 +64,7 @@ export async function summarizeRun(storage: Storage, run: RunRecord): Promise<Ru
     totals.failed += receipt.failed;
     totals.shards++;
     totals.files += receipt.files.length;
+    totals.peakBytes = Math.max(totals.peakBytes, receipt.worker.peakBytes ?? 0);
     totals.bytes += receipt.files.reduce((sum, file) => sum + file.bytes, 0);
     for (const [code, count] of Object.entries(receipt.failures)) failures[code] = (failures[code] ?? 0) + count;
     for (const [code, count] of Object.entries(receipt.warnings ?? {})) warnings[code] = (warnings[code] ?? 0) + count;

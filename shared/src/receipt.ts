@@ -40,7 +40,13 @@ export const ShardReceipt = z.strictObject({
   totalSeconds: z.number(),
   attempt: z.int(),
   /** Which worker did it. */
-  worker: z.object({ host: z.string(), name: z.string(), pid: z.int() }),
+  worker: z.object({
+    host: z.string(),
+    name: z.string(),
+    pid: z.int(),
+    /** Largest resident memory of the engine process so far; receipts of old have none. */
+    peakBytes: z.int().optional(),
+  }),
   versions: z.record(z.string(), z.string()),
   cpu: z.string(),
   finishedAt: z.string(),

@@ -21,6 +21,7 @@ function summaryOf(run: RunRecord): RunSummary {
     files: 3,
     bytes: 1000,
     workers: [],
+    peakBytes: 0,
     versions: {},
     columns: [],
     fingerprint: run.fingerprint,

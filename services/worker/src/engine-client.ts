@@ -51,6 +51,8 @@ export class EngineFailure extends Error {
 }
 
 const LONGEST_RESTART_DELAY_MS = 30_000;
+/** How the kernel ends a process when the machine or its container runs out of memory. */
+const OUT_OF_MEMORY_DEATH = 'ended by SIGKILL';
 /** A process that died so often without one answer is broken here, whatever the shard. */
 const GIVE_UP_DEATHS = 5;
 
@@ -76,6 +78,8 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
   let starting: Promise<EngineProcess> | undefined;
   let deathsInARow = 0;
   let lastDeath = '';
+  /** Deaths from outside, most likely for the memory: the batch is halved for each. */
+  let halvings = 0;
   /** Whether any process of this client ever answered for a shard. */
   let answered = false;
   let ending = false;
@@ -88,7 +92,8 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
         await sleep(delayMs, undefined, { signal: closing.signal });
       }
       closing.signal.throwIfAborted();
-      engine = forkEngine(options, { onMessage, onDeath });
+      const args = halvings === 0 ? options.args : [...(options.args ?? []), String(halvings)];
+      engine = forkEngine({ ...options, ...(args && { args }) }, { onMessage, onDeath });
       return engine;
     })();
     // A start given up by close() leaves nothing to wait for.
@@ -137,6 +142,10 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
     lastDeath = how;
     const error = new Error(`engine process ${how}${whileWorkingOn([...shards.values()])}`);
     if (!ending) logger.log('warn', error.message);
+    if (!ending && how === OUT_OF_MEMORY_DEATH) {
+      halvings += 1;
+      logger.log('warn', `it may have been the memory: the next process takes half as many images at a time`);
+    }
     for (const answer of [...warmings.splice(0), ...shards.values()]) answer.reject(error);
     shards.clear();
   }

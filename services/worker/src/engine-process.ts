@@ -30,7 +30,11 @@ interface OpenedShard extends OpenedRun {
 }
 
 const options = EngineProcessOptions.parse(JSON.parse(process.argv[2] ?? '{}'));
-const holder = openExtractorHolder({ threads: options.threads });
+const holder = openExtractorHolder({
+  threads: options.threads,
+  halvings: Number(process.argv[3] ?? 0),
+  onWarning: message => send({ type: 'log', level: 'warn', message }),
+});
 const aborts = new Map<string, AbortController>();
 const buffers = openBatchBuffers();
 let pool: Promise<DecodePool> | undefined;
@@ -108,7 +112,7 @@ async function workOn(message: ShardMessage, opened: OpenedShard, signal: AbortS
       batches,
       extractor,
       storage,
-      worker: { host: hostname(), name: options.name, pid: process.pid },
+      worker: { host: hostname(), name: options.name, pid: process.pid, peakBytes: peakBytes() },
       // What can change a feature's last bits: layertap, Node, the decoders, the engine.
       versions: { ...commonVersions(), ...(await versionsOfDecoders(run)), ...versions },
       signal,
@@ -129,6 +133,11 @@ function tellWarnings(run: RunRecord, warnings: readonly ColumnWarnings[]): void
       send({ type: 'log', level: 'warn', message: `column '${column}' has ${explainWarning(code)}` });
     }
   }
+}
+
+/** Largest resident memory of this process so far. */
+function peakBytes(): number {
+  return process.resourceUsage().maxRSS * 1024;
 }
 
 /** The null engine looks at no image: it needs no decoder. */

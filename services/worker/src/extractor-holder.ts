@@ -7,6 +7,7 @@ import { resolveModel } from '../../../extractor/src/model-download.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { shapeOfRecipe } from '../../../shared/src/recipe.ts';
 import type { RunRecord } from '../../../shared/src/run.ts';
+import { openCarefulExtractor } from './careful-extractor.ts';
 
 export interface HeldExtractor {
   readonly extractor: Extractor;
@@ -23,7 +24,15 @@ export interface ExtractorHolder {
   close(): Promise<void>;
 }
 
-export function openExtractorHolder(options: { readonly threads: number }): ExtractorHolder {
+export interface HolderOptions {
+  /** Of the native runtime. */
+  readonly threads: number;
+  /** How often to halve the batch before the first run, as processes before this one were killed. @default 0 */
+  readonly halvings?: number;
+  readonly onWarning?: (message: string) => void;
+}
+
+export function openExtractorHolder(options: HolderOptions): ExtractorHolder {
   let held: { readonly fingerprint: string; readonly batch: number; readonly value: HeldExtractor } | undefined;
   let loads = 0;
 
@@ -37,14 +46,14 @@ export function openExtractorHolder(options: { readonly threads: number }): Extr
       if (held?.fingerprint === run.fingerprint && held.batch === run.request.batch) return held.value;
       await close();
       loads++;
-      held = { fingerprint: run.fingerprint, batch: run.request.batch, value: await load(run, options.threads, loads) };
+      held = { fingerprint: run.fingerprint, batch: run.request.batch, value: await load(run, options, loads) };
       return held.value;
     },
     close,
   };
 }
 
-async function load(run: RunRecord, threads: number, loads: number): Promise<HeldExtractor> {
+async function load(run: RunRecord, options: HolderOptions, loads: number): Promise<HeldExtractor> {
   const started = performance.now();
   const { request } = run;
   // The path is the producer's; a model with an address is in each machine's own cache, or comes there now.
@@ -67,13 +76,20 @@ async function load(run: RunRecord, threads: number, loads: number): Promise<Hel
       },
     );
   }
-  const engine = await openEngine(request.engine, { threads });
+  const engine = await openEngine(request.engine, { threads: options.threads });
   const inputShape = shapeOfRecipe(request.recipe);
-  const extractor = await engine.load({
+  const loaded = await engine.load({
     model: model.path,
     layers: request.layers,
     inputShape,
     modelSha256: model.sha256,
+  });
+  const extractor = openCarefulExtractor(loaded, {
+    mostRows: Math.ceil(request.batch / 2 ** (options.halvings ?? 0)),
+    onHalved: (rows, error) =>
+      options.onWarning?.(
+        `the memory does not suffice for a batch, from here on ${rows} images at a time: ${error.message}`,
+      ),
   });
   await extractor.warmUp(request.batch);
   return { extractor, versions: engine.versions(), seconds: (performance.now() - started) / 1000, loads };

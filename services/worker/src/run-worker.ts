@@ -40,12 +40,13 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     logger,
     onReceipt: (job, receipt) => {
       finisher.shardDone(job);
-      const { rows, failed, totalSeconds } = ShardReceipt.parse(receipt);
+      const { rows, failed, totalSeconds, worker } = ShardReceipt.parse(receipt);
       logger.log('info', `shard ${job.shard} done`, {
         run: job.runId,
         rows,
         failed,
         seconds: Number(totalSeconds.toFixed(2)),
+        peakBytes: worker.peakBytes,
       });
     },
     onIdle: () => void finisher.finish(),

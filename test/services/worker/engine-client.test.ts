@@ -94,6 +94,19 @@ describe('the engine client', () => {
     expect((await work(client, jobOf(3))).pid).not.toBe(first.pid);
   });
 
+  it('tells the next process to halve the batch for each one that was killed from outside', async () => {
+    const client = open({ args: ['{}'] });
+    for (const args of [['{}'], ['{}', '1'], ['{}', '2']]) {
+      const receipt = await work(client, jobOf(0));
+      expect(receipt.args).toEqual(args);
+      const kill = (): void => void process.kill(receipt.pid, 'SIGKILL');
+      await expect(client.process(jobOf(1, 'spin'), { attempt: 1, signal: never, onProgress: kill })).rejects.toThrow(
+        'ended by SIGKILL',
+      );
+      expect(lines.at(-1)).toContain('half as many images at a time');
+    }
+  });
+
   it('names the exit code', async () => {
     await expect(work(open(), jobOf(2, 'exit 7'))).rejects.toThrow(
       'engine process ended with exit code 7 while working on shard 2',

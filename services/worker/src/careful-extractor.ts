@@ -1,0 +1,56 @@
+// An extractor that takes a batch in smaller pieces once the memory did not suffice for the whole. For extractor-holder.ts.
+import type { Extractor } from '../../../extractor/src/engine.ts';
+import { cutRows, joinRows } from '../../../extractor/src/rows.ts';
+import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
+
+export interface CarefulOptions {
+  /** Rows at a time to begin with. */
+  readonly mostRows: number;
+  /** Told the new number of rows at a time. */
+  readonly onHalved: (rows: number, error: Error) => void;
+}
+
+/** The size that was found stays for all batches to come. What a batch gives does not depend on it but for the last bits. */
+export function openCarefulExtractor(extractor: Extractor, options: CarefulOptions): Extractor {
+  let most = Math.max(1, options.mostRows);
+
+  async function run(batch: TensorData): Promise<readonly TensorData[]> {
+    for (;;) {
+      const rows = Math.min(most, batch.shape[0] ?? 0);
+      try {
+        return await runPieces(extractor, batch, rows);
+      } catch (error) {
+        if (!isOutOfMemory(error) || rows <= 1) throw error;
+        most = Math.ceil(rows / 2);
+        options.onHalved(most, error);
+      }
+    }
+  }
+
+  return {
+    ...extractor,
+    run,
+    async warmUp(batch): Promise<void> {
+      const shape = [batch, ...extractor.inputShape];
+      await run({ dtype: 'float32', shape, data: new Float32Array(sizeOfShape(shape)) });
+    },
+  };
+}
+
+async function runPieces(extractor: Extractor, batch: TensorData, size: number): Promise<readonly TensorData[]> {
+  const rows = batch.shape[0] ?? 0;
+  if (rows <= size) return extractor.run(batch);
+  const pieces: (readonly TensorData[])[] = [];
+  for (let start = 0; start < rows; start += size) {
+    pieces.push(await extractor.run(cutRows(batch, start, Math.min(size, rows - start))));
+  }
+  return extractor.outputs.map((_, output) => joinRows(pieces.map(piece => piece[output] as TensorData)));
+}
+
+/** The words of ONNX Runtime, TensorFlow, WebAssembly and V8 for it. */
+const OUT_OF_MEMORY =
+  /failed to allocate memory|bad_?alloc|out of memory|\bOOM\b|resource ?exhausted|could not allocate|allocation failed/i;
+
+function isOutOfMemory(error: unknown): error is Error {
+  return error instanceof Error && OUT_OF_MEMORY.test(error.message);
+}
