@@ -14,9 +14,20 @@ const demo = useDemoSet();
 let list: string;
 let undisturbed: Readonly<Record<string, string>>;
 
-/** wasm: it is single-threaded, so its last bits cannot depend on how busy the machine is. */
+/** One process, so that a shard in hand is all that is begun. wasm: it is single-threaded, so its last bits cannot depend on how busy the machine is. */
 function extractArguments(out: string, shardSize: number): readonly string[] {
-  const request = ['--model', DEMO_MODEL, '--layer', 'features', '--engine', 'wasm', '--batch', '4'];
+  const request = [
+    '--model',
+    DEMO_MODEL,
+    '--layer',
+    'features',
+    '--engine',
+    'wasm',
+    '--batch',
+    '4',
+    '--processes',
+    '1',
+  ];
   return ['extract', list, ...request, '--shard-size', String(shardSize), '--out', join(demo.root, out)];
 }
 
