@@ -8,6 +8,7 @@ import type { PythonPackages } from '../setup/src/python-packages.ts';
 import { buildReference } from './reference.ts';
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url));
+const ENLARGER = fileURLToPath(new URL('./enlarge_photos.py', import.meta.url));
 const CLI = join(ROOT, 'dist/cli/src/main.js');
 export const CERTIFY_GUIDE = join(ROOT, 'docs/certify.md');
 
@@ -32,10 +33,9 @@ const Verdict = z.object({
 export const JpegResult = z.object({
   architecture: z.string(),
   layer: z.string(),
-  photos: z.string(),
   date: z.string(),
-  exact: Verdict,
-  fast: Verdict,
+  /** The photos as they are, and enlarged. */
+  sets: z.array(z.object({ photos: z.string(), exact: Verdict, fast: Verdict })),
 });
 export type JpegResult = z.output<typeof JpegResult>;
 
@@ -63,26 +63,42 @@ export async function compareJpegs(options: JpegOptions): Promise<JpegResult> {
       suffixes: ['keras'],
     } as const;
     await buildReference(build);
-    const list = join(folder, 'features.txt');
-    await writeFile(list, `${files.join('\n')}\n`);
     const script = join(folder, 'make_reference.py');
     await writeFile(script, await referenceScript());
-    const model = join(folder, 'model.keras');
-    const made = await runCommand(python.python, [script, model, LAYER, list, join(folder, 'features.npy')], {
-      env: { PYTHONPATH: python.pythonPath, PYTHONNOUSERSITE: '1', TF_CPP_MIN_LOG_LEVEL: '3' },
-    });
-    if (!made.ok) throw new Error(describeFailure('make_reference.py', made));
+    const compare = async (photos: string, list: readonly string[]): Promise<JpegResult['sets'][number]> => {
+      const listFile = join(folder, 'features.txt');
+      await writeFile(listFile, `${list.join('\n')}\n`);
+      await runPython(python, [script, join(folder, 'model.keras'), LAYER, listFile, join(folder, 'features.npy')]);
+      return { photos, exact: await certify(folder, 'exact'), fast: await certify(folder, 'fast') };
+    };
     return {
       architecture: ARCHITECTURE,
       layer: LAYER,
-      photos: `${files.length} ${options.name}`,
       date: new Date().toISOString(),
-      exact: await certify(folder, 'exact'),
-      fast: await certify(folder, 'fast'),
+      sets: [
+        await compare(`${files.length} ${options.name}`, files),
+        await compare('the same, twice as wide and high', await enlarge(python, files, folder)),
+      ],
     };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function enlarge(python: PythonPackages, files: readonly string[], folder: string): Promise<readonly string[]> {
+  const target = join(folder, 'enlarged');
+  await mkdir(target);
+  const list = join(folder, 'originals.txt');
+  await writeFile(list, files.join('\n'));
+  return (await runPython(python, [ENLARGER, list, target])).trim().split('\n');
+}
+
+/** @returns what it printed */
+async function runPython(python: PythonPackages, args: readonly string[]): Promise<string> {
+  const env = { PYTHONPATH: python.pythonPath, PYTHONNOUSERSITE: '1', TF_CPP_MIN_LOG_LEVEL: '3' };
+  const result = await runCommand(python.python, [...args], { env });
+  if (!result.ok) throw new Error(describeFailure(args[0] ?? 'python', result));
+  return result.stdout;
 }
 
 /** The fenced Python of docs/certify.md, as users paste it. */

@@ -49,6 +49,7 @@ export function formatConformance(input: ReportInput): string {
     '(an epsilon ten times as large, a padding shifted by one, two inputs swapped, a weight transposed) fail this gate: `test/conformance/mutants.test.ts`.',
     '',
     ...engines.flatMap(engine => engineTable(input, engine)),
+    ...drawnAgain(input),
     ...jpegSection(input.jpeg),
     ...missingSection(input),
     '## Made by',
@@ -98,10 +99,28 @@ function needsOwn({ own, cosine, relative }: CaseResult['layers'][number]): bool
   return own !== undefined && (cosine < LEAST_COSINE || (relative ?? Number.POSITIVE_INFINITY) > LARGEST_RELATIVE);
 }
 
+/** Which architectures have weights with smaller gammas, so that anyone can build the same. */
+function drawnAgain({ results, architectures }: ReportInput): readonly string[] {
+  const lines = (['keras', 'tf_keras'] as const).flatMap(keras => {
+    const of = (architecture: string): CaseResult | undefined =>
+      results.find(
+        result => result.architecture === architecture && FORMATS[result.format as FormatName]?.keras === keras,
+      );
+    const drawn = architectures.flatMap(architecture => {
+      const { gamma = 1, amplification = 0 } = of(architecture) ?? {};
+      return gamma === 1 ? [] : [`${architecture} (${gamma}; amplifies ${amplification.toFixed(0)} times)`];
+    });
+    return drawn.length === 0 ? [] : [`- ${keras}: ${drawn.join(', ')}`];
+  });
+  return lines.length === 0 ? [] : ['## Drawn again with smaller gammas', '', ...lines, ''];
+}
+
 function jpegSection(jpeg: JpegResult | undefined): readonly string[] {
   if (jpeg === undefined) return [];
-  const row = (title: string, { cosine, maxAbsDifference, scale, passed }: JpegResult['exact']): string =>
+  type Verdict = JpegResult['sets'][number]['exact'];
+  const row = (photos: string, title: string, { cosine, maxAbsDifference, scale, passed }: Verdict): string =>
     `| ${[
+      photos,
       title,
       ...[cosine.worst, cosine.p1, cosine.median].map(value => (Math.floor(value * 1e7) / 1e7).toFixed(7)),
       (maxAbsDifference.worst / scale).toExponential(1),
@@ -110,13 +129,13 @@ function jpegSection(jpeg: JpegResult | undefined): readonly string[] {
   return [
     '## From a JPEG to a feature',
     '',
-    `${jpeg.photos}, ${jpeg.architecture} with the weights above, layer ${jpeg.layer}, on ${jpeg.exact.engine}: \`layertap certify\` against the Python script`,
-    `of [certify.md](certify.md) (Pillow and Keras). \`exact\` must have a cosine of at least ${JPEG_THRESHOLD} for every photo; \`fast\` decodes approximately and shows how much.`,
+    `${jpeg.architecture} with the weights above, layer ${jpeg.layer}, on ${jpeg.sets[0]?.exact.engine}: \`layertap certify\` against the Python script`,
+    `of [certify.md](certify.md) (Pillow and Keras). \`exact\` must have a cosine of at least ${JPEG_THRESHOLD} for every photo; \`fast\` decodes a JPEG approximately`,
+    'from three times the size of the input on, and shows how much.',
     '',
-    '| quality | least cosine | 1st percentile | median | largest difference | verdict |',
-    '|---|---|---|---|---|---|',
-    row('exact', jpeg.exact),
-    row('fast', jpeg.fast),
+    '| photos | quality | least cosine | 1st percentile | median | largest difference | verdict |',
+    '|---|---|---|---|---|---|---|',
+    ...jpeg.sets.flatMap(({ photos, exact, fast }) => [row(photos, 'exact', exact), row(photos, 'fast', fast)]),
     '',
   ];
 }
