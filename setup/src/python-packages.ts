@@ -9,7 +9,7 @@ import { setupConfig } from './config.ts';
 import { watchFolder } from './progress.ts';
 import { findPip, findPython } from './python.ts';
 
-export type PythonPackageSet = 'interop' | 'keras';
+export type PythonPackageSet = 'interop' | 'keras' | 'onnxruntime' | 'thingsvision';
 
 export interface PythonPackages {
   /** The interpreter to spawn. */
@@ -43,6 +43,10 @@ const SETS: Readonly<Record<PythonPackageSet, { readonly pins: readonly string[]
     pins: ['tensorflow-cpu==2.21.0', 'keras==3.15.1', 'tf-keras==2.21.0', 'numpy==2.4.6', 'pillow==13.0.0'],
     bytes: 1_500_000_000,
   },
+  /** For the comparison with peers alone, as the next one. */
+  onnxruntime: { pins: ['onnxruntime==1.30.0', 'numpy==2.4.6', 'pillow==13.0.0'], bytes: 200_000_000 },
+  /** Brings torch and torchvision along. */
+  thingsvision: { pins: ['thingsvision==2.7.3'], bytes: 6_700_000_000 },
 };
 
 const MARKER = 'packages.json';

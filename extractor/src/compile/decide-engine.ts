@@ -12,7 +12,7 @@ import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
 import { compiledUrl } from '../../../shared/src/compiled-url.ts';
 import { hasErrorCode, Refusal } from '../../../shared/src/errors.ts';
 import { canonicalJson } from '../../../shared/src/fingerprint.ts';
-import type { Recipe } from '../../../shared/src/recipe.ts';
+import { Recipe } from '../../../shared/src/recipe.ts';
 import { ENGINE_NAMES, type EngineName } from '../../../shared/src/request.ts';
 import { commonVersions } from '../../../shared/src/versions.ts';
 import { chooseEngine, type EngineChoice, isCompiled } from '../engine-choice.ts';
@@ -66,8 +66,11 @@ async function compareEngines(
   model: Pick<ModelFile, 'path' | 'sha256'>,
   options: DecisionOptions,
 ): Promise<EngineChoice> {
-  const { layers, recipe, batch } = options;
+  const { layers, batch } = options;
   const reference = choice.engine;
+  // How images are decoded and resized makes no difference to an engine: what was decided holds for all such recipes.
+  const { width, height, channels, scale, mean, std } = options.recipe;
+  const recipe = Recipe.parse({ width, height, channels, scale, mean, std });
   const question: DecisionQuestion = {
     ...{ layers, recipe, batch, reference },
     model: model.path,

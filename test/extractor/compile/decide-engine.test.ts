@@ -37,6 +37,9 @@ test('a compiled model that gives the same numbers faster is taken, and the deci
   expect(first.lowering).toBe(first.engine === 'onnx' ? LOWERING : undefined);
   const again = await decideEngine('auto', model, DEMO);
   expect(again).toEqual({ ...first, reason: `${first.reason} (decided before)` });
+  // However the images are decoded, resized and turned.
+  const recipe = { ...DEMO.recipe, quality: 'fast', resize: 'pillow:lanczos', exif: 'apply' } as const;
+  expect(await decideEngine('auto', model, { ...DEMO, recipe })).toEqual(again);
   expect(await readdir(join(cache, 'compiled'))).toHaveLength(1);
   // Another layer is another decision.
   const other = await decideEngine('auto', model, { ...DEMO, layers: ['conv4'] });
