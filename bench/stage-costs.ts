@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { NATIVE_ENVIRONMENT } from '../services/worker/src/engine-process-options.ts';
 import type { ContestantOptions } from './contestant.ts';
 import { lastLine, measureProcess } from './measure-process.ts';
 
@@ -37,10 +38,10 @@ export async function measureStageCosts(options: ContestantOptions & { readonly 
     ],
     // One thread decodes, one infers: what several would wait for each other is no cost of a stage.
     env: {
+      ...NATIVE_ENVIRONMENT,
       UV_THREADPOOL_SIZE: '1',
       TF_NUM_INTRAOP_THREADS: '1',
       TF_NUM_INTEROP_THREADS: '1',
-      TF_CPP_MIN_LOG_LEVEL: '3',
     },
     signal,
   });
