@@ -19,15 +19,18 @@ export interface Cell {
 
 export const CELLS: readonly Cell[] = [
   {
-    ...{ key: 'photos-mobilenet', title: '1,000 photos, MobileNetV2, mean of its last layer' },
+    ...{ key: 'photos-mobilenet', title: 'photos of 500 × 400, MobileNetV2, mean of its last layer' },
     ...{ images: 'photos', architecture: 'MobileNetV2', pool: 'mean', layer: 'out_relu', torchLayer: 'features.18' },
   },
   {
-    ...{ key: 'photos-resnet', title: '1,000 photos, ResNet50, mean of its last layer' },
+    ...{ key: 'photos-resnet', title: 'photos of 500 × 400, ResNet50, mean of its last layer' },
     ...{ images: 'photos', architecture: 'ResNet50', pool: 'mean', layer: 'conv5_block3_out', torchLayer: 'layer4' },
   },
   {
-    ...{ key: 'photos-inner', title: '1,000 photos, MobileNetV2, block_12_add (14 × 14 × 96) as it is, uncompressed' },
+    ...{
+      key: 'photos-inner',
+      title: 'photos of 500 × 400, MobileNetV2, block_12_add (14 × 14 × 96) as it is, uncompressed',
+    },
     ...{
       images: 'photos',
       architecture: 'MobileNetV2',
@@ -37,7 +40,7 @@ export const CELLS: readonly Cell[] = [
     },
   },
   {
-    ...{ key: 'large-mobilenet', title: '200 photos of 12 megapixels, MobileNetV2, mean of its last layer' },
+    ...{ key: 'large-mobilenet', title: 'photos of 12 megapixels, MobileNetV2, mean of its last layer' },
     ...{ images: 'large', architecture: 'MobileNetV2', pool: 'mean', layer: 'out_relu', torchLayer: 'features.18' },
   },
 ];

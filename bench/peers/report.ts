@@ -51,7 +51,7 @@ function cellTable(cell: Cell, results: readonly PeerResult[]): readonly string[
     return [rowOf(peer, own, speedsOf)];
   });
   return [
-    `### ${cell.title}`,
+    `### ${results[0]?.images} ${cell.title}`,
     '',
     '| | images/s, whole process | fast ÷ it | exact ÷ it | on disk | peak memory |',
     '|---|---:|---:|---:|---:|---:|',
