@@ -268,7 +268,9 @@ describe('services from the environment alone', () => {
     const missing = startService('producer', { LAYERTAP_MODEL: DEMO_MODEL });
     const wrong = startService('worker', { LAYERTAP_PROCESSES: 'many' });
     expect((await missing.ended).stderr).toMatch(/Expected (--source|LAYERTAP_SOURCE)/);
-    expect((await wrong.ended).stderr).toContain("Expected number for LAYERTAP_PROCESSES but received 'many'");
+    expect((await wrong.ended).stderr).toContain(
+      "Expected a whole number of at least 1, or auto for LAYERTAP_PROCESSES but received 'many'",
+    );
     expect([(await missing.ended).code, (await wrong.ended).code]).toEqual([2, 2]);
   });
 });

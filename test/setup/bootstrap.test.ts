@@ -1,4 +1,4 @@
-// The bootstrap, on a small checkout with a stand-in for npm and for the compiler: it does what is needed, once, and no more.
+// The bootstrap, on a small checkout with a stand-in for npm and for the compilers: it does what is needed, once, and no more.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,7 +20,7 @@ test('it installs and compiles when needed, says so, and is silent the second ti
   );
   const second = await run(root, ['exec', '--', 'status', 'OUT']);
   expect(second).toEqual({ code: 0, signal: null, stdout: '["status","OUT"]\n', stderr: '' });
-  expect(await calls(root)).toEqual(['npm ci', 'tsc']);
+  expect(await calls(root)).toEqual(['npm ci', 'tsc', 'asc']);
 });
 
 test('a changed source is compiled again, a changed lock file installed again', async () => {
@@ -30,23 +30,23 @@ test('a changed source is compiled again, a changed lock file installed again', 
   await run(root, ['build']);
   await writeFile(join(root, 'package-lock.json'), lockFile('2.0.0'));
   await run(root, ['build']);
-  expect(await calls(root)).toEqual(['npm ci', 'tsc', 'tsc', 'npm ci']);
+  expect(await calls(root)).toEqual(['npm ci', 'tsc', 'asc', 'tsc', 'asc', 'npm ci']);
 });
 
 test("packages that somebody's own npm install brought are not installed again", async () => {
   const root = await checkout();
   await mkdir(join(root, 'node_modules'));
   await cp(join(root, 'package-lock.json'), join(root, 'node_modules', '.package-lock.json'));
-  await fakeCompiler(root);
+  await fakeCompilers(root);
   await run(root, ['build']);
-  expect(await calls(root)).toEqual(['tsc']);
+  expect(await calls(root)).toEqual(['tsc', 'asc']);
 });
 
 test('three at the same time install and compile once, and all run', async () => {
   const root = await checkout();
   const runs = await Promise.all([1, 2, 3].map(number => run(root, ['exec', '--', String(number)])));
   expect(runs.map(({ code, stdout }) => [code, stdout])).toEqual([1, 2, 3].map(number => [0, `["${number}"]\n`]));
-  expect(await calls(root)).toEqual(['npm ci', 'tsc']);
+  expect(await calls(root)).toEqual(['npm ci', 'tsc', 'asc']);
 });
 
 test('start runs the demo, extracts from a path, and passes a command of its own name on', async () => {
@@ -96,7 +96,7 @@ test('an unknown action is refused with the valid ones', async () => {
   expect(refused.stderr).toContain('Expected one of start, test, setup, build, exec but received fly');
 });
 
-/** A checkout whose npm and compiler only note that they were called and write what the bootstrap expects of them. */
+/** A checkout whose npm and compilers only note that they were called and write what the bootstrap expects of them. */
 async function checkout(): Promise<string> {
   const root = await temporaryFolder();
   await mkdir(join(root, 'setup'));
@@ -113,7 +113,7 @@ cp -r bin/modules/* node_modules/
 `;
   await writeFile(join(root, 'bin', 'npm'), npm);
   await chmod(join(root, 'bin', 'npm'), 0o755);
-  await fakeCompiler(join(root, 'bin'), 'modules');
+  await fakeCompilers(join(root, 'bin'), 'modules');
   return root;
 }
 
@@ -121,7 +121,7 @@ function lockFile(version: string): string {
   return JSON.stringify({ packages: { '': {}, 'node_modules/a': { version } } });
 }
 
-async function fakeCompiler(root: string, modules = 'node_modules'): Promise<void> {
+async function fakeCompilers(root: string, modules = 'node_modules'): Promise<void> {
   const main = `
     const [first, second] = process.argv.slice(2);
     if (first === 'exit') process.exit(Number(second));
@@ -145,6 +145,9 @@ async function fakeCompiler(root: string, modules = 'node_modules'): Promise<voi
     fs.writeFileSync(out + '/setup/src/prepare.js', 'export async function prepareStart() {}');`;
   await mkdir(join(root, modules, 'typescript', 'bin'), { recursive: true });
   await writeFile(join(root, modules, 'typescript', 'bin', 'tsc'), compiler);
+  await mkdir(join(root, modules, 'assemblyscript', 'bin'), { recursive: true });
+  const assembler = "require('node:fs').appendFileSync('calls', 'asc\\n');";
+  await writeFile(join(root, modules, 'assemblyscript', 'bin', 'asc.js'), assembler);
 }
 
 function start(root: string, args: readonly string[]): ChildProcess {
