@@ -121,7 +121,10 @@ const pad: LowerCall = (call, to) => {
   const layout = to.layoutOf(x);
   const pads = padList(pairsAttribute(call.attributes, 'paddings'), layout);
   const value = to.writer.scalar(numberAttribute(call.attributes, 'constantValue'));
-  to.give(outputOf(call), to.writer.node('Pad', [to.take(x, layout), to.writer.list(pads), value]), layout);
+  // All axes, by name: ONNX Runtime (1.30) then leaves it alone. Otherwise it drops zeros in front of a MaxPool and pads that
+  // one instead, whose padding counts for nothing: wrong wherever all values under the window are negative.
+  const axes = to.writer.list(Array.from({ length: to.rankOf(x) }, (_, axis) => axis));
+  to.give(outputOf(call), to.writer.node('Pad', [to.take(x, layout), to.writer.list(pads), value, axes]), layout);
 };
 
 const mirrorPad: LowerCall = (call, to) => {

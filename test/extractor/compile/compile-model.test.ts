@@ -10,6 +10,7 @@ import { compiledModel } from '../../../extractor/src/compile/compiled-model.ts'
 import { traceKernels } from '../../../extractor/src/compile/kernel-graph.ts';
 import { lowerKernels } from '../../../extractor/src/compile/lower-kernels.ts';
 import { LOWERING } from '../../../extractor/src/compile/lowering-version.ts';
+import { createFileSession, loadRuntime } from '../../../extractor/src/engines/onnx-session.ts';
 import { openWasmEngine } from '../../../extractor/src/engines/wasm.ts';
 import { openModel } from '../../../extractor/src/model.ts';
 import { readOnnxFile } from '../../../extractor/src/models/onnx-file.ts';
@@ -50,6 +51,25 @@ describe('a compiled model', () => {
     });
     const { Conv = 0, Split = 0 } = await operatorsOf(bytes);
     expect({ few: Conv < 12, Split }).toEqual({ few: true, Split: 0 });
+  });
+
+  test('keeps the zeros in front of a MaxPool, which ONNX Runtime would drop', async () => {
+    const { conv2d, maxPool, ones, pad } = tfjs();
+    const around: [number, number] = [1, 1];
+    // Behind a convolution channels stand first, as ResNet50V2 has it.
+    const run = ([x]: readonly tf.Tensor[]): tf.Tensor[] => {
+      const same = conv2d(x as tf.Tensor4D, ones([1, 1, 1, 1]), 1, 'valid');
+      return [maxPool(pad(same as tf.Tensor4D, [[0, 0], around, around, [0, 0]]), 3, 2, 'valid')];
+    };
+    const names = { inputNames: ['image'], outputNames: ['pooled'] };
+    const path = join(await temporaryFolder(), 'pooled.onnx');
+    await writeFile(path, lowerKernels(traceKernels([[4, 4, 1]], run), names));
+    const runtime = await loadRuntime();
+    const session = await createFileSession(runtime, path, {});
+    const image = new runtime.Tensor('float32', new Float32Array(16).fill(-5), [1, 4, 4, 1]);
+    const { pooled } = await session.run({ image });
+    expect(Array.from(pooled?.data as Float32Array)).toEqual([0, 0, 0, -5]);
+    await session.release();
   });
 
   test('is accepted by ONNX’ own checker, whatever layers it has', async () => {
