@@ -1,8 +1,9 @@
 """Weights under which every layer of a random model depends on its image, for both Keras 3 and tf_keras.
 
 With plain random weights the last layers of many architectures ignore the image, and a broken reader passes. So: He-normal
-kernels by the true fan-in (Keras' own initialiser counts a depthwise kernel's channels as inputs), gammas from U(0.5, 1.5)
-(times `gamma` in batch normalisations), betas and biases from U(-0.1, 0.1), and the batch statistics of one training-mode pass.
+kernels by the true fan-in (Keras' own initialiser counts a depthwise kernel's channels as inputs), gammas from U(0.5, 1.5),
+betas and biases from U(-0.1, 0.1), and the batch statistics of one training-mode pass. `gamma` is a factor on the gammas and betas of
+batch normalisations.
 """
 
 import numpy as np
@@ -16,7 +17,8 @@ def initialise(keras, model, seed, gamma=1.0):
             # ConvNeXt's LayerScale leaves its only weight without a name.
             name = "gamma" if type(layer).__name__ == "LayerScale" else variable_name(variable)
             value = initial_value(name, tuple(variable.shape), generator)
-            if name.endswith("gamma") and isinstance(layer, keras.layers.BatchNormalization):
+            if value is not None and isinstance(layer, keras.layers.BatchNormalization):
+                # The betas too: beside a small gamma they would make all images alike.
                 value = value * gamma
             if value is not None:
                 variable.assign(value)

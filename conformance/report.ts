@@ -41,7 +41,7 @@ export function formatConformance(input: ReportInput): string {
     'the file, and gives its outputs of early, middle and last layers, of what goes into the head, and of the predictions for 4 other photos.',
     `A case counts only if these are finite and some two photos have a cosine below ${LARGEST_PHOTO_COSINE} in every compared layer: with careless random`,
     'weights the last layers ignore the image, and a broken reader passes. Some random networks are chaotic: where a change of the input by',
-    '1e-6 moves a compared layer by more than 1e-4, weights are drawn again with smaller gammas of batch normalisation (times 0.3 or 0.1),',
+    '1e-6 moves a compared layer by more than 1e-4, weights are drawn again with smaller gammas and betas of batch normalisation (0.3 or 0.1 of them),',
     'before any engine is asked. Layertap reads the file and is given the very same input tensor.',
     '',
     `It agrees when every photo has a cosine of at least ${LEAST_COSINE} and no value differs by more than ${LARGEST_RELATIVE} of the layer's largest value;`,
