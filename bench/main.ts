@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decideEngine } from '../extractor/src/compile/decide-engine.ts';
 import { openModel } from '../extractor/src/model.ts';
+import { openOwnRedis } from '../setup/src/own-redis.ts';
 import { prepareStart } from '../setup/src/prepare.ts';
 import { type PythonPackages, preparePythonPackages } from '../setup/src/python-packages.ts';
-import { unpackDebianRedis } from '../setup/src/redis-debian.ts';
-import { findRedisProgram, type RedisServer, startRedisServer } from '../setup/src/redis-server.ts';
+import type { RedisServer } from '../setup/src/redis-server.ts';
 import { describeError, Refusal } from '../shared/src/errors.ts';
 import { createLifecycle } from '../shared/src/lifecycle.ts';
 import type { Contestant, Measurement } from './contestant.ts';
@@ -124,7 +124,7 @@ async function runFlow(rows: number, folder: string): Promise<BenchResults['flow
 /** Without a Redis the rest is still worth measuring. */
 async function openRedis(): Promise<RedisServer | undefined> {
   try {
-    const server = await startRedisServer(findRedisProgram() ?? (await unpackDebianRedis({ log: say })));
+    const server = await openOwnRedis({ log: say });
     lifecycle.defer(() => server.close());
     return server;
   } catch (error) {

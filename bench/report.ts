@@ -1,5 +1,6 @@
 // The benchmark's results as text for people: tables of speeds and ratios, and what they depend on.
 import { formatBytes } from '../shared/src/byte-size.ts';
+import { machineLines } from './machine.ts';
 import type { ProcessPeak } from './measure-process.ts';
 import {
   type BenchResults,
@@ -20,7 +21,7 @@ export function formatResults(results: BenchResults): string {
   return [
     '',
     `${images.count} images out of ${images.name}, ${model.name}, mean of ${model.layer}, batch ${batch}, ${plural(rounds.length, 'round')}`,
-    ...machineLines(results),
+    ...contextLines(results),
     '',
     ...speedTable(results),
     '',
@@ -35,24 +36,13 @@ export function formatResults(results: BenchResults): string {
   ].join('\n');
 }
 
-function machineLines(results: BenchResults): readonly string[] {
+function contextLines(results: BenchResults): readonly string[] {
   const { machine, date, extractFlags } = results;
   const versions = KEYS.filter(key => key !== 'engine' && key !== 'redis').map(
     key => `  ${key}: ${versionsOf(results, key) || 'not run'}`,
   );
   const flags = extractFlags.length === 0 ? [] : [`with the flags ${extractFlags.join(' ')}`];
-  const busy =
-    machine.load < 0.5
-      ? []
-      : [
-          `NOISY: ${machine.load.toFixed(1)} processes wanted one of the ${plural(machine.cores, 'core')} before this began`,
-        ];
-  return [
-    `${machine.cpu} (${plural(machine.cores, 'core')}, ${formatBytes(machine.memoryBytes)}), ${machine.system}, commit ${machine.commit}, ${date}`,
-    ...versions,
-    ...flags,
-    ...busy,
-  ];
+  return [...machineLines(machine, date), ...versions, ...flags];
 }
 
 function speedTable(results: BenchResults): readonly string[] {

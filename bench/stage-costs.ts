@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { NATIVE_ENVIRONMENT } from '../services/worker/src/engine-process-options.ts';
 import type { ContestantOptions } from './contestant.ts';
+import { requestOf } from './contestants/pipeline.ts';
 import { lastLine, measureProcess } from './measure-process.ts';
 
 const SCRIPT = fileURLToPath(new URL('./stage-costs-run.ts', import.meta.url));
@@ -27,15 +28,11 @@ let runs = 0;
 
 /** @param options.engine what `auto` has decided, so that it is not decided again */
 export async function measureStageCosts(options: ContestantOptions & { readonly engine: string }): Promise<StageCosts> {
-  const { inputs, folder, engine, batch, signal } = options;
+  const { folder, engine, signal } = options;
   const out = join(folder, `costs-${++runs}`);
   const { stdout } = await measureProcess({
     command: process.execPath,
-    args: [
-      ...['--import', 'tsx', SCRIPT, inputs.listFile, '--out', out, '--recipe', inputs.recipeFile],
-      ...['--model', inputs.model, '--layer', inputs.layer, '--pool', 'mean', '--engine', engine],
-      ...['--batch', String(batch)],
-    ],
+    args: [...['--import', 'tsx', SCRIPT, ...requestOf(options, out), '--engine', engine]],
     // One thread decodes, one infers: what several would wait for each other is no cost of a stage.
     env: {
       ...NATIVE_ENVIRONMENT,

@@ -8,13 +8,28 @@ import { measureProcess } from '../measure-process.ts';
 
 export const LAYERTAP = fileURLToPath(new URL('../../dist/cli/src/main.js', import.meta.url));
 
-export const Summary = z.looseObject({
+const Summary = z.looseObject({
   rows: z.number(),
   ok: z.number(),
   imagesPerSecond: z.number(),
   seconds: z.record(z.string(), z.number()),
   versions: z.record(z.string(), z.array(z.string())),
 });
+
+/** The arguments of `extract` and `enqueue`: pooled means as Parquet. */
+export function requestOf({ inputs, batch }: ContestantOptions, out: string): readonly string[] {
+  return [
+    ...[inputs.listFile, '--out', out, '--recipe', inputs.recipeFile, '--batch', String(batch)],
+    ...['--model', inputs.model, '--layer', inputs.layer, '--pool', 'mean', '--format', 'parquet'],
+  ];
+}
+
+/** @throws where not every image has features */
+export async function readSummary(out: string, images: number): Promise<z.output<typeof Summary>> {
+  const summary = Summary.parse(JSON.parse(await readFile(join(out, 'summary.json'), 'utf8')));
+  if (summary.ok === images) return summary;
+  throw new Error(`Expected features of ${images} images but received ${summary.ok}; see ${out}`);
+}
 
 export function pipeline(options: ContestantOptions & { readonly extractFlags: readonly string[] }): Contestant {
   const { inputs, folder } = options;
@@ -25,17 +40,10 @@ export function pipeline(options: ContestantOptions & { readonly extractFlags: r
       const out = join(folder, `features-${++runs}`);
       const { wallSeconds, peaks } = await measureProcess({
         command: process.execPath,
-        args: [
-          ...[LAYERTAP, 'extract', inputs.listFile, '--out', out, '--recipe', inputs.recipeFile],
-          ...['--model', inputs.model, '--layer', inputs.layer, '--pool', 'mean', '--format', 'parquet'],
-          ...['--batch', String(options.batch), ...options.extractFlags],
-        ],
+        args: [LAYERTAP, 'extract', ...requestOf(options, out), ...options.extractFlags],
         signal: options.signal,
       });
-      const summary = Summary.parse(JSON.parse(await readFile(join(out, 'summary.json'), 'utf8')));
-      if (summary.ok !== inputs.images.length) {
-        throw new Error(`Expected features of ${inputs.images.length} images but received ${summary.ok}; see ${out}`);
-      }
+      const summary = await readSummary(out, inputs.images.length);
       return {
         steady: summary.imagesPerSecond,
         whole: summary.rows / wallSeconds,

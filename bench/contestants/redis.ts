@@ -1,9 +1,8 @@
 // The same pipeline on the services: a producer queues in Redis, two workers of one engine process each take from it.
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Contestant, ContestantOptions } from '../contestant.ts';
 import { measureProcess } from '../measure-process.ts';
-import { LAYERTAP, Summary } from './pipeline.ts';
+import { LAYERTAP, readSummary, requestOf } from './pipeline.ts';
 
 const WORKERS = 2;
 
@@ -27,23 +26,16 @@ export function pipelineThroughRedis(options: ContestantOptions & { readonly red
       try {
         await measureProcess({
           command: process.execPath,
-          args: [
-            ...[LAYERTAP, 'enqueue', inputs.listFile, '--out', out, '--recipe', inputs.recipeFile, '--wait', ...queue],
-            ...['--model', inputs.model, '--layer', inputs.layer, '--pool', 'mean', '--format', 'parquet'],
-            ...['--batch', String(options.batch)],
-          ],
+          args: [LAYERTAP, 'enqueue', ...requestOf(options, out), '--wait', ...queue],
           signal: options.signal,
         });
       } finally {
         stopping.abort();
       }
       const measured = await Promise.all(workers);
-      const summary = Summary.parse(JSON.parse(await readFile(join(out, 'summary.json'), 'utf8')));
-      if (summary.ok !== inputs.images.length) {
-        throw new Error(`Expected features of ${inputs.images.length} images but received ${summary.ok}; see ${out}`);
-      }
+      const { imagesPerSecond } = await readSummary(out, inputs.images.length);
       return {
-        steady: summary.imagesPerSecond,
+        steady: imagesPerSecond,
         whole: null,
         peaks: measured.flatMap(({ peaks }) => peaks),
         versions: {},

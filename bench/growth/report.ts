@@ -1,6 +1,6 @@
 // The results of bench:growth as text.
 import { formatBytes } from '../../shared/src/byte-size.ts';
-import type { Machine } from '../machine.ts';
+import { type Machine, machineLines } from '../machine.ts';
 import type { QueueGrowth } from './queue.ts';
 import type { RowsGrowth } from './rows.ts';
 
@@ -12,12 +12,9 @@ export interface Growth {
 }
 
 export function formatGrowth({ machine, date, rows, queue }: Growth): string {
-  const noisy =
-    machine.load < 0.5 ? [] : [`NOISY: load ${machine.load.toFixed(1)} on ${machine.cores} cores before this began`];
   return [
     '',
-    `${machine.cpu} (${machine.cores} cores, ${formatBytes(machine.memoryBytes)}), ${machine.system}, Node ${machine.node}, commit ${machine.commit}, ${date}`,
-    ...noisy,
+    ...machineLines(machine, date),
     '',
     '| rows | images | shards | ms of work a row | ms before and after, a row | peak of the parent | peak of an engine process | manifest bytes a row |',
     '|---:|---|---:|---:|---:|---:|---:|---:|',

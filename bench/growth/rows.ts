@@ -1,13 +1,12 @@
 // One run of so many rows, with real images or with none: time per row and memory. For main.ts.
-import { createWriteStream } from 'node:fs';
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline as pipe } from 'node:stream/promises';
 import { z } from 'zod';
+import { folderBytes } from '../../setup/src/cache.ts';
 import { LAYERTAP } from '../contestants/pipeline.ts';
 import { prepareInputs } from '../inputs.ts';
 import { measureProcess } from '../measure-process.ts';
+import { nullRequest } from '../null-list.ts';
 import { spreadOf } from '../statistics.ts';
 
 export interface RowsOptions {
@@ -35,12 +34,12 @@ export interface RowsGrowth {
 }
 
 const Summary = z.looseObject({ shards: z.number(), imagesPerSecond: z.number(), wallSeconds: z.number() });
-const LINES_PER_CHUNK = 10_000;
 const SHARD_SIZE = 500;
 
 export async function measureRows(options: RowsOptions): Promise<RowsGrowth> {
   const { kind, rows, rounds, folder, say, signal } = options;
-  const request = kind === 'null' ? await nullRequest(rows, folder) : await imageRequest(rows, folder);
+  const request =
+    kind === 'null' ? await nullRequest(join(folder, `null-${rows}.txt`), rows) : await imageRequest(rows, folder);
   const perRow: number[] = [];
   const aroundPerRow: number[] = [];
   let [parentBytes, engineBytes, manifestBytes, shards] = [0, 0, 0, 0];
@@ -69,29 +68,7 @@ export async function measureRows(options: RowsOptions): Promise<RowsGrowth> {
   };
 }
 
-async function nullRequest(rows: number, folder: string): Promise<readonly string[]> {
-  const list = join(folder, `null-${rows}.txt`);
-  await pipe(Readable.from(lines(rows)), createWriteStream(list));
-  return [list, '--model', 'null:1280', '--layer', 'features', '--size', '8x8', '--scale', '1'];
-}
-
 async function imageRequest(rows: number, folder: string): Promise<readonly string[]> {
   const { listFile, model, layer, recipeFile } = await prepareInputs(folder, rows);
   return [listFile, '--model', model, '--layer', layer, '--pool', 'mean', '--recipe', recipeFile];
-}
-
-function* lines(rows: number): Generator<string> {
-  for (let first = 0; first < rows; first += LINES_PER_CHUNK) {
-    const count = Math.min(LINES_PER_CHUNK, rows - first);
-    const chunk = Array.from({ length: count }, (_, index) => `photos/${String(first + index).padStart(9, '0')}.jpg\n`);
-    yield chunk.join('');
-  }
-}
-
-async function folderBytes(path: string): Promise<number> {
-  const names = await readdir(path, { recursive: true, withFileTypes: true });
-  const sizes = await Promise.all(
-    names.filter(entry => entry.isFile()).map(async entry => (await stat(join(entry.parentPath, entry.name))).size),
-  );
-  return sizes.reduce((sum, size) => sum + size, 0);
 }

@@ -1,8 +1,9 @@
 // npm run bench:peers: the same images through Layertap and what users would take instead, side by side, files written.
-import { mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { folderBytes } from '../../setup/src/cache.ts';
 import { setupConfig } from '../../setup/src/config.ts';
 import { prepareStart } from '../../setup/src/prepare.ts';
 import { type PythonPackageSet, type PythonPackages, preparePythonPackages } from '../../setup/src/python-packages.ts';
@@ -189,13 +190,6 @@ function versionsIn(stdout: string, count: number): Record<string, string> {
 /** The largest process of each level at its peak, added up: they need not have been at their peaks at once. */
 function peakOf(peaks: readonly ProcessPeak[]): number {
   return peaks.reduce((sum, { bytes }) => sum + bytes, 0);
-}
-
-async function folderBytes(path: string): Promise<number> {
-  const entries = await readdir(path, { recursive: true, withFileTypes: true });
-  const files = entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name));
-  const sizes = await Promise.all(files.map(async file => (await stat(file)).size));
-  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /** All peers find the files in the system's cache, the first one too. */

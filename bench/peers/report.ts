@@ -1,6 +1,6 @@
 // The table of the comparison: per cell and peer the median speed, what it is of ours, bytes and memory. For main.ts.
 import { formatBytes } from '../../shared/src/byte-size.ts';
-import type { Machine } from '../machine.ts';
+import { type Machine, machineLines } from '../machine.ts';
 import { ratioSpread, spreadOf } from '../statistics.ts';
 import { CELLS, type Cell } from './cells.ts';
 import { OURS, PEERS, type Peer } from './peers.ts';
@@ -15,15 +15,10 @@ export interface PeerReport {
 }
 
 export function formatPeers({ results, missing, machine, date }: PeerReport): string {
-  const noisy =
-    machine.load < 0.5
-      ? []
-      : [`NOISY: load ${machine.load.toFixed(1)} on ${machine.cores} cores before this began`, ''];
   return [
     '',
-    `${machine.cpu} (${machine.cores} cores, ${formatBytes(machine.memoryBytes)}), ${machine.system}, Node ${machine.node}, commit ${machine.commit}, ${date}`,
+    ...machineLines(machine, date),
     '',
-    ...noisy,
     ...CELLS.flatMap(cell =>
       cellTable(
         cell,

@@ -36,3 +36,22 @@ export function cutRows(tensor: TensorData, start: number, count: number): Tenso
   data.set(view);
   return { dtype: 'float32', shape: [count, ...shape], data };
 }
+
+export function zeroRows(shape: readonly number[]): TensorData {
+  return { dtype: 'float32', shape, data: new Float32Array(sizeOfShape(shape)) };
+}
+
+/** Runs a batch at most `size` rows at a time, the last piece being what is left, and joins each output's rows. */
+export async function runInPieces(
+  batch: TensorData,
+  size: number,
+  run: (piece: TensorData) => Promise<readonly TensorData[]>,
+): Promise<readonly TensorData[]> {
+  const rows = batch.shape[0] ?? 0;
+  if (rows <= size) return run(batch);
+  const pieces: (readonly TensorData[])[] = [];
+  for (let start = 0; start < rows; start += size) {
+    pieces.push(await run(cutRows(batch, start, Math.min(size, rows - start))));
+  }
+  return (pieces[0] ?? []).map((_, output) => joinRows(pieces.flatMap(piece => piece[output] ?? [])));
+}

@@ -1,12 +1,12 @@
 // Runs the tests on the other Node releases that the project supports, for `npm run test:nodes`.
 
 import { spawn } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { publishFile, publishFolder } from './cache.ts';
 import { describeFailure, runCommand } from './command.ts';
 import { childEnvironment, setupConfig } from './config.ts';
+import { installNpmPackages } from './npm-packages.ts';
 
 export const NODE_MAJORS: readonly number[] = [22, 24];
 
@@ -26,10 +26,7 @@ export async function prepareNode(major: number, options: NodeReleaseOptions = {
   const made = await publishFolder(
     folder,
     async draft => {
-      await mkdir(draft, { recursive: true });
-      await writeFile(join(draft, 'package.json'), '{ "private": true }\n');
-      const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock', '--loglevel=error'];
-      const result = await runCommand('npm', ['install', ...flags, `${name}@${major}`], { cwd: draft });
+      const result = await installNpmPackages(draft, [`${name}@${major}`]);
       if (!result.ok)
         throw new Error(`Expected ${name}@${major} from npm but ${describeFailure('npm install', result)}`);
       const version = await runCommand(join(draft, program), ['--version'], { timeoutMs: 20_000 });

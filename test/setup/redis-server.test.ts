@@ -9,7 +9,7 @@ import { askRedis, startRedisServer } from '../../setup/src/redis-server.ts';
 import { openOwnRedis } from '../support/redis.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const SOURCES = new URL('../support/redis-sources.ts', import.meta.url).href;
+const OWN_REDIS = new URL('../../setup/src/own-redis.ts', import.meta.url).href;
 
 test('a server starts on a free loopback port, keeps everything, and is gone after close', async () => {
   const server = await openOwnRedis();
@@ -33,7 +33,7 @@ test('two servers run side by side, and one with a password asks for it', async 
 
 test('a server whose parent is killed ends too', async () => {
   const source = `
-    import { openOwnRedis } from ${JSON.stringify(SOURCES)};
+    import { openOwnRedis } from ${JSON.stringify(OWN_REDIS)};
     const server = await openOwnRedis();
     console.log(server.pid);
     setInterval(() => {}, 1000);`;

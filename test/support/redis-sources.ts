@@ -4,14 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { runCommand } from '../../setup/src/command.ts';
 import { presetEnvironment, setupConfig } from '../../setup/src/config.ts';
 import { unpackDebianRedis } from '../../setup/src/redis-debian.ts';
-import {
-  askRedis,
-  findRedisProgram,
-  type Redis,
-  type RedisServer,
-  type RedisServerOptions,
-  startRedisServer,
-} from '../../setup/src/redis-server.ts';
+import { askRedis, findRedisProgram, type Redis, startRedisServer } from '../../setup/src/redis-server.ts';
 
 const IMAGE = 'redis:7-alpine';
 /** A container ends by itself after this time, so that a killed test run leaves none for ever. */
@@ -38,11 +31,6 @@ export async function findRedis(log: (line: string) => void = () => {}): Promise
   throw new Error(
     `Expected a Redis for the tests but found none: no \`REDIS_URL\`, no Docker engine with ${IMAGE}, no redis-server on the PATH. ${reasons.join('. ')}`,
   );
-}
-
-/** A server process of the caller's own, to kill, stop or restart: the machine's program, else Debian's. */
-export async function openOwnRedis(options: Omit<RedisServerOptions, 'program'> = {}): Promise<RedisServer> {
-  return startRedisServer({ ...(findRedisProgram() ?? (await unpackDebianRedis())), ...options });
 }
 
 async function fromUrl(): Promise<Redis | undefined> {

@@ -3,7 +3,7 @@
 import { inject } from 'vitest';
 import type {} from '../global-setup.ts';
 
-export { openOwnRedis } from './redis-sources.ts';
+export { openOwnRedis } from '../../setup/src/own-redis.ts';
 
 /** Address of the shared Redis. Other tests use it at the same time: take queue names of your own, never flush it. */
 export function redisUrl(): string {

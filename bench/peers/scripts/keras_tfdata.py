@@ -1,12 +1,12 @@
 """Keras with tf.data: parallel decode and resize, batch, prefetch, predict."""
 
-from common import arguments, done, paths_of
+from common import arguments, paths_of
 
 given = arguments()
 
-import keras
-import numpy as np
 import tensorflow as tf
+
+from keras_features import write_features
 
 
 def load(path):
@@ -20,10 +20,4 @@ images = (
     .batch(given.batch)
     .prefetch(tf.data.AUTOTUNE)
 )
-model = keras.models.load_model(given.model, compile=False)
-output = model.get_layer(given.layer).output
-if given.pool == "mean":
-    output = keras.layers.GlobalAveragePooling2D()(output)
-features = keras.Model(model.input, output).predict(images, verbose=0)
-np.save(given.out, features)
-done(len(features), {"keras": keras.__version__, "tensorflow": tf.__version__})
+write_features(given, images)

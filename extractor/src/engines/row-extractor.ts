@@ -1,8 +1,8 @@
 // An extractor over a function that runs one batch: probes shapes, splits batches for graphs that fix their rows. For graph engines.
 import { Refusal } from '../../../shared/src/errors.ts';
-import { type FeatureSpec, sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
+import type { FeatureSpec, TensorData } from '../../../shared/src/tensor.ts';
 import type { Extractor, LoadOptions } from '../engine.ts';
-import { cutRows, joinRows, requireRows } from '../rows.ts';
+import { cutRows, requireRows, runInPieces, zeroRows } from '../rows.ts';
 
 export interface GraphRunner {
   /** One tensor per wanted layer, batch axis first. */
@@ -30,7 +30,7 @@ export async function openRowExtractor(runner: GraphRunner, options: LoadOptions
       requireRows(batch, options.inputShape);
       return runRows(runner, batch, rows);
     };
-    const warmUp = async (batch: number): Promise<void> => void (await run(zeros([batch, ...options.inputShape])));
+    const warmUp = async (batch: number): Promise<void> => void (await run(zeroRows([batch, ...options.inputShape])));
     return { inputShape: options.inputShape, outputs, run, warmUp, close };
   } catch (error) {
     await close();
@@ -43,14 +43,13 @@ async function runRows(
   batch: TensorData,
   fixedRows: number | undefined,
 ): Promise<readonly TensorData[]> {
-  const rows = batch.shape[0] ?? 0;
-  if (fixedRows === undefined || fixedRows === rows) return runner.runOnce(batch);
-  const parts: (readonly TensorData[])[] = [];
-  for (let start = 0; start < rows; start += fixedRows) {
-    const outputs = await runner.runOnce(cutRows(batch, start, fixedRows));
-    parts.push(outputs.map(output => cutRows(output, 0, Math.min(fixedRows, rows - start))));
-  }
-  return (parts[0] ?? []).map((_, layer) => joinRows(parts.flatMap(part => part[layer] ?? [])));
+  if (fixedRows === undefined) return runner.runOnce(batch);
+  return runInPieces(batch, fixedRows, async piece => {
+    const [rows = 0] = piece.shape;
+    // Fewer rows than the graph takes are filled up with zeros, and what these give is cut off.
+    const outputs = await runner.runOnce(cutRows(piece, 0, fixedRows));
+    return outputs.map(output => cutRows(output, 0, rows));
+  });
 }
 
 /** How many rows a run takes, and the shapes it gives. Two rows show which axis is the batch. */
@@ -79,7 +78,7 @@ async function probeOutputs(
   { inputShape, layers }: LoadOptions,
   rows: number,
 ): Promise<FeatureSpec[]> {
-  const outputs = await runner.runOnce(zeros([rows, ...inputShape]));
+  const outputs = await runner.runOnce(zeroRows([rows, ...inputShape]));
   return outputs.map(({ shape: [first, ...shape] }, index) => {
     const name = layers[index] ?? '';
     if (first === rows) return { name, dtype: 'float32', shape };
@@ -88,8 +87,4 @@ async function probeOutputs(
       hint: 'Reshaped weights, shapes and the like are no features; take another layer.',
     });
   });
-}
-
-function zeros(shape: readonly number[]): TensorData {
-  return { dtype: 'float32', shape, data: new Float32Array(sizeOfShape(shape)) };
 }

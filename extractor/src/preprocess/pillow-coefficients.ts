@@ -5,7 +5,7 @@ import { type Axis, type AxisTable, cachedTables } from './axis.ts';
 export type ConvolutionKernel = 'box' | 'bilinear' | 'bicubic' | 'lanczos';
 
 /** 8 bits for the pixel and 2 for the overshoot of negative lobes leave 22 of an int32 to the weight. */
-export const PRECISION_BITS = 32 - 8 - 2;
+const PRECISION_BITS = 32 - 8 - 2;
 
 /** The kernel's half width in input pixels at scale 1, and its value at distance x. */
 const KERNELS: Readonly<Record<ConvolutionKernel, { support: number; at: (x: number) => number }>> = {

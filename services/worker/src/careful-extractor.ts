@@ -1,7 +1,7 @@
 // An extractor that takes a batch in smaller pieces once the memory did not suffice for the whole. For extractor-holder.ts.
 import type { Extractor } from '../../../extractor/src/engine.ts';
-import { cutRows, joinRows } from '../../../extractor/src/rows.ts';
-import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
+import { runInPieces, zeroRows } from '../../../extractor/src/rows.ts';
+import type { TensorData } from '../../../shared/src/tensor.ts';
 
 export interface CarefulOptions {
   /** Rows at a time to begin with. */
@@ -18,7 +18,7 @@ export function openCarefulExtractor(extractor: Extractor, options: CarefulOptio
     for (;;) {
       const rows = Math.min(most, batch.shape[0] ?? 0);
       try {
-        return await runPieces(extractor, batch, rows);
+        return await runInPieces(batch, rows, piece => extractor.run(piece));
       } catch (error) {
         if (!isOutOfMemory(error) || rows <= 1) throw error;
         most = Math.ceil(rows / 2);
@@ -31,20 +31,9 @@ export function openCarefulExtractor(extractor: Extractor, options: CarefulOptio
     ...extractor,
     run,
     async warmUp(batch): Promise<void> {
-      const shape = [batch, ...extractor.inputShape];
-      await run({ dtype: 'float32', shape, data: new Float32Array(sizeOfShape(shape)) });
+      await run(zeroRows([batch, ...extractor.inputShape]));
     },
   };
-}
-
-async function runPieces(extractor: Extractor, batch: TensorData, size: number): Promise<readonly TensorData[]> {
-  const rows = batch.shape[0] ?? 0;
-  if (rows <= size) return extractor.run(batch);
-  const pieces: (readonly TensorData[])[] = [];
-  for (let start = 0; start < rows; start += size) {
-    pieces.push(await extractor.run(cutRows(batch, start, Math.min(size, rows - start))));
-  }
-  return extractor.outputs.map((_, output) => joinRows(pieces.map(piece => piece[output] as TensorData)));
 }
 
 /** The words of ONNX Runtime, TensorFlow, WebAssembly and V8 for it. */

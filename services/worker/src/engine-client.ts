@@ -8,7 +8,10 @@ import type { EngineMessage, FailureKind, ShardProgress, WarmedMessage } from '.
 export interface EngineClientOptions {
   /** The module that the process runs: engine-process, or a double of it in tests. */
   readonly script: URL;
-  /** Arguments of that module: its own options as JSON. @default none */
+  /**
+   * Arguments of that module: its own options as JSON. Behind them stands the number of processes that were killed before,
+   * once there are any. @default none
+   */
   readonly args?: readonly string[];
   /** The whole environment of the process. */
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -1,12 +1,6 @@
 // How a worker shares a machine between engine processes, engine threads and decoding threads.
+import type { WorkerOptions } from '../../../shared/src/extract-options.ts';
 import { availableMemory, usableProcessors } from '../../../shared/src/processors.ts';
-
-/** As the options give them. */
-export interface WantedSplit {
-  readonly processes: 'auto' | number;
-  readonly threads: 'auto' | number;
-  readonly decodeThreads: 'auto' | number;
-}
 
 export interface Split {
   readonly processes: number;
@@ -33,7 +27,7 @@ const PROCESS_BYTES = 2e9;
  * @param most shards to work on: more processes would have nothing to do
  */
 export function splitProcessors(
-  wanted: WantedSplit,
+  wanted: WorkerOptions,
   most = Number.POSITIVE_INFINITY,
   machine: Machine = { processors: usableProcessors(), memory: availableMemory() },
 ): Split {
