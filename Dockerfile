@@ -19,6 +19,7 @@ FROM packages AS compiled
 COPY . .
 RUN node_modules/.bin/tsc -p tsconfig.build.json \
  && node_modules/.bin/asc --config extractor/assembly/asconfig.json \
+ && node setup/bundle.mjs dist \
  && find dist -name '*.d.ts' -delete \
  && mkdir package && mv package.json dist package/ && mkdir package/demo && mv demo/model package/demo/ \
  # Whoever checked the sources out, the services read them as another user.

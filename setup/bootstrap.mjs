@@ -16,10 +16,13 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const DIST = join(ROOT, 'dist');
 const MODULES = join(ROOT, 'node_modules');
-const SOURCES = ['setup/src', 'shared', 'extractor', 'services', 'cli', 'demo', 'tsconfig.json', 'tsconfig.build.json'];
+const SOURCES = [
+  ...['setup/src', 'setup/bundle.mjs', 'shared', 'extractor', 'services', 'cli', 'demo'],
+  ...['tsconfig.json', 'tsconfig.build.json'],
+];
 /** No installation takes longer: an older lock was left by a process whose id another one has now. */
 const LOCK_MS = 1_800_000;
-const SOURCE_FILE = /\.(ts|mts|json)$/;
+const SOURCE_FILE = /\.(ts|mts|mjs|json)$/;
 
 const [action = 'start', ...rest] = process.argv.slice(2);
 const args = rest[0] === '--' ? rest.slice(1) : rest;
@@ -139,9 +142,11 @@ async function build() {
     if (/^dist\.(draft|old)-\d+$/.test(name)) fs.rmSync(join(ROOT, name), { recursive: true, force: true });
   }
   try {
-    compile('typescript/bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', draft]);
+    const modules = name => join(MODULES, name);
+    compile(modules('typescript/bin/tsc'), ['-p', 'tsconfig.build.json', '--outDir', draft]);
     const wasm = join(draft, 'extractor', 'assembly', 'pillow-passes.wasm');
-    compile('assemblyscript/bin/asc.js', ['--config', 'extractor/assembly/asconfig.json', '--outFile', wasm]);
+    compile(modules('assemblyscript/bin/asc.js'), ['--config', 'extractor/assembly/asconfig.json', '--outFile', wasm]);
+    compile(join(ROOT, 'setup', 'bundle.mjs'), [draft]);
     fs.writeFileSync(join(draft, '.stamp'), stamp);
     if (fs.existsSync(DIST)) fs.renameSync(DIST, old);
     fs.renameSync(draft, DIST);
@@ -151,7 +156,7 @@ async function build() {
 }
 
 function compile(compiler, given) {
-  const { status } = spawnSync(process.execPath, [join(MODULES, compiler), ...given], {
+  const { status } = spawnSync(process.execPath, [compiler, ...given], {
     cwd: ROOT,
     stdio: ['ignore', 2, 2],
   });

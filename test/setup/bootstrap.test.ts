@@ -20,7 +20,7 @@ test('it installs and compiles when needed, says so, and is silent the second ti
   );
   const second = await run(root, ['exec', '--', 'status', 'OUT']);
   expect(second).toEqual({ code: 0, signal: null, stdout: '["status","OUT"]\n', stderr: '' });
-  expect(await calls(root)).toEqual(['npm ci', 'tsc', 'asc']);
+  expect(await calls(root)).toEqual(['npm ci', 'tsc', 'asc', 'bundle']);
 });
 
 test('a changed source is compiled again, a changed lock file installed again', async () => {
@@ -30,7 +30,7 @@ test('a changed source is compiled again, a changed lock file installed again', 
   await run(root, ['build']);
   await writeFile(join(root, 'package-lock.json'), lockFile('2.0.0'));
   await run(root, ['build']);
-  expect(await calls(root)).toEqual(['npm ci', 'tsc', 'asc', 'tsc', 'asc', 'npm ci']);
+  expect(await calls(root)).toEqual(['npm ci', 'tsc', 'asc', 'bundle', 'tsc', 'asc', 'bundle', 'npm ci']);
 });
 
 test("packages that somebody's own npm install brought are not installed again", async () => {
@@ -39,14 +39,14 @@ test("packages that somebody's own npm install brought are not installed again",
   await cp(join(root, 'package-lock.json'), join(root, 'node_modules', '.package-lock.json'));
   await fakeCompilers(root);
   await run(root, ['build']);
-  expect(await calls(root)).toEqual(['tsc', 'asc']);
+  expect(await calls(root)).toEqual(['tsc', 'asc', 'bundle']);
 });
 
 test('three at the same time install and compile once, and all run', async () => {
   const root = await checkout();
   const runs = await Promise.all([1, 2, 3].map(number => run(root, ['exec', '--', String(number)])));
   expect(runs.map(({ code, stdout }) => [code, stdout])).toEqual([1, 2, 3].map(number => [0, `["${number}"]\n`]));
-  expect(await calls(root)).toEqual(['npm ci', 'tsc', 'asc']);
+  expect(await calls(root)).toEqual(['npm ci', 'tsc', 'asc', 'bundle']);
 });
 
 test('start runs the demo, extracts from a path, and passes a command of its own name on', async () => {
@@ -114,6 +114,8 @@ cp -r bin/modules/* node_modules/
   await writeFile(join(root, 'bin', 'npm'), npm);
   await chmod(join(root, 'bin', 'npm'), 0o755);
   await fakeCompilers(join(root, 'bin'), 'modules');
+  const bundler = "import { appendFileSync } from 'node:fs';\nappendFileSync('calls', 'bundle\\n');\n";
+  await writeFile(join(root, 'setup', 'bundle.mjs'), bundler);
   return root;
 }
 

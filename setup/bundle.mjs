@@ -1,0 +1,62 @@
+// Bundles what the programs import, in place, in a compiled tree: node setup/bundle.mjs dist
+//
+// A process or thread of ours imports some 500 small files; reading them takes longer than starting Node itself. Each entry of
+// the compiled tree is overwritten by one that finds all it needs in a few chunks. Every other module stays: the library's
+// index and the tests import them. Packages that bring native code or WebAssembly stay packages.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { build } from 'esbuild';
+
+/** What is started by name; the other entries are found in the sources. */
+const PROGRAMS = ['cli/src/main.js', 'services/producer/src/main.js', 'services/worker/src/main.js'];
+/** The one way to start a process or thread of our own. */
+const STARTED = /compiledUrl\('([^']+)\.ts', import\.meta\.url\)/g;
+const PACKAGES = ['@tensorflow/*', 'bullmq', 'h5wasm', 'ioredis', 'onnxruntime-node', 'parquet-wasm', 'sharp'];
+
+const dist = resolve(process.argv[2] ?? 'dist');
+
+/** A module that asks where it is gets the answer that it had in its own file. */
+const ownPlace = {
+  name: 'own-place',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.js$/ }, ({ path }) => {
+      const place = relative(dist, path).split(sep).join('/');
+      if (place.startsWith('..')) return undefined;
+      const text = readFileSync(path, 'utf8');
+      return { contents: text.replaceAll('import.meta.url', `(distUrl + ${JSON.stringify(place)})`), loader: 'js' };
+    });
+  },
+};
+
+await build({
+  entryPoints: [...PROGRAMS.map(program => join(dist, program)), ...startedModules()],
+  outdir: dist,
+  outbase: dist,
+  allowOverwrite: true,
+  bundle: true,
+  splitting: true,
+  chunkNames: 'chunks/[name]-[hash]',
+  platform: 'node',
+  format: 'esm',
+  target: 'node20.20',
+  external: PACKAGES,
+  legalComments: 'inline',
+  plugins: [ownPlace],
+  logLevel: 'warning',
+  banner: {
+    js: [
+      "import { createRequire as createRequireHere } from 'node:module';",
+      'const require = createRequireHere(import.meta.url);',
+      "const distUrl = import.meta.url.slice(0, import.meta.url.lastIndexOf('/dist/') + '/dist/'.length);",
+    ].join('\n'),
+  },
+});
+
+function startedModules() {
+  const modules = readdirSync(dist, { recursive: true })
+    .filter(name => name.endsWith('.js'))
+    .map(name => join(dist, name));
+  return modules.flatMap(path =>
+    [...readFileSync(path, 'utf8').matchAll(STARTED)].map(([, name]) => join(dirname(path), `${name}.js`)),
+  );
+}
