@@ -10,7 +10,7 @@ import { extractOptions } from '../shared/src/extract-options.ts';
 import type { Sample } from '../shared/src/manifest.ts';
 import { openManifestReader } from '../shared/src/manifest-reader.ts';
 import { parseOptions } from '../shared/src/options.ts';
-import { shapeOfRecipe } from '../shared/src/recipe.ts';
+import { shapeOfRecipe } from '../shared/src/recipe-shape.ts';
 import { shardRange } from '../shared/src/run.ts';
 import { sizeOfShape, type TensorData } from '../shared/src/tensor.ts';
 

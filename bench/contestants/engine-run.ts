@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { type Extractor, openEngine } from '../../extractor/src/engine.ts';
 import { poolFeature } from '../../extractor/src/pool.ts';
 import { prepareImage } from '../../extractor/src/preprocess/prepare-image.ts';
-import { type Recipe, shapeOfRecipe } from '../../shared/src/recipe.ts';
+import type { Recipe } from '../../shared/src/recipe.ts';
+import { shapeOfRecipe } from '../../shared/src/recipe-shape.ts';
 import type { EngineName } from '../../shared/src/request.ts';
 import { sizeOfShape, type TensorData } from '../../shared/src/tensor.ts';
 

@@ -1,7 +1,8 @@
 // Whether a recipe fits a model: its input, and what the graph does to its input by itself. For choose-recipe.ts.
 import { describeValues } from '../../shared/src/describe-recipe.ts';
 import { Refusal } from '../../shared/src/errors.ts';
-import { channelCount, type Recipe, shapeOfRecipe } from '../../shared/src/recipe.ts';
+import type { Recipe } from '../../shared/src/recipe.ts';
+import { channelCount, shapeOfRecipe } from '../../shared/src/recipe-shape.ts';
 import { findPreparation } from './input-preparation.ts';
 import type { ModelFile } from './model.ts';
 import { type RecipeAsker, sayFields } from './recipe-words.ts';

@@ -95,13 +95,3 @@ export type RecipeFields = Partial<RecipeInput> | Partial<Recipe>;
  */
 export const RECIPE_ORIGINS = ['flags', 'preset', 'file', 'sidecar', 'model-files', 'graph', 'architecture'] as const;
 export type RecipeOrigin = (typeof RECIPE_ORIGINS)[number];
-
-/** Number of channels that the recipe produces. */
-export function channelCount(recipe: Recipe): number {
-  return recipe.channels === 'gray' ? 1 : 3;
-}
-
-/** Of one sample as the model takes it: [height, width, channels]. */
-export function shapeOfRecipe(recipe: Recipe): readonly [height: number, width: number, channels: number] {
-  return [recipe.height, recipe.width, channelCount(recipe)];
-}

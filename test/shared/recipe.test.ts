@@ -1,6 +1,7 @@
 // The recipe schema: what it fills in, and that a scale is never assumed.
 import { describe, expect, it } from 'vitest';
-import { channelCount, Recipe } from '../../shared/src/recipe.ts';
+import { Recipe } from '../../shared/src/recipe.ts';
+import { channelCount } from '../../shared/src/recipe-shape.ts';
 
 const least = { width: 224, height: 224, scale: 1 };
 

@@ -5,7 +5,8 @@ import { DEFAULT_IMAGE_LIMITS } from '../../../extractor/src/preprocess.ts';
 import { readImageFile } from '../../../services/worker/src/read-image-file.ts';
 import type { Row } from '../../../services/worker/src/serialize.ts';
 import type { Sample } from '../../../shared/src/manifest.ts';
-import { type Recipe, shapeOfRecipe } from '../../../shared/src/recipe.ts';
+import type { Recipe } from '../../../shared/src/recipe.ts';
+import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 
 export interface PreparedSamples {

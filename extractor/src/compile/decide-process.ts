@@ -1,6 +1,7 @@
 // The child of decide-engine.ts: runs the same images on the reference engine and on the compiled model, compares what they
 // give and how long they take, and says which one to take.
-import { type Recipe, shapeOfRecipe } from '../../../shared/src/recipe.ts';
+import type { Recipe } from '../../../shared/src/recipe.ts';
+import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import { distanceBetween, judge } from '../agreement.ts';
 import { answerProbe } from '../answer-probe.ts';

@@ -5,7 +5,7 @@ import { CannotCompile } from '../compile/cannot-compile.ts';
 import { compiledModel } from '../compile/compiled-model.ts';
 import type { EngineOptions, Extractor, LoadOptions } from '../engine.ts';
 import { identifyModel } from '../model.ts';
-import { createFileSession, type Runtime, takeable } from './onnx-session.ts';
+import { bestRows, createFileSession, type Runtime, takeable } from './onnx-session.ts';
 import { openRowExtractor } from './row-extractor.ts';
 
 /** @throws Refusal `engine-unavailable` where the model cannot be compiled, `model-unreadable`, `unknown-layer`, `recipe-mismatch` */
@@ -25,7 +25,8 @@ export async function loadCompiledExtractor(
       return { dtype: 'float32', shape: dims, data: result.data as Float32Array };
     });
   };
-  return openRowExtractor({ runOnce, fixedRows: undefined, close: () => session.release() }, options);
+  const rows = { fixedRows: undefined, bestRows: bestRows(options.inputShape) };
+  return openRowExtractor({ runOnce, ...rows, close: () => session.release() }, options);
 }
 
 async function compiledFile(options: LoadOptions, { compiledFolder }: EngineOptions): Promise<string> {

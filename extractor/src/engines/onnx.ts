@@ -12,7 +12,7 @@ import { toChannelsLast } from '../models/onnx-layout.ts';
 import { describeGraph } from '../models/onnx-table.ts';
 import { unknownLayer } from '../unknown-layer.ts';
 import { loadCompiledExtractor } from './compiled-extractor.ts';
-import { createSession, inputTensor, loadRuntime, type Runtime } from './onnx-session.ts';
+import { bestRows, createSession, inputTensor, loadRuntime, type Runtime } from './onnx-session.ts';
 import { floatsOf } from './onnx-values.ts';
 import { openRowExtractor } from './row-extractor.ts';
 
@@ -44,6 +44,7 @@ async function loadOnnxExtractor(runtime: Runtime, options: LoadOptions, engine:
   return openRowExtractor(
     {
       fixedRows: input.fixedRows,
+      bestRows: bestRows(options.inputShape),
       runOnce: batch => runOnce(runner, batch),
       close: async () => session?.release(),
     },

@@ -9,6 +9,8 @@ export interface GraphRunner {
   runOnce(batch: TensorData): Promise<readonly TensorData[]>;
   /** How many rows the graph takes, where the file fixes that. */
   readonly fixedRows: number | undefined;
+  /** Above this many rows at a time it takes longer per row. @default a batch is run whole */
+  readonly bestRows?: number;
   close(): Promise<void>;
 }
 
@@ -30,7 +32,9 @@ export async function openRowExtractor(runner: GraphRunner, options: LoadOptions
       requireRows(batch, options.inputShape);
       return runRows(runner, batch, rows);
     };
-    const warmUp = async (batch: number): Promise<void> => void (await run(zeroRows([batch, ...options.inputShape])));
+    const warmUp = async (batch: number): Promise<void> => {
+      await run(zeroRows([Math.min(batch, runner.bestRows ?? batch), ...options.inputShape]));
+    };
     return { inputShape: options.inputShape, outputs, run, warmUp, close };
   } catch (error) {
     await close();
@@ -43,7 +47,8 @@ async function runRows(
   batch: TensorData,
   fixedRows: number | undefined,
 ): Promise<readonly TensorData[]> {
-  if (fixedRows === undefined) return runner.runOnce(batch);
+  if (fixedRows === undefined)
+    return runInPieces(batch, runner.bestRows ?? Number.POSITIVE_INFINITY, piece => runner.runOnce(piece));
   return runInPieces(batch, fixedRows, async piece => {
     const [rows = 0] = piece.shape;
     // Fewer rows than the graph takes are filled up with zeros, and what these give is cut off.

@@ -1,7 +1,8 @@
 // The inside of the inline way: opens model and engine once, then takes images batch by batch through them.
 import { Refusal } from '../../../shared/src/errors.ts';
 import type { Poolings } from '../../../shared/src/pooling.ts';
-import { type Recipe, shapeOfRecipe } from '../../../shared/src/recipe.ts';
+import type { Recipe } from '../../../shared/src/recipe.ts';
+import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
 import type { EngineName, Normalization } from '../../../shared/src/request.ts';
 import { sizeOfShape } from '../../../shared/src/tensor.ts';
 import { columnValues, planColumns } from '../columns.ts';

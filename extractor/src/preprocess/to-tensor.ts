@@ -1,5 +1,6 @@
 // Turns resized pixels into the model's float input by the recipe, for prepare-image.ts.
-import { channelCount, type Recipe } from '../../../shared/src/recipe.ts';
+import type { Recipe } from '../../../shared/src/recipe.ts';
+import { channelCount } from '../../../shared/src/recipe-shape.ts';
 import { floatToTensor } from './float-to-tensor.ts';
 import type { FloatPixels, Pixels } from './pixels.ts';
 

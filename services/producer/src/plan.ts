@@ -13,7 +13,7 @@ import { Refusal } from '../../../shared/src/errors.ts';
 import type { ExtractOptions } from '../../../shared/src/extract-options.ts';
 import { fingerprintOf } from '../../../shared/src/fingerprint.ts';
 import { manifestFolder } from '../../../shared/src/manifest.ts';
-import { shapeOfRecipe } from '../../../shared/src/recipe.ts';
+import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
 import type { EngineName, ExtractRequest } from '../../../shared/src/request.ts';
 import { ROW_COLUMNS } from '../../../shared/src/row-schema.ts';
 import { createRun, describeDifferences, findRun, type RunRecord } from '../../../shared/src/run.ts';

@@ -1,7 +1,6 @@
 // An extractor that takes a batch in smaller pieces once the memory did not suffice for the whole. For extractor-holder.ts.
 import type { Extractor } from '../../../extractor/src/engine.ts';
-import { runInPieces, zeroRows } from '../../../extractor/src/rows.ts';
-import type { TensorData } from '../../../shared/src/tensor.ts';
+import { runInPieces } from '../../../extractor/src/rows.ts';
 
 export interface CarefulOptions {
   /** Rows at a time to begin with. */
@@ -14,11 +13,11 @@ export interface CarefulOptions {
 export function openCarefulExtractor(extractor: Extractor, options: CarefulOptions): Extractor {
   let most = Math.max(1, options.mostRows);
 
-  async function run(batch: TensorData): Promise<readonly TensorData[]> {
+  async function whileItFits<T>(wanted: number, action: (rows: number) => Promise<T>): Promise<T> {
     for (;;) {
-      const rows = Math.min(most, batch.shape[0] ?? 0);
+      const rows = Math.min(most, wanted);
       try {
-        return await runInPieces(batch, rows, piece => extractor.run(piece));
+        return await action(rows);
       } catch (error) {
         if (!isOutOfMemory(error) || rows <= 1) throw error;
         most = Math.ceil(rows / 2);
@@ -29,10 +28,8 @@ export function openCarefulExtractor(extractor: Extractor, options: CarefulOptio
 
   return {
     ...extractor,
-    run,
-    async warmUp(batch): Promise<void> {
-      await run(zeroRows([batch, ...extractor.inputShape]));
-    },
+    run: batch => whileItFits(batch.shape[0] ?? 0, rows => runInPieces(batch, rows, piece => extractor.run(piece))),
+    warmUp: batch => whileItFits(batch, rows => extractor.warmUp(rows)),
   };
 }
 

@@ -5,7 +5,7 @@ import { type Extractor, openEngine } from '../../../extractor/src/engine.ts';
 import { identifyModel } from '../../../extractor/src/model.ts';
 import { resolveModel } from '../../../extractor/src/model-download.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
-import { shapeOfRecipe } from '../../../shared/src/recipe.ts';
+import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
 import type { RunRecord } from '../../../shared/src/run.ts';
 import { openCarefulExtractor } from './careful-extractor.ts';
 

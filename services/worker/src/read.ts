@@ -2,7 +2,7 @@
 
 import type { Sample } from '../../../shared/src/manifest.ts';
 import type { ManifestReader } from '../../../shared/src/manifest-reader.ts';
-import { shapeOfRecipe } from '../../../shared/src/recipe.ts';
+import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
 import { type RunRecord, shardRange } from '../../../shared/src/run.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import type { BatchBuffers, SharedValues } from './batch-buffers.ts';

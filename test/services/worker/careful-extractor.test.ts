@@ -45,15 +45,12 @@ describe('openCarefulExtractor', () => {
   );
 
   it('leaves every other fault, and one image that does not fit, to its caller', async () => {
-    const failing = (message: string): Extractor => ({
-      inputShape: [1],
-      outputs: [],
-      warmUp: async () => undefined,
-      run: async () => {
+    const failing = (message: string): Extractor => {
+      const fail = async (): Promise<never> => {
         throw new Error(message);
-      },
-      close: async () => undefined,
-    });
+      };
+      return { inputShape: [1], outputs: [], warmUp: fail, run: fail, close: async () => undefined };
+    };
     const halved: number[] = [];
     const open = (message: string): Extractor =>
       openCarefulExtractor(failing(message), { mostRows: 4, onHalved: rows => halved.push(rows) });

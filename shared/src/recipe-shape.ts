@@ -1,0 +1,12 @@
+// The shape of what a recipe gives; apart from its schema, which a decoding thread need not load.
+import type { Recipe } from './recipe.ts';
+
+/** Number of channels that the recipe produces. */
+export function channelCount(recipe: Recipe): number {
+  return recipe.channels === 'gray' ? 1 : 3;
+}
+
+/** Of one sample as the model takes it: [height, width, channels]. */
+export function shapeOfRecipe(recipe: Recipe): readonly [height: number, width: number, channels: number] {
+  return [recipe.height, recipe.width, channelCount(recipe)];
+}
