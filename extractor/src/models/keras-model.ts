@@ -1,4 +1,5 @@
 // Keras models as ModelFile, whatever file they came from: the layer table, and shapes for one input shape. No native code.
+import { remember } from '../../../setup/src/remember.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { sizeOfShape } from '../../../shared/src/tensor.ts';
 import { findInputPreparation } from '../keras/input-preparation.ts';
@@ -14,17 +15,24 @@ import type { KerasFile } from './keras-file.ts';
 type Shape = readonly (number | null)[];
 
 export async function describeKerasFile(file: KerasFile): Promise<ModelFile> {
-  const read = Promise.all([file.weights({ data: false }), file.digest()]);
-  read.catch(() => undefined);
-  // Takes a third of a second, in which the weights are read by a thread of their own.
-  tfjs();
-  const [shapes, sha256] = await read;
+  const { path, format, graph } = file;
+  const sha256 = await file.digest();
+  let read: Promise<LayerWeights> | undefined;
+  const weightShapes = (): Promise<LayerWeights> => {
+    read ??= file.weights({ data: false });
+    read.catch(() => undefined);
+    // Takes a third of a second, in which the weights are read by a thread of their own.
+    tfjs();
+    return read;
+  };
+  // Reading the weights' shapes and loading what rebuilds a model take a second, and the bytes of the model say it all.
   return {
-    path: file.path,
-    format: file.format,
-    sha256,
-    table: describeLayers(file.graph, shapes),
-    shapesFor: async (inputShape, layers) => shapesFor(file, shapes, inputShape, layers),
+    ...{ path, format, sha256 },
+    table: await remember(['layer table', format, sha256], async () => describeLayers(graph, await weightShapes())),
+    shapesFor: (inputShape, layers) =>
+      remember(['shapes', format, sha256, inputShape, layers], async () =>
+        shapesFor(file, await weightShapes(), inputShape, layers),
+      ),
   };
 }
 
