@@ -290,7 +290,8 @@ describe('a full disk', () => {
 
     const before = await run(['verify', out]);
     expect(before.stdout).toMatch(/has no receipt/);
-    expect(before.stdout).not.toMatch(/damaged|cannot be read|named by no receipt/);
+    // A part that just found room where its receipt did not is garbage, which may lie there until `resume`.
+    expect(before.stdout).not.toMatch(/damaged|cannot be read/);
     expect(before.code).toBe(1);
 
     await rm(join(disk.path, 'ballast'));

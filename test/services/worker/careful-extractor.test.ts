@@ -13,7 +13,7 @@ import { int64Tensor, intsAttribute, node, onnxModel, valueInfo } from '../../ex
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const CHILD = fileURLToPath(new URL('./careful-child.ts', import.meta.url));
-const BYTES = 1_200_000_000;
+const BYTES = 1_700_000_000;
 const prlimit = findProgram('prlimit');
 
 describe('openCarefulExtractor', () => {
