@@ -5,6 +5,7 @@ import type { Recipe } from '../../../shared/src/recipe.ts';
 import type { ImageLimits } from '../preprocess.ts';
 import { clipWide, cmykToRgb } from './colour.ts';
 import type { ImageFormat } from './format.ts';
+import { jpegTurboVersion } from './jpeg-turbo.ts';
 import type { DecodedPixels } from './pixels.ts';
 import { corrupt, type ReadResult } from './read-result.ts';
 
@@ -24,9 +25,11 @@ sharp.concurrency(1);
 // libvips would keep whole decoded images for a second operation on them that never comes.
 sharp.cache(false);
 
-/** Versions of sharp, libvips and its codecs, by name: what decides the decoded pixels, for a file's metadata. */
+/** Versions of sharp, libvips and its codecs, and of libjpeg-turbo's package, by name: what decides the decoded pixels, for a file's metadata. */
 export function decoderVersions(): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(sharp.versions).filter(([name]) => DECIDING.has(name)));
+  const versions = Object.entries(sharp.versions).filter(([name]) => DECIDING.has(name));
+  const turbo = jpegTurboVersion();
+  return Object.fromEntries(turbo === undefined ? versions : [...versions, ['jpeg-turbo', turbo]]);
 }
 
 const DECIDING = new Set(['sharp', 'vips', 'mozjpeg', 'png', 'webp', 'tiff', 'heif', 'aom', 'zlib-ng']);

@@ -6,6 +6,8 @@ export const MARKER = 0xff;
 export const EOI = 0xd9;
 export const COM = 0xfe;
 const SOS = 0xda;
+const APP1 = 0xe1;
+const EXIF = Buffer.from('Exif');
 
 export interface JpegSegment {
   readonly marker: number;
@@ -68,4 +70,20 @@ export function readJpegHeader(bytes: Uint8Array): ImageHeader | undefined {
     return { width, height, oriented: { width, height }, space, hasAlpha: false };
   }
   return undefined;
+}
+
+/** Sequential or progressive, Huffman-coded, 8 bits a sample: what every decoder of JPEG reads alike. */
+export function isPlainJpeg(bytes: Uint8Array): boolean {
+  for (const { marker, at } of jpegSegments(bytes)) {
+    if (isFrame(marker)) return marker <= 0xc2 && bytes[at + 4] === 8;
+  }
+  return false;
+}
+
+/** True where an orientation may stand. */
+export function hasExif(bytes: Uint8Array): boolean {
+  for (const { marker, at } of jpegSegments(bytes)) {
+    if (marker === APP1 && EXIF.every((byte, i) => bytes[at + 4 + i] === byte)) return true;
+  }
+  return false;
 }

@@ -51,9 +51,9 @@ export async function prepareImage(
   try {
     const read = await opened.value.decode();
     if (!read.ok) return read;
-    const { pixels, width, height, isInput } = read.value;
+    const { pixels, placement, width, height } = read.value;
     const source = recipe.channels === 'gray' ? toGray(pixels) : pixels;
-    const input = isInput ? source : resizeToInput(source, recipe);
+    const input = placement === null ? source : resizeToInput(source, recipe, placement);
     return { ok: true, image: { values: toTensor(input, recipe, into), width, height } };
   } finally {
     giveBack?.();

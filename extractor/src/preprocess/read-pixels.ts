@@ -3,11 +3,13 @@ import type { Recipe } from '../../../shared/src/recipe.ts';
 import type { ImageLimits } from '../preprocess.ts';
 import { applyAlpha } from './alpha.ts';
 import { decodeBmp, readBmpHeader } from './bmp.ts';
+import { type Placement, placeInput } from './crop.ts';
 import { decodeImage, type ImageHeader, readHeader } from './decode.ts';
-import { decodeToInput, isFasterFor } from './fast.ts';
+import { decodeToInput, isFasterFor, shrinkFor } from './fast.ts';
 import type { ImageFormat } from './format.ts';
 import { decodeGif, findFirstFrame } from './gif.ts';
-import { readJpegHeader } from './jpeg-segments.ts';
+import { hasExif, readJpegHeader } from './jpeg-segments.ts';
+import { decodeJpeg } from './jpeg-turbo.ts';
 import type { DecodedPixels, Pixels } from './pixels.ts';
 import type { ReadResult } from './read-result.ts';
 
@@ -20,10 +22,11 @@ export interface OpenImage {
 
 export interface ReadPixels {
   readonly pixels: Pixels;
-  /** Size of the whole image after orientation: that of the pixels, unless those are the model's input already. */
+  /** Where the model's input lies in the pixels; null where they are the input already. */
+  readonly placement: Placement | null;
+  /** Size of the whole image after orientation: that of the pixels, unless they were made smaller on the way. */
   readonly width: number;
   readonly height: number;
-  readonly isInput: boolean;
 }
 
 /** Reads no more than the header, so that an image that claims to be huge is refused before it has cost anything. */
@@ -39,11 +42,25 @@ export async function openImage(
   if (format === 'gif') {
     return opened(findFirstFrame(bytes), limits, async frame => wholeOf(decodeGif(bytes, frame), recipe));
   }
-  return opened(await headerOf(bytes, format, recipe), limits, async header =>
-    recipe.quality === 'fast' && isFasterFor(format, header, recipe)
+  return opened(await headerOf(bytes, format, recipe), limits, async header => {
+    const direct = format === 'jpeg' ? readJpeg(bytes, header, recipe) : undefined;
+    if (direct !== undefined) return { ok: true, value: direct };
+    return recipe.quality === 'fast' && isFasterFor(format, header, recipe)
       ? decodeToInput(bytes, format, header, recipe, limits)
-      : wholeOf(await decodeImage(bytes, format, header, recipe, limits), recipe),
-  );
+      : wholeOf(await decodeImage(bytes, format, header, recipe, limits), recipe);
+  });
+}
+
+/** Undefined where it takes libvips: to turn the image, for a file that is out of the ordinary, or for want of a library. */
+function readJpeg(bytes: Uint8Array, header: ImageHeader, recipe: Recipe): ReadPixels | undefined {
+  if (recipe.exif === 'apply' && hasExif(bytes)) return undefined;
+  const { width, height } = header;
+  const placement = placeInput(width, height, recipe);
+  const pixels = decodeJpeg(bytes, header, recipe.quality === 'fast' ? shrinkFor(header, placement) : 1);
+  if (pixels === undefined) return undefined;
+  const isWhole = pixels.width === width && pixels.height === height;
+  const source = isWhole ? placement.source : { left: 0, top: 0, width: pixels.width, height: pixels.height };
+  return { pixels, placement: { ...placement, source }, width, height };
 }
 
 async function headerOf(bytes: Uint8Array, format: ImageFormat, recipe: Recipe): Promise<ReadResult<ImageHeader>> {
@@ -72,7 +89,8 @@ function opened<Header extends { readonly width: number; readonly height: number
 function wholeOf(decoded: ReadResult<DecodedPixels>, recipe: Recipe): ReadResult<ReadPixels> {
   if (!decoded.ok) return decoded;
   const pixels = applyAlpha(decoded.value, recipe.alpha);
-  return { ok: true, value: { pixels, width: pixels.width, height: pixels.height, isInput: false } };
+  const { width, height } = pixels;
+  return { ok: true, value: { pixels, placement: placeInput(width, height, recipe), width, height } };
 }
 
 function tooLarge(message: string): ReadResult<OpenImage> {
