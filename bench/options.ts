@@ -16,7 +16,7 @@ export interface BenchOptions {
   readonly extractFlags: readonly string[];
 }
 
-const FULL = { images: 1000, rounds: 3, flowRows: 1_000_000 };
+const FULL = { images: 3000, rounds: 3, flowRows: 1_000_000 };
 const QUICK = { images: 96, rounds: 1, flowRows: 20_000 };
 
 export const BENCH_HELP = `Images per second of the pipeline, of its engine alone and of a Keras script, side by side

@@ -82,10 +82,12 @@ function serializeShard(shard: number): Promise<unknown> {
     shard,
     attempt: 1,
     batches: readyBatches(shard),
-    extractor: {
-      ...extractor,
-      run: async ({ shape: [rows = 0] }) => firstRows(outputs[turn++ % outputs.length], rows),
-    },
+    extractors: [
+      {
+        ...extractor,
+        run: async ({ shape: [rows = 0] }) => firstRows(outputs[turn++ % outputs.length], rows),
+      },
+    ],
     storage,
     worker: { host: 'bench', name: 'stage-costs', pid: process.pid },
     versions: engine.versions(),
@@ -106,7 +108,7 @@ async function* readyBatches(shard: number): AsyncGenerator<DecodedBatch> {
         size: { width: 1, height: 1 },
         failure: undefined,
       })),
-      input: { ...input, shape: [chosen.length, ...shape], data: input.data.subarray(0, chosen.length * size) },
+      inputs: [{ ...input, shape: [chosen.length, ...shape], data: input.data.subarray(0, chosen.length * size) }],
       seconds: { read: 0, decode: 0 },
     };
   }

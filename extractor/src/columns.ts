@@ -1,6 +1,6 @@
 // From a model's outputs to columns: which layer, pooled and normalized how, makes which column. For plan, worker and inline.
 import { type Pooling, type Poolings, poolingsOf } from '../../shared/src/pooling.ts';
-import type { Dtype, Normalization } from '../../shared/src/request.ts';
+import { type Dtype, type ExtractRequest, modelsOf, type Normalization } from '../../shared/src/request.ts';
 import type { FeatureSpec, TensorData } from '../../shared/src/tensor.ts';
 import { normalizeRows } from './normalize.ts';
 import { pooledShape, poolFeature } from './pool.ts';
@@ -46,6 +46,30 @@ export function planColumns(choice: ColumnChoice, shapes: readonly (readonly num
           dtype: choice.dtype,
           shape: pooledShape(shape, pooling),
         },
+      }),
+    );
+  });
+}
+
+/**
+ * The columns of all models of a request, each model's after the one before, with its name in front: `MODEL/LAYER`.
+ * `layer` counts through the outputs of all of them.
+ * @param shapes of each model's layers, without the batch axis
+ */
+export function planRequestColumns(
+  request: ExtractRequest,
+  shapes: readonly (readonly (readonly number[])[])[],
+): readonly Column[] {
+  let before = 0;
+  return modelsOf(request).flatMap(({ modelName, layers, predictions }, model) => {
+    const first = before;
+    before += layers.length;
+    const { pool, normalize, dtype } = request;
+    return planColumns({ layers, predictions, pool, normalize, dtype }, shapes[model] ?? []).map(
+      ({ feature, layer, ...column }): Column => ({
+        ...column,
+        layer: first + layer,
+        feature: { ...feature, name: modelName === undefined ? feature.name : `${modelName}/${feature.name}` },
       }),
     );
   });

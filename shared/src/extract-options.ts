@@ -24,15 +24,19 @@ const autoCount = z
   });
 
 export const extractOptions = {
-  model: z.string().meta({ description: 'Model file or folder, or URL#sha256=HEX', value: 'MODEL' }),
+  model: z.array(z.string()).min(1).meta({
+    description: 'Model file or folder, or URL#sha256=HEX; several see the same decoded images',
+    value: '[NAME=]MODEL',
+  }),
   modelSha256: z
     .string()
     .optional()
     .meta({ description: 'Digest that the file of a model URL must have', value: 'HEX' }),
-  layer: z
-    .array(z.string())
-    .min(1)
-    .meta({ description: 'Layer to extract: name, index, glob, /regex/, class:NAME or outputs', value: 'NAME' }),
+  layer: z.array(z.string()).min(1).meta({
+    description:
+      'Layer to extract: name, index, glob, /regex/, class:NAME or outputs; of one among several models, MODEL/NAME',
+    value: 'NAME',
+  }),
   out: z.string().meta({ description: 'Output directory of the run', value: 'DIR' }),
   format: z.enum(FORMATS).default('parquet').meta({ description: 'Format of the parts' }),
   pool: z
@@ -69,6 +73,9 @@ export const extractOptions = {
     }),
   ...recipeOptions,
 } as const;
+
+/** For commands that take one model. */
+export const oneModel = z.string().meta({ description: 'Model file or folder, or URL#sha256=HEX', value: 'MODEL' });
 export type ExtractOptions = z.output<z.ZodObject<typeof extractOptions>>;
 
 export const queueOptions = {

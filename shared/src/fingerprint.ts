@@ -1,20 +1,21 @@
 // The fingerprint: a hash of all that decides a feature. Two runs with one fingerprint give the same numbers.
 import { createHash } from 'node:crypto';
-import type { ExtractRequest } from './request.ts';
+import type { ExtractRequest, ModelRequest } from './request.ts';
 
 /** What decides a feature; everything else of a request only decides how it is stored. */
 export function decidingFields(request: ExtractRequest): Readonly<Record<string, unknown>> {
   return {
-    modelSha256: request.modelSha256,
-    layers: request.layers,
+    ...decidingFieldsOfModel(request),
     pool: request.pool,
     normalize: request.normalize,
-    predictions: request.predictions,
     dtype: request.dtype,
-    recipe: request.recipe,
-    engine: request.engine,
-    lowering: request.lowering,
+    otherModels: request.otherModels?.map(decidingFieldsOfModel),
   };
+}
+
+function decidingFieldsOfModel(request: ModelRequest): Readonly<Record<string, unknown>> {
+  const { modelName, modelSha256, layers, predictions, recipe, engine, lowering } = request;
+  return { modelName, modelSha256, layers, predictions, recipe, engine, lowering };
 }
 
 /** SHA-256 of the deciding fields as JSON with sorted keys. Hex. */

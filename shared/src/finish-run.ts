@@ -3,6 +3,7 @@
 import { manifestFolder } from './manifest.ts';
 import { outputQueries, outputReadme } from './output-guide.ts';
 import { noSeconds, STAGES, type StageSeconds } from './receipt.ts';
+import { modelsOf } from './request.ts';
 import type { RunRecord } from './run.ts';
 import { encodeJson, missingShards, readReceipts, SUMMARY_FILE } from './run.ts';
 import type { Storage } from './storage.ts';
@@ -22,6 +23,7 @@ export interface RunSummary {
   readonly wallSeconds: number;
   /** Summed over all shards; stages overlap and run on several threads, so they exceed the wall clock. */
   readonly seconds: StageSeconds;
+  /** Of several models on different engines, all of them. */
   readonly engine: string;
   readonly shards: number;
   readonly files: number;
@@ -84,7 +86,7 @@ export async function summarizeRun(storage: Storage, run: RunRecord): Promise<Ru
     imagesPerSecond: wallSeconds > 0 ? totals.rows / wallSeconds : 0,
     wallSeconds,
     seconds,
-    engine: run.request.engine,
+    engine: [...new Set(modelsOf(run.request).map(({ engine }) => engine))].join(', '),
     workers: [...workers].sort(),
     versions: Object.fromEntries([...versions].map(([name, set]) => [name, [...set].sort()])),
     columns: run.columns.map(({ name, shape }) => ({ name, shape })),

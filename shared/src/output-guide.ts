@@ -1,5 +1,6 @@
 // README.md and queries.sql of an output directory: snippets that work as pasted, made for the very columns of the run.
 import type { RunSummary } from './finish-run.ts';
+import { type ModelRequest, modelsOf } from './request.ts';
 import type { RunRecord } from './run.ts';
 import { type FeatureSpec, sizeOfShape } from './tensor.ts';
 
@@ -19,13 +20,18 @@ ${summary.ok} rows are \`ok\`, ${summary.failed} \`failed\` (their \`error_code\
 |---|---|---|
 ${columns.join('\n')}
 
-Model ${code(run.request.model)} on the engine \`${run.request.engine}\`; recipe \`${JSON.stringify(run.request.recipe)}\`.
+${modelsOf(run.request).map(describeModel).join('\n')}
 \`run.json\` holds the whole request, \`receipts/\` what was done for each part. Check all of it from where layertap is installed: \`npx layertap verify DIRECTORY\`.
 
 ## Read it
 
 Run these from this directory. A failed row has no features: take \`status = 'ok'\` first.
 ${run.request.format === 'arrow' ? arrowSnippets(run) : parquetSnippets(run)}`;
+}
+
+function describeModel({ model, modelName, engine, recipe }: ModelRequest): string {
+  const columns = modelName === undefined ? '' : ` gives the columns ${code(`${modelName}/…`)}`;
+  return `Model ${code(model)}${columns} on the engine \`${engine}\`; recipe \`${JSON.stringify(recipe)}\`.`;
 }
 
 function parquetSnippets(run: RunRecord): string {

@@ -19,8 +19,9 @@ export function formatsOf(format: Format): readonly ('parquet' | 'arrow')[] {
   return format === 'both' ? ['parquet', 'arrow'] : [format];
 }
 
-export const ExtractRequest = z.strictObject({
+const SingleRequest = z.strictObject({
   model: z.string().describe('Model file or folder, as an absolute path'),
+  modelName: z.string().optional().describe('Stands before its columns, as NAME/LAYER; none where there is one model'),
   modelUrl: z
     .string()
     .optional()
@@ -48,4 +49,33 @@ export const ExtractRequest = z.strictObject({
   batch: z.int().min(1).describe('Images per inference'),
   format: z.enum(FORMATS),
 });
+
+/** The part of a request that each of its models has for itself. */
+export const ModelRequest = SingleRequest.pick({
+  model: true,
+  modelName: true,
+  modelUrl: true,
+  modelSha256: true,
+  layers: true,
+  predictions: true,
+  recipe: true,
+  recipeOrigin: true,
+  engine: true,
+  lowering: true,
+});
+export type ModelRequest = z.output<typeof ModelRequest>;
+
+export const ExtractRequest = SingleRequest.extend({
+  otherModels: z.array(ModelRequest).min(1).optional().describe('After the first one, for the same decoded images'),
+});
 export type ExtractRequest = z.output<typeof ExtractRequest>;
+
+/** All models of a request, in the order of their columns. */
+export function modelsOf(request: ExtractRequest): readonly ModelRequest[] {
+  return [request, ...(request.otherModels ?? [])];
+}
+
+/** False where only the flow is measured: nobody looks at an image. */
+export function readsImages(request: ExtractRequest): boolean {
+  return modelsOf(request).some(({ engine }) => engine !== 'null');
+}

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { extractOptions, outputOptions, workerOptions } from '../../../shared/src/extract-options.ts';
+import { extractOptions, oneModel, outputOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import { readReceipts } from '../../../shared/src/run.ts';
 import { compareRun } from '../certify/compare.ts';
 import { openReference } from '../certify/reference.ts';
@@ -13,7 +13,14 @@ import { runEmbedded } from '../embedded.ts';
 import { planFromCommand } from '../plan-command.ts';
 
 /** What decides the output of an extraction, not its features, is settled here. */
-const { out: _out, format: _format, layer: _layer, withPredictions: _predictions, ...featureOptions } = extractOptions;
+const {
+  model: _model,
+  out: _out,
+  format: _format,
+  layer: _layer,
+  withPredictions: _predictions,
+  ...featureOptions
+} = extractOptions;
 
 const fraction = z.coerce.number().min(0);
 
@@ -22,6 +29,7 @@ export const certify = defineCommand({
   summary: 'Compare the features of a model with a reference from Python; exit status 0 where they agree, else 1',
   positionals: '',
   options: {
+    model: oneModel,
     ...featureOptions,
     layer: z.string().meta({ description: 'The layer to compare', value: 'NAME' }),
     reference: z
@@ -48,6 +56,7 @@ export const certify = defineCommand({
       command: 'certify',
       options: {
         ...options,
+        model: [options.model],
         layer: [options.layer],
         out: join(folder, 'run'),
         format: 'arrow',

@@ -38,7 +38,7 @@ export const demo = defineCommand({
     return extract.run({
       options: {
         ...options,
-        model,
+        model: [model],
         layer: DEMO_LAYERS,
         out: `${directory}/features`,
         pool: 'none',

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { Refusal } from '../../../shared/src/errors.ts';
-import { extractOptions, outputOptions } from '../../../shared/src/extract-options.ts';
+import { extractOptions, oneModel, outputOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { recipeOptions } from '../../../shared/src/recipe-options.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
@@ -18,7 +18,7 @@ export const fit = defineCommand({
   summary: 'Train a tfjs layers model on labelled images, writing features as it learns',
   positionals: 'SOURCE',
   options: {
-    model: extractOptions.model,
+    model: oneModel,
     layer: extractOptions.layer,
     out: extractOptions.out,
     format: extractOptions.format,

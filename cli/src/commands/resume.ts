@@ -10,6 +10,7 @@ import { outputOptions, queueOptions, workerOptions } from '../../../shared/src/
 import type { RunSummary } from '../../../shared/src/finish-run.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
+import { type ModelRequest, modelsOf } from '../../../shared/src/request.ts';
 import { checkFingerprint, openRun, type RunRecord } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
@@ -39,8 +40,10 @@ export const resume = defineCommand({
     const storage = openFileStorage(resolve(onlyPositional('resume', 'OUT', input.positionals)));
     const run = await openRun(storage);
     checkFingerprint(storage, run);
-    await checkModel(run);
-    if (run.request.engine === 'tensorflow' && input.options.redis === undefined) await prepareTensorFlow();
+    const models = modelsOf(run.request);
+    for (const model of models) await checkModel(model);
+    const needsTensorFlow = models.some(({ engine }) => engine === 'tensorflow');
+    if (needsTensorFlow && input.options.redis === undefined) await prepareTensorFlow();
     const summary =
       input.options.redis === undefined
         ? await runEmbedded({ ...input.options, run, storage, lifecycle: input.lifecycle })
@@ -68,8 +71,7 @@ async function requeue(
 }
 
 /** Other bytes under the old name would give other numbers in the rows that are left. */
-async function checkModel(run: RunRecord): Promise<void> {
-  const { model: path, modelUrl, modelSha256 } = run.request;
+async function checkModel({ model: path, modelUrl, modelSha256 }: ModelRequest): Promise<void> {
   const model = await openModel(await resolveModel(modelUrl ?? path));
   if (model.sha256 === modelSha256) return;
   throw new Refusal(

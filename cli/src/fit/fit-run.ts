@@ -20,7 +20,8 @@ import { commonVersions } from '../../../shared/src/versions.ts';
 import { collectLabelled, type LabelledSamples, pickProbe } from './labelled-samples.ts';
 import { MOMENT_COLUMNS } from './snapshot-parts.ts';
 
-export interface FitOptions extends ExtractOptions {
+export interface FitOptions extends Omit<ExtractOptions, 'model'> {
+  readonly model: string;
   /** SOURCE as given by the user. */
   readonly source: string;
   readonly epochs: number;

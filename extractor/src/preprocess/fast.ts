@@ -86,7 +86,7 @@ export async function decodeToInput(
   });
   if (!decoded.ok) return decoded;
   const pixels = padPixels(opaque(decoded.value), filled) as Pixels;
-  return { ok: true, value: { pixels, width, height, placement: null } };
+  return { ok: true, value: { pixels, width, height, placement: 'done' } };
 }
 
 function opaque({ data, width, height, channels }: DecodedPixels): Pixels {

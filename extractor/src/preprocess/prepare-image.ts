@@ -1,12 +1,14 @@
 // Image bytes to the values a model takes, by the recipe: decode, resize, scale. For workers, methods and the CLI.
-import type { SampleErrorCode } from '../../../shared/src/errors.ts';
+import type { SampleErrorCode, SampleFailure } from '../../../shared/src/errors.ts';
 import type { Recipe } from '../../../shared/src/recipe.ts';
+import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
+import { sizeOfShape } from '../../../shared/src/tensor.ts';
 import { DEFAULT_IMAGE_LIMITS, type ImageLimits, type PixelBudget, type PrepareResult } from '../preprocess.ts';
 import { applyAlpha } from './alpha.ts';
 import { rgbToGray } from './colour.ts';
 import { sniffFormat } from './format.ts';
 import type { Pixels } from './pixels.ts';
-import { openImage } from './read-pixels.ts';
+import { openImage, type ReadPixels } from './read-pixels.ts';
 import { resizeToInput } from './resize.ts';
 import { findDamage } from './structure.ts';
 import { findUnsupportedTiff } from './tiff-tags.ts';
@@ -25,16 +27,37 @@ export interface PrepareOptions {
   readonly limits?: ImageLimits | undefined;
   /** @default unbounded */
   readonly budget?: PixelBudget;
-  /** Takes the values, as many as the recipe gives; a failed image may leave anything in it. @default an array of its own */
-  readonly into?: Float32Array;
 }
 
 /** Bytes that are no image end as a failure with a code, whatever they are; this never throws for them. */
 export async function prepareImage(
   bytes: Uint8Array,
   recipe: Recipe,
-  { limits = DEFAULT_IMAGE_LIMITS, budget, into }: PrepareOptions = {},
+  options: PrepareOptions = {},
 ): Promise<PrepareResult> {
+  const values = new Float32Array(sizeOfShape(shapeOfRecipe(recipe)));
+  const prepared = await prepareInputs(bytes, [{ recipe, into: values }], options);
+  return prepared.ok ? { ok: true, image: { values, ...prepared.size } } : prepared;
+}
+
+/** One input that is wanted of an image. */
+export interface WantedInput {
+  readonly recipe: Recipe;
+  /** Takes the values, as many as the recipe gives; a failed image may leave anything in it. */
+  readonly into: Float32Array;
+}
+
+/** The size of the image as decoded, after orientation, before resizing: the values are where they were wanted. */
+export type PrepareInputsResult =
+  | { readonly ok: true; readonly size: { readonly width: number; readonly height: number } }
+  | { readonly ok: false; readonly failure: SampleFailure };
+
+/** The same for several recipes: what they read alike is decoded once. */
+export async function prepareInputs(
+  bytes: Uint8Array,
+  wanted: readonly WantedInput[],
+  { limits = DEFAULT_IMAGE_LIMITS, budget }: PrepareOptions = {},
+): Promise<PrepareInputsResult> {
   if (bytes.length === 0) return failure('empty-file', 'the file has 0 bytes');
   if (bytes.length > limits.maxBytes) {
     return failure('file-too-large', `${bytes.length} bytes are more than ${limits.maxBytes}`);
@@ -45,19 +68,38 @@ export async function prepareImage(
   if (damage !== null) return failure('corrupt-image', damage);
   const unsupported = format === 'tiff' ? findUnsupportedTiff(bytes) : null;
   if (unsupported !== null) return failure('unsupported-format', unsupported);
-  const opened = await openImage(bytes, format, recipe, limits);
-  if (!opened.ok) return opened;
-  const giveBack = await budget?.take(opened.value.width * opened.value.height);
-  try {
-    const read = await opened.value.decode();
-    if (!read.ok) return read;
-    const { pixels, placement, width, height } = read.value;
-    const source = recipe.channels === 'gray' ? toGray(pixels) : pixels;
-    const input = placement === null ? source : resizeToInput(source, recipe, placement);
-    return { ok: true, image: { values: toTensor(input, recipe, into), width, height } };
-  } finally {
-    giveBack?.();
+  let size = { width: 0, height: 0 };
+  for (const group of readAlike(wanted)) {
+    const opened = await openImage(bytes, format, (group[0] as WantedInput).recipe, limits);
+    if (!opened.ok) return opened;
+    const giveBack = await budget?.take(opened.value.width * opened.value.height);
+    try {
+      const read = await opened.value.decode();
+      if (!read.ok) return read;
+      for (const input of group) writeInput(read.value, input);
+      size = { width: read.value.width, height: read.value.height };
+    } finally {
+      giveBack?.();
+    }
   }
+  return { ok: true, size };
+}
+
+/** Groups of what one decoding serves: only a fast one depends on where the image goes. */
+function readAlike(wanted: readonly WantedInput[]): readonly (readonly WantedInput[])[] {
+  if (wanted.length < 2) return [wanted];
+  const groups = new Map<string, WantedInput[]>();
+  for (const input of wanted) {
+    const { exif, alpha, quality, width, height, crop, resize } = input.recipe;
+    const key = JSON.stringify([exif, alpha, ...(quality === 'fast' ? [width, height, crop, resize] : [])]);
+    groups.set(key, [...(groups.get(key) ?? []), input]);
+  }
+  return [...groups.values()];
+}
+
+function writeInput({ pixels, placement }: ReadPixels, { recipe, into }: WantedInput): void {
+  const source = recipe.channels === 'gray' ? toGray(pixels) : pixels;
+  toTensor(placement === 'done' ? source : resizeToInput(source, recipe, placement), recipe, into);
 }
 
 /** The same from pixels on. */
@@ -77,6 +119,6 @@ function toGray({ data, width, height, channels }: Pixels): Pixels {
   return { data: channels === 3 ? rgbToGray(data) : data, width, height, channels: 1 };
 }
 
-function failure(code: SampleErrorCode, message: string): PrepareResult {
+function failure(code: SampleErrorCode, message: string): { readonly ok: false; readonly failure: SampleFailure } {
   return { ok: false, failure: { code, message } };
 }

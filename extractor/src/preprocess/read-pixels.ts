@@ -22,8 +22,11 @@ export interface OpenImage {
 
 export interface ReadPixels {
   readonly pixels: Pixels;
-  /** Where the model's input lies in the pixels; null where they are the input already. */
-  readonly placement: Placement | null;
+  /**
+   * Where the model's input lies in pixels that were made smaller on the way; 'done' where they are the input already;
+   * undefined for whole pixels, in which each recipe finds its own.
+   */
+  readonly placement?: Placement | 'done';
   /** Size of the whole image after orientation: that of the pixels, unless they were made smaller on the way. */
   readonly width: number;
   readonly height: number;
@@ -58,8 +61,8 @@ function readJpeg(bytes: Uint8Array, header: ImageHeader, recipe: Recipe): ReadP
   const placement = placeInput(width, height, recipe);
   const pixels = decodeJpeg(bytes, header, recipe.quality === 'fast' ? shrinkFor(header, placement) : 1);
   if (pixels === undefined) return undefined;
-  const isWhole = pixels.width === width && pixels.height === height;
-  const source = isWhole ? placement.source : { left: 0, top: 0, width: pixels.width, height: pixels.height };
+  if (pixels.width === width && pixels.height === height) return { pixels, width, height };
+  const source = { left: 0, top: 0, width: pixels.width, height: pixels.height };
   return { pixels, placement: { ...placement, source }, width, height };
 }
 
@@ -90,7 +93,7 @@ function wholeOf(decoded: ReadResult<DecodedPixels>, recipe: Recipe): ReadResult
   if (!decoded.ok) return decoded;
   const pixels = applyAlpha(decoded.value, recipe.alpha);
   const { width, height } = pixels;
-  return { ok: true, value: { pixels, placement: placeInput(width, height, recipe), width, height } };
+  return { ok: true, value: { pixels, width, height } };
 }
 
 function tooLarge(message: string): ReadResult<OpenImage> {

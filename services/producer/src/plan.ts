@@ -1,19 +1,11 @@
 // The plan of a run: model, layers, recipe, engine and manifest are settled and checked, then run.json is written.
 import { randomBytes } from 'node:crypto';
 import { isAbsolute, resolve } from 'node:path';
-import { chooseRecipe } from '../../../extractor/src/choose-recipe.ts';
-import { planColumns } from '../../../extractor/src/columns.ts';
-import { decideEngine } from '../../../extractor/src/compile/decide-engine.ts';
-import type { EngineChoice } from '../../../extractor/src/engine-choice.ts';
-import { type ModelFile, openModel } from '../../../extractor/src/model.ts';
-import { locateModel } from '../../../extractor/src/model-download.ts';
-import { requirePoolable } from '../../../extractor/src/poolable.ts';
-import { selectLayers } from '../../../extractor/src/select.ts';
+import type { ModelFile } from '../../../extractor/src/model.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import type { ExtractOptions } from '../../../shared/src/extract-options.ts';
 import { fingerprintOf } from '../../../shared/src/fingerprint.ts';
 import { manifestFolder } from '../../../shared/src/manifest.ts';
-import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
 import type { EngineName, ExtractRequest } from '../../../shared/src/request.ts';
 import { ROW_COLUMNS } from '../../../shared/src/row-schema.ts';
 import { createRun, describeDifferences, findRun, type RunRecord } from '../../../shared/src/run.ts';
@@ -21,6 +13,7 @@ import type { Storage } from '../../../shared/src/storage.ts';
 import { isTemporary, openFileStorage } from '../../../shared/src/storages/file.ts';
 import { bytesPerRow, type FeatureSpec } from '../../../shared/src/tensor.ts';
 import { commonVersions } from '../../../shared/src/versions.ts';
+import { decideRequest, openModels } from './decide-request.ts';
 import { outputBytes, requireRoom } from './output-size.ts';
 import { openSource, type Source } from './source.ts';
 import { writeManifest } from './write-manifest.ts';
@@ -54,12 +47,11 @@ const MIN_SHARDS = 8;
 
 export async function planRun(options: PlanOptions): Promise<PlannedRun> {
   const out = resolve(options.out);
-  const located = await locateModel(options.model, { sha256: options.modelSha256, signal: options.signal });
-  const model = await openModel(located.path);
+  const models = await openModels(options);
   const location = absoluteSource(options.source);
   const storage = openFileStorage(out);
   const begun = await findRun(storage);
-  const { request, columns, notes } = await decideRequest(options, model, { url: located.url, begun: begun?.request });
+  const { request, columns, notes } = await decideRequest(options, models, begun?.request);
   const standing = await checkDirectory(storage, begun, request, { source: location, limit: options.limit });
   if (standing !== undefined) {
     return { run: standing, storage, continued: true, notes: [...notes, ...continuedNotes(options, standing)] };
@@ -111,70 +103,6 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
     });
   }
   return { run, storage, continued: false, notes: [...notes, ...(source.notes?.() ?? [])] };
-}
-
-async function decideRequest(
-  options: PlanOptions,
-  model: ModelFile,
-  { url, begun }: { readonly url: string | undefined; readonly begun: ExtractRequest | undefined },
-): Promise<{
-  readonly request: ExtractRequest;
-  readonly columns: readonly FeatureSpec[];
-  readonly notes: readonly string[];
-}> {
-  const { layers, predictions } = chooseLayers(options, model);
-  const { recipe, origin, notes } = await chooseRecipe(options, model);
-  await options.prepareEngine?.(model);
-  const inputShape = shapeOfRecipe(recipe);
-  const shapes = await model.shapesFor(inputShape, layers);
-  // The predictions come last.
-  requirePoolable(model.table, layers.slice(0, layers.length - predictions.length), shapes, options.pool);
-  const decided = standingEngine(options, model, begun);
-  const { batch, onCompareEngines: onCompare } = options;
-  const { engine, lowering, reason } =
-    decided ?? (await decideEngine(options.engine, model, { layers, recipe, batch, onCompare }));
-  const request: ExtractRequest = {
-    model: model.path,
-    ...(url !== undefined && { modelUrl: url }),
-    modelSha256: model.sha256,
-    layers: [...layers],
-    pool: options.pool,
-    ...(options.normalize !== 'none' && { normalize: options.normalize }),
-    ...(predictions.length > 0 && { predictions: [...predictions] }),
-    dtype: options.dtype,
-    recipe,
-    recipeOrigin: origin,
-    engine,
-    ...(lowering !== undefined && { lowering }),
-    batch,
-    format: options.format,
-  };
-  return {
-    request,
-    columns: planColumns(request, shapes).map(({ feature }) => feature),
-    notes: [`engine ${engine}: ${reason}`, ...notes],
-  };
-}
-
-/** A run goes on with the engine that it began with: only its first producer decides. */
-function standingEngine(
-  options: PlanOptions,
-  model: ModelFile,
-  begun: ExtractRequest | undefined,
-): EngineChoice | undefined {
-  if (options.engine !== 'auto' || begun?.modelSha256 !== model.sha256) return undefined;
-  return { engine: begun.engine, lowering: begun.lowering, reason: 'The run began with it.' };
-}
-
-/** The layers asked for, then those of the predictions that are not among them. */
-function chooseLayers(
-  options: PlanOptions,
-  { table }: ModelFile,
-): { readonly layers: readonly string[]; readonly predictions: readonly string[] } {
-  const layers = selectLayers(table, options.layer);
-  if (!options.withPredictions) return { layers, predictions: [] };
-  const predictions = selectLayers(table, ['outputs']).filter(name => !layers.includes(name));
-  return { layers: [...layers, ...predictions], predictions };
 }
 
 /** The run that stands in the directory when it is the same work; undefined when the directory is free. */

@@ -12,9 +12,12 @@ import { openThreadPool } from './thread-pool.ts';
 export interface DecodeTask {
   /** Path of the image file. */
   readonly uri: string;
-  readonly recipe: Recipe;
-  /** Takes the input values: shared memory, as many values as the recipe gives. A failed image leaves anything in it. */
-  readonly into: SharedValues;
+  /** What the models want of it: the image is decoded once. */
+  readonly inputs: readonly {
+    readonly recipe: Recipe;
+    /** Takes the input values: shared memory, as many values as the recipe gives. A failed image leaves anything in it. */
+    readonly into: SharedValues;
+  }[];
 }
 
 export interface DecodedSample {

@@ -2,8 +2,7 @@
 import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { workerData } from 'node:worker_threads';
-import { prepareImage } from '../../../extractor/src/preprocess/prepare-image.ts';
-import type { PrepareResult } from '../../../extractor/src/preprocess.ts';
+import { prepareInputs } from '../../../extractor/src/preprocess/prepare-image.ts';
 import type { DecodedSample, DecodeSettings, DecodeTask } from './decode-pool.ts';
 import { openPixelBudget } from './pixel-budget.ts';
 import { readImageFile } from './read-image-file.ts';
@@ -18,21 +17,16 @@ serveTasks<DecodeTask, DecodedSample>({
   concurrency: 3,
 });
 
-async function prepareFile({ uri, recipe, into }: DecodeTask): Promise<DecodedSample> {
+async function prepareFile({ uri, inputs }: DecodeTask): Promise<DecodedSample> {
   const started = performance.now();
   const file = await readImageFile(uri, limits.maxBytes);
   const sha256 = file.ok ? createHash('sha256').update(file.bytes).digest('hex') : null;
   const read = performance.now();
-  const result = file.ok ? await prepareImage(file.bytes, recipe, { limits, budget, into }) : file;
+  const result = file.ok ? await prepareInputs(file.bytes, inputs, { limits, budget }) : file;
   const decoded = performance.now();
   return {
     sha256,
-    result: result.ok ? sizeOf(result) : result,
+    result,
     seconds: { read: (read - started) / 1000, decode: (decoded - read) / 1000 },
   };
-}
-
-/** The values are where the task wanted them. */
-function sizeOf({ image: { width, height } }: PrepareResult & { ok: true }): DecodedSample['result'] {
-  return { ok: true, size: { width, height } };
 }

@@ -1,4 +1,4 @@
-// The engine process: holds one warmed extractor and works through the shards that its parent sends.
+// The engine process: holds the warmed extractors of one request and works through the shards that its parent sends.
 // Its death is an event for the parent, not an outage: everything it holds can be made again.
 import { hostname } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
@@ -6,6 +6,7 @@ import { describeError, Refusal, type RefusalCode } from '../../../shared/src/er
 import { explainWarning, WARNING_CODES } from '../../../shared/src/feature-warnings.ts';
 import type { ShardJob } from '../../../shared/src/job.ts';
 import { type ManifestReader, openManifestReader } from '../../../shared/src/manifest-reader.ts';
+import { modelsOf, readsImages } from '../../../shared/src/request.ts';
 import { openRun, type RunRecord, readReceipt } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
@@ -104,7 +105,7 @@ async function openShard(job: ShardJob, signal: AbortSignal): Promise<OpenedShar
 
 /** The null engine looks at no image. */
 function poolFor({ request }: RunRecord): Promise<DecodePool> | undefined {
-  if (request.engine !== 'null') pool ??= openDecodePool({ threads: options.decodeThreads });
+  if (readsImages(request)) pool ??= openDecodePool({ threads: options.decodeThreads });
   return pool;
 }
 
@@ -117,13 +118,13 @@ async function workOn(message: ShardMessage, opened: OpenedShard, signal: AbortS
     // A job that was queued twice, or taken again after a lost lock, finds its work done.
     const standing = await readReceipt(storage, run, shard);
     if (standing !== undefined) return standing;
-    const { extractor, versions } = await extractorFor(run);
+    const { extractors, versions } = await extractorFor(run);
     return await processShard({
       run,
       shard,
       attempt,
       batches,
-      extractor,
+      extractors,
       storage,
       worker: { host: hostname(), name: options.name, pid: process.pid, peakBytes: peakBytes() },
       // What can change a feature's last bits: layertap, Node, the decoders, the engine.
@@ -155,7 +156,7 @@ function peakBytes(): number {
 
 /** The null engine looks at no image: it needs no decoder. */
 async function versionsOfDecoders(run: RunRecord): Promise<Readonly<Record<string, string>>> {
-  if (run.request.engine === 'null') return {};
+  if (!readsImages(run.request)) return {};
   return (await import('../../../extractor/src/preprocess/decode.ts')).decoderVersions();
 }
 
@@ -164,11 +165,17 @@ async function extractorFor(run: RunRecord): Promise<HeldExtractor> {
   const held = await holder.extractorFor(run);
   if (held.loads !== loadsTold) {
     loadsTold = held.loads;
-    const { model, engine } = run.request;
+    const models = modelsOf(run.request);
+    const engines = [...new Set(models.map(({ engine }) => engine))].join(' and ');
     const fields = { loads: held.loads, seconds: held.seconds, fingerprint: run.fingerprint, pid: process.pid };
-    send({ type: 'log', level: 'debug', message: `loaded ${model} on ${engine}`, fields });
+    send({
+      type: 'log',
+      level: 'debug',
+      message: `loaded ${models.map(({ model }) => model).join(' and ')} on ${engines}`,
+      fields,
+    });
     // What a user waits for: the process' start, the libraries, the model and a first batch of zeros.
-    const message = `${engine} is ready for the first batch, ${process.uptime().toFixed(1)} s after its process began`;
+    const message = `${engines} ${engines.includes(' ') ? 'are' : 'is'} ready for the first batch, ${process.uptime().toFixed(1)} s after its process began`;
     send({ type: 'log', level: 'info', message });
   }
   return held;

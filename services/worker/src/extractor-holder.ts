@@ -1,4 +1,4 @@
-// Holds the one warmed extractor of an engine process; loads another only when the request changes.
+// Holds the warmed extractors of an engine process, one for each model of a request; loads others only when that changes.
 
 import { LOWERING } from '../../../extractor/src/compile/lowering-version.ts';
 import { type Extractor, openEngine } from '../../../extractor/src/engine.ts';
@@ -6,11 +6,13 @@ import { identifyModel } from '../../../extractor/src/model.ts';
 import { resolveModel } from '../../../extractor/src/model-download.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
+import { type ModelRequest, modelsOf } from '../../../shared/src/request.ts';
 import type { RunRecord } from '../../../shared/src/run.ts';
 import { openCarefulExtractor } from './careful-extractor.ts';
 
 export interface HeldExtractor {
-  readonly extractor: Extractor;
+  /** One for each model of the request. */
+  readonly extractors: readonly Extractor[];
   readonly versions: Readonly<Record<string, string>>;
   /** Seconds that loading and warming took. */
   readonly seconds: number;
@@ -19,7 +21,7 @@ export interface HeldExtractor {
 }
 
 export interface ExtractorHolder {
-  /** The extractor of a run's request, loaded and warmed where it is not held already. */
+  /** The extractors of a run's request, loaded and warmed where they are not held already. */
   extractorFor(run: RunRecord): Promise<HeldExtractor>;
   close(): Promise<void>;
 }
@@ -37,7 +39,7 @@ export function openExtractorHolder(options: HolderOptions): ExtractorHolder {
   let loads = 0;
 
   async function close(): Promise<void> {
-    await held?.value.extractor.close();
+    for (const extractor of held?.value.extractors ?? []) await extractor.close();
     held = undefined;
   }
 
@@ -55,7 +57,21 @@ export function openExtractorHolder(options: HolderOptions): ExtractorHolder {
 
 async function load(run: RunRecord, options: HolderOptions, loads: number): Promise<HeldExtractor> {
   const started = performance.now();
-  const { request } = run;
+  const extractors: Extractor[] = [];
+  let versions: Readonly<Record<string, string>> = {};
+  for (const request of modelsOf(run.request)) {
+    const opened = await openModel(request, run.request.batch, options);
+    extractors.push(opened.extractor);
+    versions = { ...versions, ...opened.versions };
+  }
+  return { extractors, versions, seconds: (performance.now() - started) / 1000, loads };
+}
+
+async function openModel(
+  request: ModelRequest,
+  batch: number,
+  options: HolderOptions,
+): Promise<{ readonly extractor: Extractor; readonly versions: Readonly<Record<string, string>> }> {
   // The path is the producer's; a model with an address is in each machine's own cache, or comes there now.
   const model = await identifyModel(await resolveModel(request.modelUrl ?? request.model));
   if (model.sha256 !== request.modelSha256) {
@@ -85,12 +101,12 @@ async function load(run: RunRecord, options: HolderOptions, loads: number): Prom
     modelSha256: model.sha256,
   });
   const extractor = openCarefulExtractor(loaded, {
-    mostRows: Math.ceil(request.batch / 2 ** (options.halvings ?? 0)),
+    mostRows: Math.ceil(batch / 2 ** (options.halvings ?? 0)),
     onHalved: (rows, error) =>
       options.onWarning?.(
         `the memory does not suffice for a batch, from here on ${rows} images at a time: ${error.message}`,
       ),
   });
-  await extractor.warmUp(request.batch);
-  return { extractor, versions: engine.versions(), seconds: (performance.now() - started) / 1000, loads };
+  await extractor.warmUp(batch);
+  return { extractor, versions: engine.versions() };
 }

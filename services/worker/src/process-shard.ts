@@ -1,11 +1,12 @@
 // One shard from top to bottom: decoded batches → infer → pool → serialize → publish (part, then receipt).
-import { columnValues, planColumns } from '../../../extractor/src/columns.ts';
+import { columnValues, planRequestColumns } from '../../../extractor/src/columns.ts';
 import type { Extractor } from '../../../extractor/src/engine.ts';
 import { noSeconds, type ShardReceipt, type Stage } from '../../../shared/src/receipt.ts';
+import { readsImages } from '../../../shared/src/request.ts';
 import { rowSchema } from '../../../shared/src/row-schema.ts';
 import { type RunRecord, readReceipt, shardRange } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
-import type { TensorData } from '../../../shared/src/tensor.ts';
+import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import { cpuName } from '../../../shared/src/versions.ts';
 import { openPart, publishReceipt } from './publish.ts';
 import { type ColumnWarnings, openRangeCheck, totalWarnings } from './range-check.ts';
@@ -17,7 +18,8 @@ export interface ShardWork {
   readonly shard: number;
   readonly attempt: number;
   readonly batches: AsyncIterable<DecodedBatch>;
-  readonly extractor: Extractor;
+  /** One for each model of the request. */
+  readonly extractors: readonly Extractor[];
   readonly storage: Storage;
   readonly worker: ShardReceipt['worker'];
   readonly versions: Readonly<Record<string, string>>;
@@ -30,11 +32,11 @@ export interface ShardWork {
 
 /** Returns the receipt that stands, which is another worker's when that one was first. */
 export async function processShard(work: ShardWork): Promise<ShardReceipt> {
-  const { run, extractor, storage, signal } = work;
+  const { run, extractors, storage, signal } = work;
   const schema = rowSchema(run, work.versions);
-  const columns = planColumns(
+  const columns = planRequestColumns(
     run.request,
-    extractor.outputs.map(({ shape }) => shape),
+    extractors.map(({ outputs }) => outputs.map(({ shape }) => shape)),
   );
   const rangeCheck = openRangeCheck(run.columns);
   const seconds = noSeconds();
@@ -49,10 +51,10 @@ export async function processShard(work: ShardWork): Promise<ShardReceipt> {
       const before = { ...seconds };
       seconds.read += batch.seconds.read;
       seconds.decode += batch.seconds.decode;
-      const outputs = await timed(seconds, 'infer', () => inferBatch(extractor, batch));
+      const outputs = await timed(seconds, 'infer', () => inferBatch(extractors, batch));
       const features = await timed(seconds, 'pool', () => columns.map(column => columnValues(column, outputs)));
       const present = batch.rows.map(({ failure }) => failure === undefined);
-      if (run.request.engine !== 'null') rangeCheck.add(batch.input, features, present);
+      if (readsImages(run.request)) rangeCheck.add(batch.inputs[0] as TensorData, features, present);
       await timed(seconds, 'serialize', () => part.write(encodeRows(schema, run.columns, batch.rows, features)));
       for (const { failure } of batch.rows)
         if (failure !== undefined) failures[failure.code] = (failures[failure.code] ?? 0) + 1;
@@ -93,13 +95,19 @@ export async function processShard(work: ShardWork): Promise<ShardReceipt> {
 }
 
 /** A batch without one readable image has nothing to infer: its rows are null whatever the values. */
-async function inferBatch(extractor: Extractor, batch: DecodedBatch): Promise<readonly TensorData[]> {
+async function inferBatch(extractors: readonly Extractor[], batch: DecodedBatch): Promise<readonly TensorData[]> {
   const rows = batch.rows.length;
-  if (countFailed(batch) < rows) return extractor.run(batch.input);
-  return extractor.outputs.map(({ shape }) => {
-    const full = [rows, ...shape];
-    return { dtype: 'float32', shape: full, data: new Float32Array(full.reduce((size, axis) => size * axis, 1)) };
-  });
+  const nothingToInfer = countFailed(batch) === rows;
+  const outputs: TensorData[] = [];
+  for (const [model, extractor] of extractors.entries()) {
+    if (nothingToInfer) outputs.push(...extractor.outputs.map(({ shape }) => zeros([rows, ...shape])));
+    else outputs.push(...(await extractor.run(batch.inputs[model] as TensorData)));
+  }
+  return outputs;
+}
+
+function zeros(shape: readonly number[]): TensorData {
+  return { dtype: 'float32', shape, data: new Float32Array(sizeOfShape(shape)) };
 }
 
 function countFailed(batch: DecodedBatch): number {

@@ -1,19 +1,25 @@
 // Reads one shard: samples of the manifest as decoded batches, a few batches ahead of the inference.
 
+import { canonicalJson } from '../../../shared/src/fingerprint.ts';
 import type { Sample } from '../../../shared/src/manifest.ts';
 import type { ManifestReader } from '../../../shared/src/manifest-reader.ts';
+import type { Recipe } from '../../../shared/src/recipe.ts';
 import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
+import { modelsOf } from '../../../shared/src/request.ts';
 import { type RunRecord, shardRange } from '../../../shared/src/run.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import type { BatchBuffers, SharedValues } from './batch-buffers.ts';
-import type { DecodedSample, DecodePool } from './decode-pool.ts';
+import type { DecodedSample, DecodePool, DecodeTask } from './decode-pool.ts';
 import type { Row } from './serialize.ts';
 import { checkSourceFolder } from './source-folder.ts';
 
 export interface DecodedBatch {
   readonly rows: readonly Row[];
-  /** Shape [rows, height, width, channels]; the slot of a failed sample holds zeros. Good until the next batch is asked for. */
-  readonly input: TensorData;
+  /**
+   * For each model, of shape [rows, height, width, channels]: models of one recipe share theirs. The slot of a failed sample
+   * holds zeros. Good until the next batch is asked for.
+   */
+  readonly inputs: readonly TensorData[];
   /** Summed over the images of the batch: decoding runs on several threads. */
   readonly seconds: { readonly read: number; readonly decode: number };
 }
@@ -53,8 +59,9 @@ export function readShard(options: ReadShardOptions): AsyncGenerator<DecodedBatc
       try {
         yield batch;
       } finally {
-        const { data } = batch.input;
-        if (data.buffer instanceof SharedArrayBuffer) options.buffers.giveBack(data as SharedValues);
+        for (const { data } of new Set(batch.inputs)) {
+          if (data.buffer instanceof SharedArrayBuffer) options.buffers.giveBack(data as SharedValues);
+        }
       }
     }
   })();
@@ -81,7 +88,7 @@ async function* postBatches(options: ReadShardOptions): AsyncGenerator<PostedBat
 
 function post(samples: readonly Sample[], { run, pool, buffers }: ReadShardOptions): PostedBatch {
   const decoded =
-    pool === undefined ? Promise.resolve(undecodedBatch(samples)) : decodeBatch(samples, run, pool, buffers);
+    pool === undefined ? Promise.resolve(undecodedBatch(samples, run)) : decodeBatch(samples, run, pool, buffers);
   decoded.catch(() => undefined);
   return { decoded };
 }
@@ -92,27 +99,43 @@ async function decodeBatch(
   pool: DecodePool,
   buffers: BatchBuffers,
 ): Promise<DecodedBatch> {
-  const { recipe } = run.request;
-  const shape = shapeOfRecipe(recipe);
-  const size = sizeOfShape(shape);
-  const data = buffers.take(samples.length * size);
-  const slots = samples.map((_, slot) => data.subarray(slot * size, (slot + 1) * size));
+  const models = modelsOf(run.request);
+  const recipes = models.map(({ recipe }) => canonicalJson(recipe));
+  // Models of one recipe have one input.
+  const inputs = models.map(({ recipe }, model) =>
+    recipes.indexOf(recipes[model] as string) === model ? openInput(recipe, samples.length, buffers) : undefined,
+  );
   const decoded = await Promise.all(
-    samples.map(({ uri }, slot) => pool.prepare({ uri, recipe, into: slots[slot] as SharedValues })),
+    samples.map(({ uri }, row) => pool.prepare({ uri, inputs: inputs.flatMap(input => input?.slotOf(row) ?? []) })),
   );
   const lost = samples.filter((_, slot) => isNotFound(decoded[slot]));
   // A published row says for ever that the image is gone: a machine that sees none of the source may not say so.
   for (const { uri } of lost) await checkSourceFolder(run.source, uri);
-  decoded.forEach(({ result }, slot) => {
-    if (!result.ok) slots[slot]?.fill(0);
+  decoded.forEach(({ result }, row) => {
+    if (!result.ok) for (const input of inputs) input?.slotOf(row).into.fill(0);
   });
   return {
     rows: samples.map((sample, slot) => rowOf(sample, decoded[slot])),
-    input: { dtype: 'float32', shape: [samples.length, ...shape], data },
+    inputs: recipes.map(recipe => (inputs[recipes.indexOf(recipe)] as BatchInput).tensor),
     seconds: {
       read: decoded.reduce((sum, { seconds }) => sum + seconds.read, 0),
       decode: decoded.reduce((sum, { seconds }) => sum + seconds.decode, 0),
     },
+  };
+}
+
+interface BatchInput {
+  readonly tensor: TensorData;
+  slotOf(row: number): DecodeTask['inputs'][number];
+}
+
+function openInput(recipe: Recipe, rows: number, buffers: BatchBuffers): BatchInput {
+  const shape = shapeOfRecipe(recipe);
+  const size = sizeOfShape(shape);
+  const data = buffers.take(rows * size);
+  return {
+    tensor: { dtype: 'float32', shape: [rows, ...shape], data },
+    slotOf: row => ({ recipe, into: data.subarray(row * size, (row + 1) * size) }),
   };
 }
 
@@ -127,10 +150,14 @@ function rowOf(sample: Sample, decoded: DecodedSample | undefined): Row {
   return { sample, sha256, size: result.size, failure: undefined };
 }
 
-function undecodedBatch(samples: readonly Sample[]): DecodedBatch {
+function undecodedBatch(samples: readonly Sample[], run: RunRecord): DecodedBatch {
   return {
     rows: samples.map(sample => ({ sample, sha256: null, size: null, failure: undefined })),
-    input: { dtype: 'float32', shape: [samples.length, 0], data: new Float32Array(0) },
+    inputs: modelsOf(run.request).map(() => ({
+      dtype: 'float32',
+      shape: [samples.length, 0],
+      data: new Float32Array(0),
+    })),
     seconds: { read: 0, decode: 0 },
   };
 }

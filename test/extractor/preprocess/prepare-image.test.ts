@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { prepareImage, prepareRaw } from '../../../extractor/src/preprocess/prepare-image.ts';
+import { prepareImage, prepareInputs, prepareRaw } from '../../../extractor/src/preprocess/prepare-image.ts';
 import {
   DEFAULT_IMAGE_LIMITS,
   type PixelBudget,
@@ -329,3 +329,38 @@ async function codeOf(prepared: Promise<PrepareResult>): Promise<string> {
 function meanDifference(a: Float32Array, b: Float32Array): number {
   return a.reduce((sum, value, i) => sum + Math.abs(value - (b[i] ?? Number.NaN)), 0) / a.length;
 }
+
+describe('prepareInputs', () => {
+  const recipes = {
+    rgb: recipe({ width: 4, height: 3 }),
+    bgr: recipe({ width: 5, height: 5, channels: 'bgr', resize: 'pillow:bicubic', crop: { kind: 'aspect' } }),
+    gray: recipe({ width: 4, height: 3, channels: 'gray', mean: [9] }),
+    white: recipe({ width: 4, height: 3, alpha: 'white' }),
+    small: recipe({ width: 2, height: 2, quality: 'fast' }),
+    smaller: recipe({ width: 1, height: 1, quality: 'fast' }),
+  };
+  const png = makePng({ width: 9, height: 7, colour: 'rgba', samples: Array.from({ length: 252 }, (_, i) => i) });
+
+  it.each<[readonly (keyof typeof recipes)[], number]>([
+    [['rgb'], 1],
+    [['rgb', 'bgr', 'gray'], 1],
+    [['rgb', 'white', 'bgr'], 2],
+    [['small', 'smaller', 'small'], 2],
+  ])('gives each of %s what it gets alone, decoding %d times', async (names, decodings) => {
+    let taken = 0;
+    const budget: PixelBudget = {
+      async take() {
+        taken++;
+        return () => undefined;
+      },
+    };
+    const alone = await Promise.all(names.map(async name => preparedImage(await prepareImage(png, recipes[name]))));
+    const wanted = names.map((name, at) => ({
+      recipe: recipes[name],
+      into: new Float32Array(alone[at]?.values.length ?? 0).fill(Number.NaN),
+    }));
+    expect(await prepareInputs(png, wanted, { budget })).toEqual({ ok: true, size: { width: 9, height: 7 } });
+    expect(wanted.map(({ into }) => into)).toEqual(alone.map(({ values }) => values));
+    expect(taken).toBe(decodings);
+  });
+});

@@ -154,7 +154,7 @@ function work(imageRun: ImageRun, shard: number, fields: Partial<ShardWork> = {}
     shard,
     attempt: 1,
     batches: decoded(imageRun, shard, signal),
-    extractor: channelMeans(),
+    extractors: [channelMeans()],
     worker: { host: 'machine', name: 'worker', pid: 1 },
     versions: { engine: '1' },
     signal,
@@ -239,8 +239,8 @@ describe('a shard', () => {
     const images = await imageRun();
     const [first, second] = [channelMeans(), channelMeans()];
     const reported: [number, number][] = [];
-    await work(images, 0, { extractor: first, onBatch: (rows, failed) => reported.push([rows, failed]) });
-    await work(images, 1, { extractor: second });
+    await work(images, 0, { extractors: [first], onBatch: (rows, failed) => reported.push([rows, failed]) });
+    await work(images, 1, { extractors: [second] });
     expect(first.batches).toEqual([4, 4, 4]);
     expect(reported).toEqual([
       [4, 1],
@@ -332,7 +332,10 @@ describe('a shard', () => {
         ];
       },
     };
-    const receipt = await work(await imageRun(), 0, { extractor, onWarnings: warnings => told.push(...warnings) });
+    const receipt = await work(await imageRun(), 0, {
+      extractors: [extractor],
+      onWarnings: warnings => told.push(...warnings),
+    });
     expect(receipt.warnings).toEqual({ 'constant-layer': receipt.ok, 'not-finite': receipt.ok });
     expect(told).toEqual([
       { column: 'means', counts: { 'constant-layer': receipt.ok } },
@@ -395,7 +398,7 @@ describe('a shard that is given up leaves neither part nor receipt nor unfinishe
   it('when the extractor throws', async () => {
     const images = await imageRun();
     const extractor = { ...channelMeans(), run: () => Promise.reject(new Error('out of memory')) };
-    await expect(work(images, 0, { extractor })).rejects.toThrow('out of memory');
+    await expect(work(images, 0, { extractors: [extractor] })).rejects.toThrow('out of memory');
     await expectNothing(images);
   });
 
@@ -406,7 +409,9 @@ describe('a shard that is given up leaves neither part nor receipt nor unfinishe
       ...whole,
       run: async input => (await whole.run(input)).map(output => ({ ...output, data: output.data.slice(0, 3) })),
     };
-    await expect(work(images, 0, { extractor })).rejects.toThrow("Expected 4 rows of shape [3] for layer 'means'");
+    await expect(work(images, 0, { extractors: [extractor] })).rejects.toThrow(
+      "Expected 4 rows of shape [3] for layer 'means'",
+    );
     await expectNothing(images);
   });
 

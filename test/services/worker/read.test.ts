@@ -7,6 +7,7 @@ import type { DecodedSample, DecodePool } from '../../../services/worker/src/dec
 import { type DecodedBatch, readShard } from '../../../services/worker/src/read.ts';
 import { manifestPath } from '../../../shared/src/manifest.ts';
 import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
+import type { TensorData } from '../../../shared/src/tensor.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { createSmallRun, type SmallRun } from '../../support/small-run.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
@@ -43,7 +44,7 @@ describe('readShard', () => {
 
   it('gives rows without an image where there is no decode pool', async () => {
     const { value: first } = (await read(await smallRun(), 0).next()) as IteratorYieldResult<DecodedBatch>;
-    expect(first.input.shape).toEqual([3, 0]);
+    expect(first.inputs.map(({ shape }) => shape)).toEqual([[3, 0]]);
     expect(first.rows[0]).toMatchObject({ sha256: null, size: null, failure: undefined });
   });
 
@@ -70,8 +71,8 @@ describe('readShard', () => {
   it('reads many batches into the same memory, where failed images leave zeros behind', async () => {
     const small = await createSmallRun(await temporaryFolder(), { rows: 30, shardSize: 30 });
     const pool: DecodePool = {
-      async prepare({ uri, into }): Promise<DecodedSample> {
-        into.fill(7);
+      async prepare({ uri, inputs }): Promise<DecodedSample> {
+        for (const { into } of inputs) into.fill(7);
         const seconds = { read: 0, decode: 0 };
         if (uri.includes('5')) {
           return { sha256: null, result: { ok: false, failure: { code: 'corrupt-image', message: '' } }, seconds };
@@ -83,7 +84,9 @@ describe('readShard', () => {
     const buffers = new Set<ArrayBufferLike>();
     const manifest = openManifestReader(small.storage, small.run.runId);
     const options = { run: small.run, shard: 0, manifest, pool, buffers: openBatchBuffers() };
-    for await (const { input, rows } of readShard({ ...options, signal: new AbortController().signal })) {
+    for await (const batch of readShard({ ...options, signal: new AbortController().signal })) {
+      const { rows } = batch;
+      const input = batch.inputs[0] as TensorData;
       buffers.add(input.data.buffer);
       const size = input.data.length / rows.length;
       rows.forEach(({ failure }, row) => {
