@@ -77,7 +77,7 @@ export async function compareJpegs(options: JpegOptions): Promise<JpegResult> {
       date: new Date().toISOString(),
       sets: [
         await compare(`${files.length} ${options.name}`, files),
-        await compare('the same, twice as wide and high', await enlarge(python, files, folder)),
+        await compare('the same, three times as wide and high', await enlarge(python, files, folder)),
       ],
     };
   } finally {

@@ -131,7 +131,7 @@ function jpegSection(jpeg: JpegResult | undefined): readonly string[] {
     '',
     `${jpeg.architecture} with the weights above, layer ${jpeg.layer}, on ${jpeg.sets[0]?.exact.engine}: \`layertap certify\` against the Python script`,
     `of [certify.md](certify.md) (Pillow and Keras). \`exact\` must have a cosine of at least ${JPEG_THRESHOLD} for every photo; \`fast\` decodes a JPEG approximately`,
-    'from three times the size of the input on, and shows how much.',
+    'from four times the size of the input on, and shows how much.',
     '',
     '| photos | quality | least cosine | 1st percentile | median | largest difference | verdict |',
     '|---|---|---|---|---|---|---|',
