@@ -56,7 +56,9 @@ async function workThrough(options: EmbeddedOptions, missing: readonly number[])
     if (lifecycle.stopping.aborted) resolve();
     lifecycle.stopping.addEventListener('abort', () => resolve(), { once: true });
   });
-  const split = splitProcessors(options, missing.length);
+  // By itself the number of engine threads depends on the free memory.
+  const threads = run.request.deterministic && options.threads === 'auto' ? 1 : options.threads;
+  const split = splitProcessors({ ...options, threads }, missing.length);
   logger.log('info', describeSplit(split));
   const worker = await openWorker({
     queue,

@@ -11,6 +11,7 @@ export type RefusalCode =
   | 'recipe-missing'
   | 'recipe-mismatch'
   | 'engine-unavailable'
+  | 'conditions-differ'
   | 'run-mismatch'
   | 'run-missing'
   | 'run-unreadable'

@@ -54,6 +54,9 @@ export const extractOptions = {
     .boolean()
     .default(false)
     .meta({ description: "Also write the model's predictions, from the same pass" }),
+  deterministic: z.boolean().default(false).meta({
+    description: 'Equal parts to the last byte: workers of other versions, processor or threads decline',
+  }),
   batch: count.default(32).meta({ description: 'Images per inference', value: 'N' }),
   shardSize: count.optional().meta({ description: 'Images per part; without it, from the bytes per row', value: 'N' }),
   limit: count.optional().meta({ description: 'Take only the first N images', value: 'N' }),

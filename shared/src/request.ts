@@ -47,6 +47,10 @@ const SingleRequest = z.strictObject({
     .optional()
     .describe('Of a model that was compiled for the engine: the version of its lowering'),
   batch: z.int().min(1).describe('Images per inference'),
+  deterministic: z
+    .literal(true)
+    .optional()
+    .describe('Parts are equal to the last byte: all workers have the versions, processor and threads of the first'),
   format: z.enum(FORMATS),
 });
 

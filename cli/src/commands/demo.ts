@@ -45,6 +45,7 @@ export const demo = defineCommand({
         normalize: 'none',
         dtype: 'float32',
         withPredictions: false,
+        deterministic: false,
         batch: 32,
         duplicates: 'refuse',
       },

@@ -51,6 +51,7 @@ export const fit = defineCommand({
       normalize: 'none',
       dtype: 'float32',
       withPredictions: false,
+      deterministic: false,
       duplicates: 'refuse',
       engine: 'tensorflow',
       shardSize: undefined,

@@ -62,6 +62,7 @@ export async function decideRequest(
     ...(options.normalize !== 'none' && { normalize: options.normalize }),
     dtype: options.dtype,
     batch: options.batch,
+    ...(options.deterministic && { deterministic: true as const }),
     format: options.format,
     ...(others.length > 0 && { otherModels: others }),
   };

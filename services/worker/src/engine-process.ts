@@ -10,9 +10,10 @@ import { modelsOf, readsImages } from '../../../shared/src/request.ts';
 import { openRun, type RunRecord, readReceipt } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
-import { commonVersions } from '../../../shared/src/versions.ts';
+import { commonVersions, cpuName } from '../../../shared/src/versions.ts';
 import { openBatchBuffers } from './batch-buffers.ts';
 import { type DecodePool, openDecodePool } from './decode-pool.ts';
+import { keepConditions } from './deterministic.ts';
 import { EngineProcessOptions } from './engine-process-options.ts';
 import { type HeldExtractor, openExtractorHolder } from './extractor-holder.ts';
 import { processShard } from './process-shard.ts';
@@ -118,7 +119,11 @@ async function workOn(message: ShardMessage, opened: OpenedShard, signal: AbortS
     // A job that was queued twice, or taken again after a lost lock, finds its work done.
     const standing = await readReceipt(storage, run, shard);
     if (standing !== undefined) return standing;
-    const { extractors, versions } = await extractorFor(run);
+    const { extractors, versions: engineVersions } = await extractorFor(run);
+    // What can change a feature's last bits: layertap, Node, the decoders, the engine.
+    const versions = { ...commonVersions(), ...(await versionsOfDecoders(run)), ...engineVersions };
+    if (run.request.deterministic)
+      await keepConditions(storage, { cpu: cpuName(), threads: options.threads, versions });
     return await processShard({
       run,
       shard,
@@ -127,8 +132,7 @@ async function workOn(message: ShardMessage, opened: OpenedShard, signal: AbortS
       extractors,
       storage,
       worker: { host: hostname(), name: options.name, pid: process.pid, peakBytes: peakBytes() },
-      // What can change a feature's last bits: layertap, Node, the decoders, the engine.
-      versions: { ...commonVersions(), ...(await versionsOfDecoders(run)), ...versions },
+      versions,
       signal,
       onWarnings: warnings => tellWarnings(run, warnings),
       onBatch: (rows, failed, seconds) => send({ type: 'progress', out, runId, shard, attempt, rows, failed, seconds }),
@@ -198,6 +202,7 @@ async function openRunOf(job: ShardJob): Promise<OpenedRun> {
 /** What this machine lacks and another may have: an engine, the model's bytes, the folders of the run. */
 const ELSEWHERE: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
   'engine-unavailable',
+  'conditions-differ',
   'model-unreadable',
   'model-mismatch',
   'run-missing',

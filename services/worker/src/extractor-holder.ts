@@ -6,7 +6,7 @@ import { identifyModel } from '../../../extractor/src/model.ts';
 import { resolveModel } from '../../../extractor/src/model-download.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
-import { type ModelRequest, modelsOf } from '../../../shared/src/request.ts';
+import { type ExtractRequest, type ModelRequest, modelsOf } from '../../../shared/src/request.ts';
 import type { RunRecord } from '../../../shared/src/run.ts';
 import { openCarefulExtractor } from './careful-extractor.ts';
 
@@ -60,7 +60,7 @@ async function load(run: RunRecord, options: HolderOptions, loads: number): Prom
   const extractors: Extractor[] = [];
   let versions: Readonly<Record<string, string>> = {};
   for (const request of modelsOf(run.request)) {
-    const opened = await openModel(request, run.request.batch, options);
+    const opened = await openModel(request, run.request, options);
     extractors.push(opened.extractor);
     versions = { ...versions, ...opened.versions };
   }
@@ -69,7 +69,7 @@ async function load(run: RunRecord, options: HolderOptions, loads: number): Prom
 
 async function openModel(
   request: ModelRequest,
-  batch: number,
+  { batch, deterministic }: ExtractRequest,
   options: HolderOptions,
 ): Promise<{ readonly extractor: Extractor; readonly versions: Readonly<Record<string, string>> }> {
   // The path is the producer's; a model with an address is in each machine's own cache, or comes there now.
@@ -100,13 +100,16 @@ async function openModel(
     inputShape,
     modelSha256: model.sha256,
   });
-  const extractor = openCarefulExtractor(loaded, {
-    mostRows: Math.ceil(batch / 2 ** (options.halvings ?? 0)),
-    onHalved: (rows, error) =>
-      options.onWarning?.(
-        `the memory does not suffice for a batch, from here on ${rows} images at a time: ${error.message}`,
-      ),
-  });
+  // Of fewer rows at a time the last bits may be others.
+  const extractor = deterministic
+    ? loaded
+    : openCarefulExtractor(loaded, {
+        mostRows: Math.ceil(batch / 2 ** (options.halvings ?? 0)),
+        onHalved: (rows, error) =>
+          options.onWarning?.(
+            `the memory does not suffice for a batch, from here on ${rows} images at a time: ${error.message}`,
+          ),
+      });
   await extractor.warmUp(batch);
   return { extractor, versions: engine.versions() };
 }
