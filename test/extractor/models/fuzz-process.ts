@@ -6,6 +6,7 @@ import { openModel } from '../../../extractor/src/model.ts';
 import { tfjs } from '../../../extractor/src/tfjs.ts';
 import { describeError, Refusal, type RefusalCode } from '../../../shared/src/errors.ts';
 import type { EngineName } from '../../../shared/src/request.ts';
+import type { FuzzAnswer, FuzzStarted } from '../../support/fuzz-child.ts';
 import { useCpu } from '../small-model.ts';
 
 export interface FuzzTask {
@@ -14,22 +15,11 @@ export interface FuzzTask {
   readonly loads: boolean;
 }
 
-/** What the process says: that it has started, then one answer for each task. */
-export type FuzzMessage = { readonly startedWithMb: number } | FuzzAnswer;
-
-export interface FuzzAnswer {
-  /** `late` and `failed` also where the process was ended, or ended itself. */
-  readonly outcome: 'refused' | 'opened' | 'loaded' | 'late' | 'failed';
-  /** Of the refusal or failure. */
-  readonly message: string;
-  readonly ms: number;
-  /** Time of all its threads on the processor. */
-  readonly processorMs: number;
-  /** The most memory that the process ever had, in MiB. */
-  readonly peakMb: number;
+export interface ModelAnswer extends FuzzAnswer {
+  readonly outcome: 'refused' | 'opened' | 'loaded' | 'failed';
 }
 
-type Ending = Pick<FuzzAnswer, 'outcome' | 'message'>;
+type Ending = Pick<ModelAnswer, 'outcome' | 'message'>;
 
 const OPENING: readonly RefusalCode[] = ['model-unreadable'];
 const LOADING: readonly RefusalCode[] = ['model-unreadable', 'recipe-mismatch', 'unknown-layer'];
@@ -92,6 +82,6 @@ function peakMb(): number {
   return Math.round(process.resourceUsage().maxRSS / 1024);
 }
 
-function send(message: FuzzMessage): void {
+function send(message: FuzzStarted | ModelAnswer): void {
   process.send?.(message);
 }

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
-import { damagedCopy, randomOf } from './damage.ts';
+import { damagedCopy, randomOf } from '../../support/damage.ts';
 import { fuzzFormat } from './fuzz.ts';
 import { FUZZ_FORMATS } from './fuzz-bases.ts';
 

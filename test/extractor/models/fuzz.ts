@@ -6,10 +6,10 @@ import { dirname, join } from 'node:path';
 import { chooseEngine } from '../../../extractor/src/engine-choice.ts';
 import { isKerasFormat } from '../../../extractor/src/models/keras-formats.ts';
 import type { EngineName } from '../../../shared/src/request.ts';
-import { damagedCopy, randomOf } from './damage.ts';
+import { damagedCopy, randomOf } from '../../support/damage.ts';
+import { type FuzzBounds, FuzzChild, type LostAnswer } from '../../support/fuzz-child.ts';
 import { basesOf, type FuzzBase, type FuzzFormat } from './fuzz-bases.ts';
-import { type FuzzBounds, FuzzChild } from './fuzz-child.ts';
-import type { FuzzAnswer } from './fuzz-process.ts';
+import type { FuzzTask, ModelAnswer } from './fuzz-process.ts';
 
 export interface FuzzOptions extends FuzzBounds {
   /** Damaged files, one for each seed from `seed` on. */
@@ -77,15 +77,22 @@ async function writeBase({ files }: FuzzBase, folder: string): Promise<void> {
   }
 }
 
+type ModelChild = FuzzChild<FuzzTask, ModelAnswer>;
+
+/** @param engine empty for a user's process, which has none */
+function openChild(engine: EngineName | '', bounds: FuzzBounds): ModelChild {
+  return new FuzzChild(new URL('fuzz-process.ts', import.meta.url), [engine], bounds);
+}
+
 /** The two processes of one format, and what they said. */
 class Fuzz {
   readonly report: FuzzReport;
-  readonly #user: FuzzChild;
-  readonly #engine: FuzzChild | undefined;
+  readonly #user: ModelChild;
+  readonly #engine: ModelChild | undefined;
 
   constructor(format: FuzzFormat, engine: EngineName | 'none', bounds: FuzzBounds) {
-    this.#user = new FuzzChild(undefined, bounds);
-    this.#engine = engine === 'none' ? undefined : new FuzzChild(engine, bounds);
+    this.#user = openChild('', bounds);
+    this.#engine = engine === 'none' ? undefined : openChild(engine, bounds);
     this.report = {
       ...{ format, engine, files: 0, refused: 0, refusedLoading: 0, loaded: 0, hangsEnded: 0, crashesEnded: 0 },
       ...{ slowestMs: 0, slowestProcessorMs: 0, peakMb: 0, enginePeakMb: 0, failures: [] },
@@ -129,7 +136,7 @@ class Fuzz {
     if (!isEnded) this.#count(loaded, `${what}, loading`);
   }
 
-  #count({ outcome, message, ms, processorMs }: FuzzAnswer, what: string): void {
+  #count({ outcome, message, ms, processorMs }: ModelAnswer | LostAnswer, what: string): void {
     const { report } = this;
     report.slowestMs = Math.max(report.slowestMs, Math.round(ms));
     report.slowestProcessorMs = Math.max(report.slowestProcessorMs, Math.round(processorMs));

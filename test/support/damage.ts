@@ -1,4 +1,4 @@
-// Damages the bytes of a file in a way that a number decides, the same one for the same number: for the fuzz of model files.
+// Damages the bytes of a file in a way that a number decides, the same one for the same number: for the fuzz of models and images.
 
 /** Cut off, or with bits flipped, bytes set, a piece taken out, a piece doubled, or a number written over. */
 export function damagedCopy(original: Uint8Array, random: () => number): Uint8Array {

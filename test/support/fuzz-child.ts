@@ -1,9 +1,7 @@
-// A process that the fuzz can lose: started when it is needed, given one model at a time, killed where it takes too much.
+// A process that the fuzz can lose: started when it is needed, given one file at a time, killed where it takes too much.
 import { type ChildProcess, fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import type { EngineName } from '../../../shared/src/request.ts';
-import type { FuzzAnswer, FuzzMessage, FuzzTask } from './fuzz-process.ts';
 
 export interface FuzzBounds {
   /** For one task, in time that the process spends on the processor. Its start is not counted. */
@@ -20,20 +18,42 @@ interface Running {
   readonly startedWithMb: number;
 }
 
-export class FuzzChild {
-  readonly #engine: EngineName | undefined;
+/** What the process says first: that it has started. */
+export interface FuzzStarted {
+  readonly startedWithMb: number;
+}
+
+/** What the process says to each task. */
+export interface FuzzAnswer {
+  /** `late` and `failed` also where the process was ended, or ended itself. */
+  readonly outcome: string;
+  readonly message: string;
+  readonly ms: number;
+  /** Time of all its threads on the processor. */
+  readonly processorMs: number;
+  /** The most memory that the process ever had, in MiB. */
+  readonly peakMb: number;
+}
+
+/** What the process itself never says. */
+export type LostAnswer = FuzzAnswer & { readonly outcome: 'late' | 'failed' };
+
+export class FuzzChild<Task, Answer extends FuzzAnswer> {
+  readonly #script: string;
+  readonly #args: readonly string[];
   readonly #bounds: FuzzBounds;
   #running: Running | undefined;
   readonly #end = (): void => this.end();
 
-  /** @param engine undefined for a user's process, which has none */
-  constructor(engine: EngineName | undefined, bounds: FuzzBounds) {
-    this.#engine = engine;
+  /** @param script answers each message of type Task with one of type Answer, after a FuzzStarted */
+  constructor(script: URL, args: readonly string[], bounds: FuzzBounds) {
+    this.#script = fileURLToPath(script);
+    this.#args = args;
     this.#bounds = bounds;
   }
 
   /** Whatever happens to the process is an answer. One that is late, too large or dead is ended, and another one starts. */
-  async ask(task: FuzzTask): Promise<FuzzAnswer> {
+  async ask(task: Task): Promise<Answer | LostAnswer> {
     this.#running ??= await this.#start();
     const { child, startedWithMb } = this.#running;
     const answer = await this.#answerOf(child, task);
@@ -50,9 +70,9 @@ export class FuzzChild {
   }
 
   /** The answer, or how the process died before it; undefined after the limit. */
-  #answerOf(child: ChildProcess, task: FuzzTask): Promise<FuzzAnswer | string | undefined> {
+  #answerOf(child: ChildProcess, task: Task): Promise<Answer | string | undefined> {
     return new Promise(resolve => {
-      const settle = (answer: FuzzAnswer | string | undefined): void => {
+      const settle = (answer: Answer | string | undefined): void => {
         clearTimeout(timer);
         child.removeAllListeners();
         resolve(answer);
@@ -65,12 +85,12 @@ export class FuzzChild {
         else timer = setTimeout(look, Math.max(100, left / 2));
       };
       let timer = setTimeout(look, limitMs);
-      child.once('message', message => settle(message as FuzzAnswer));
+      child.once('message', message => settle(message as Answer));
       // After the channel, in which an answer may still lie.
       child.once('close', (code, signal) => settle(`the process ended by ${signal ?? `exit code ${code}`}`));
       // It died after its last answer, which left something behind.
       child.once('error', error => settle(`the process cannot be asked: ${error.message}`));
-      child.send(task);
+      child.send(task as object);
     });
   }
 
@@ -81,18 +101,17 @@ export class FuzzChild {
   }
 
   #start(): Promise<Running> {
-    const script = fileURLToPath(new URL('fuzz-process.ts', import.meta.url));
-    const child = fork(script, [this.#engine ?? ''], {
+    const child = fork(this.#script, [...this.#args], {
       execArgv: ['--import', 'tsx'],
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     process.once('exit', this.#end);
     return new Promise((resolve, reject) => {
       child.once('error', reject);
-      child.once('close', code => reject(new Error(`Expected ${script} to start but it ended with ${code}`)));
+      child.once('close', code => reject(new Error(`Expected ${this.#script} to start but it ended with ${code}`)));
       child.once('message', message => {
         child.removeAllListeners();
-        const { startedWithMb } = message as Extract<FuzzMessage, { startedWithMb: number }>;
+        const { startedWithMb } = message as FuzzStarted;
         resolve({ child, startedWithMb });
       });
     });
