@@ -1,0 +1,129 @@
+// The chaos: random faults against runs through Redis until the time is over, then calm, and proof that nothing is lost: every
+// run ends, `verify` finds nothing, and every part equals that of an undisturbed run to the last byte.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { openRun, readReceipts } from '../../shared/src/run.ts';
+import { openFileStorage } from '../../shared/src/storages/file.ts';
+import { randomOf } from '../support/damage.ts';
+import { startProgram } from '../support/programs.ts';
+import { FAULTS, type FaultName } from './faults.ts';
+import { lastLines, openWorld, produceUntilDone, requestFlags, type World, writeSource } from './world.ts';
+
+export interface ChaosOptions {
+  readonly seconds: number;
+  /** Decides which faults come and for how long; when they hit is up to the machine. */
+  readonly seed: number;
+  readonly log?: (line: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface ChaosReport {
+  /** Runs that were begun; all of them ended. */
+  runs: number;
+  shards: number;
+  readonly faults: Partial<Record<FaultName, number>>;
+  /** Anything that must not be, in words; empty is what everybody hopes for. */
+  readonly problems: readonly string[];
+}
+
+/** In which a run must end once nothing disturbs it any more: locks of dead workers take 30 s, their retries some more. */
+const CALM_SECONDS = 240;
+
+export async function runChaos({ seconds, seed, log = () => undefined, signal }: ChaosOptions): Promise<ChaosReport> {
+  const folder = await mkdtemp(join(tmpdir(), 'layertap-chaos-'));
+  const list = await writeSource(folder);
+  const reference = await referenceParts(list, join(folder, 'reference'));
+  log(`${reference.size} shards in an undisturbed run`);
+  const world = await openWorld(log);
+  const report: ChaosReport = { runs: 0, shards: 0, faults: {}, problems: world.problems };
+  const random = randomOf(seed);
+  const end = performance.now() + 1000 * seconds;
+  try {
+    while (performance.now() < end && world.problems.length === 0 && signal?.aborted !== true) {
+      const out = join(folder, `run-${++report.runs}`);
+      await disturbRun({ world, list, out, random, end, report, log });
+      await checkRun(world, out, reference);
+      report.shards += reference.size;
+      log(`run ${report.runs} is whole`);
+      await rm(out, { recursive: true });
+    }
+  } catch (error) {
+    world.problems.push(error instanceof Error ? error.message : String(error));
+  } finally {
+    await world.close();
+  }
+  if (report.problems.length === 0) await rm(folder, { recursive: true, force: true });
+  else log(`left for you to look at: ${folder}`);
+  return report;
+}
+
+interface Disturbance {
+  readonly world: World;
+  readonly list: string;
+  readonly out: string;
+  readonly random: () => number;
+  /** Of the faults, on the clock of `performance`. */
+  readonly end: number;
+  readonly report: ChaosReport;
+  readonly log: (line: string) => void;
+}
+
+async function disturbRun({ world, list, out, random, end, report, log }: Disturbance): Promise<void> {
+  const production = produceUntilDone(world, list, out);
+  let isDone = false;
+  const done = production.done.finally(() => {
+    isDone = true;
+  });
+  done.catch(() => undefined);
+  const names = Object.keys(FAULTS) as FaultName[];
+  while (!isDone && performance.now() < end) {
+    await Promise.race([pause(200 + 1500 * random()), done.catch(() => undefined)]);
+    if (isDone) break;
+    const name = names[Math.floor(random() * names.length)] as FaultName;
+    log(name);
+    report.faults[name] = (report.faults[name] ?? 0) + 1;
+    await FAULTS[name]({ world, production, random });
+  }
+  const late = pause(1000 * CALM_SECONDS, 'late' as const, { ref: false });
+  if ((await Promise.race([done, late])) === 'late') {
+    throw new Error(`the run in ${out} did not end within ${CALM_SECONDS} s of calm`);
+  }
+}
+
+type Parts = ReadonlyMap<number, readonly string[]>;
+
+async function referenceParts(list: string, out: string): Promise<Parts> {
+  const args = ['extract', list, ...requestFlags(), '--out', out, '--processes', '1', '--threads', '1'];
+  const result = await startProgram('layertap', args).ended;
+  if (result.code !== 0) throw new Error(`the undisturbed run ended with ${result.code}: ${lastLines(result)}`);
+  return partsOf(out);
+}
+
+/** Path and digest of each shard's parts; paths carry the digest's beginning. */
+async function partsOf(out: string): Promise<Parts> {
+  const storage = openFileStorage(out);
+  const parts = new Map<number, readonly string[]>();
+  for await (const { shard, files } of readReceipts(storage, await openRun(storage))) {
+    parts.set(
+      shard,
+      files.map(({ path, sha256 }) => `${path} ${sha256}`),
+    );
+  }
+  return parts;
+}
+
+async function checkRun(world: World, out: string, reference: Parts): Promise<void> {
+  const verified = await startProgram('layertap', ['verify', out]).ended;
+  if (verified.code !== 0) world.problems.push(`verify of ${out}: ${lastLines(verified)}`);
+  const parts = await partsOf(out);
+  for (const [shard, expected] of reference) {
+    const received = parts.get(shard)?.join(', ');
+    if (received !== expected.join(', ')) {
+      world.problems.push(
+        `shard ${shard} of ${out} has ${received ?? 'no parts'}, undisturbed it has ${expected.join(', ')}`,
+      );
+    }
+  }
+}

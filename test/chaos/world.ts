@@ -1,0 +1,143 @@
+// The world of the chaos: a Redis behind a bad network, a producer and workers that a supervisor starts again whenever they
+// end, and the run that they work on. For chaos.ts; faults.ts breaks it.
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { makeDemoImages } from '../../demo/src/images.ts';
+import { SHAPE_NAMES } from '../../demo/src/shapes.ts';
+import { openOwnRedis } from '../../setup/src/own-redis.ts';
+import type { RedisServer } from '../../setup/src/redis-server.ts';
+import { type Running, type RunResult, startProgram } from '../support/programs.ts';
+import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts';
+
+const DEMO_MODEL = fileURLToPath(new URL('../../demo/model/model.json', import.meta.url));
+const PER_CLASS = 4;
+const ROWS = 1600;
+const SHARD_SIZE = 16;
+const WORKERS = 2;
+
+export interface World {
+  readonly proxy: TcpProxy;
+  readonly redis: () => RedisServer;
+  /** Living ones. */
+  readonly workers: () => readonly Running[];
+  /** Kills Redis, data and all, and starts an empty one in its place. */
+  restartRedis(): Promise<void>;
+  /** Whatever was found to be wrong so far. */
+  readonly problems: string[];
+  close(): Promise<void>;
+}
+
+/** What decides the bytes of the parts: the same for the reference and for every run of the chaos. */
+export function requestFlags(): readonly string[] {
+  return [
+    ...['--model', DEMO_MODEL, '--layer', 'features', '--engine', 'onnx', '--deterministic'],
+    ...['--batch', '8', '--shard-size', String(SHARD_SIZE), '--format', 'both'],
+  ];
+}
+
+/** A list of many samples over few images, some of them broken. */
+export async function writeSource(folder: string): Promise<string> {
+  const images = join(folder, 'images');
+  await makeDemoImages(images, { perClass: PER_CLASS, seed: 5 });
+  const broken = ['arrow/broken-truncated.jpg', 'circle/broken-empty.jpg', 'heart/broken-text.jpg'];
+  const lines = Array.from({ length: ROWS }, (_, row) => {
+    const shape = SHAPE_NAMES[row % SHAPE_NAMES.length];
+    const whole = `${shape}/${shape}-${String(Math.floor(row / 10) % PER_CLASS).padStart(3, '0')}.jpg`;
+    return `s${row},${join(images, row % 97 === 0 ? (broken[row % broken.length] as string) : whole)}`;
+  });
+  const list = join(folder, 'list.csv');
+  await writeFile(list, `sample_id,path\n${lines.join('\n')}\n`);
+  return list;
+}
+
+export async function openWorld(log: (line: string) => void): Promise<World> {
+  let redis = await openOwnRedis();
+  const proxy = await openTcpProxy(redis.port);
+  const address = `redis://127.0.0.1:${proxy.port}`;
+  const problems: string[] = [];
+  const living = new Set<Running>();
+  let closing = false;
+
+  function startWorker(): void {
+    const worker = startProgram('layertap', [
+      'work',
+      '--redis',
+      address,
+      '--processes',
+      '1',
+      '--threads',
+      '1',
+      '--json',
+    ]);
+    living.add(worker);
+    void worker.ended.then(result => {
+      living.delete(worker);
+      if (closing) return;
+      if (!isExpectedEnd(result)) problems.push(`a worker ended with ${result.code}: ${lastLines(result)}`);
+      startWorker();
+    });
+  }
+  for (let index = 0; index < WORKERS; index++) startWorker();
+
+  return {
+    proxy,
+    problems,
+    redis: () => redis,
+    workers: () => [...living],
+    async restartRedis(): Promise<void> {
+      process.kill(redis.pid, 'SIGKILL');
+      await redis.close();
+      redis = await openOwnRedis({ port: redis.port });
+      log('redis is back, empty');
+    },
+    async close(): Promise<void> {
+      closing = true;
+      proxy.unblock();
+      for (const worker of living) worker.kill('SIGKILL');
+      await Promise.all([...living].map(({ ended }) => ended));
+      await proxy.close();
+      await redis.close();
+    },
+  };
+}
+
+/** 0 after a signal to stop; 137 and 143 where it was killed, or stopped before it had begun anything. */
+function isExpectedEnd({ code }: RunResult): boolean {
+  return code === 0 || code === 137 || code === 143;
+}
+
+export function lastLines({ stdout, stderr }: RunResult): string {
+  return `${stdout}${stderr}`.trim().split('\n').slice(-5).join(' / ');
+}
+
+export interface Production {
+  /** Undefined between a death and the next start. */
+  readonly running: () => Running | undefined;
+  /** Resolves when the run is done; rejects after so many starts in a row that ended by themselves without it. */
+  readonly done: Promise<void>;
+}
+
+/** A producer that waits for its run, started again with the very same command until it ends with 0. */
+export function produceUntilDone(world: World, list: string, out: string): Production {
+  let running: Running | undefined;
+  let last: RunResult | undefined;
+  const args = ['enqueue', list, ...requestFlags(), '--out', out, '--wait', '--json'];
+  const done = (async (): Promise<void> => {
+    for (let refusals = 0; refusals < MOST_REFUSALS; ) {
+      running = startProgram('layertap', [...args, '--redis', `redis://127.0.0.1:${world.proxy.port}`]);
+      const result = await running.ended;
+      running = undefined;
+      if (result.code === 0) return;
+      // It was killed, or could not reach Redis, or found shards that had failed: the user's next call goes on.
+      if (result.code < 128) refusals++;
+      last = result;
+    }
+    throw new Error(
+      `the producer refused ${MOST_REFUSALS} times, lastly with: ${last === undefined ? '' : lastLines(last)}`,
+    );
+  })();
+  return { running: () => running, done };
+}
+
+const MOST_REFUSALS = 200;
