@@ -7,9 +7,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { openRun, readReceipts } from '../../shared/src/run.ts';
 import { openFileStorage } from '../../shared/src/storages/file.ts';
 import { randomOf } from '../support/damage.ts';
-import { startProgram } from '../support/programs.ts';
+import { lastLines, startProgram } from '../support/programs.ts';
 import { FAULTS, type FaultName } from './faults.ts';
-import { lastLines, openWorld, produceUntilDone, requestFlags, type World, writeSource } from './world.ts';
+import { openWorld, produceUntilDone, requestFlags, type World, writeSource } from './world.ts';
 
 export interface ChaosOptions {
   readonly seconds: number;

@@ -7,7 +7,7 @@ import { makeDemoImages } from '../../demo/src/images.ts';
 import { SHAPE_NAMES } from '../../demo/src/shapes.ts';
 import { openOwnRedis } from '../../setup/src/own-redis.ts';
 import type { RedisServer } from '../../setup/src/redis-server.ts';
-import { type Running, type RunResult, startProgram } from '../support/programs.ts';
+import { lastLines, type Running, type RunResult, startProgram } from '../support/programs.ts';
 import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 const DEMO_MODEL = fileURLToPath(new URL('../../demo/model/model.json', import.meta.url));
@@ -105,10 +105,6 @@ export async function openWorld(log: (line: string) => void): Promise<World> {
 /** 0 after a signal to stop; 137 and 143 where it was killed, or stopped before it had begun anything. */
 function isExpectedEnd({ code }: RunResult): boolean {
   return code === 0 || code === 137 || code === 143;
-}
-
-export function lastLines({ stdout, stderr }: RunResult): string {
-  return `${stdout}${stderr}`.trim().split('\n').slice(-5).join(' / ');
 }
 
 export interface Production {

@@ -45,6 +45,11 @@ export function jsonLines(text: string): readonly Readonly<Record<string, unknow
     .map(line => JSON.parse(line) as Record<string, unknown>);
 }
 
+/** The end of what it printed, on one line. */
+export function lastLines({ stdout, stderr }: RunResult): string {
+  return `${stdout}${stderr}`.trim().split('\n').slice(-5).join(' / ');
+}
+
 export function programPath(name: Program): string {
   return fileURLToPath(new URL(PROGRAMS[name], import.meta.url));
 }
