@@ -63,7 +63,7 @@ async function workThrough(options: EmbeddedOptions, missing: readonly number[])
   const worker = await openWorker({
     queue,
     processes: split.processes,
-    ...engineProcessStart({ ...split, name: 'embedded' }, environment),
+    ...engineProcessStart({ ...split, name: 'embedded', allowRoot: options.allowRoot }, environment),
     logger,
     alone: true,
     onProgress: update => progress.add(update),

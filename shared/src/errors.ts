@@ -12,6 +12,7 @@ export type RefusalCode =
   | 'recipe-mismatch'
   | 'engine-unavailable'
   | 'conditions-differ'
+  | 'not-allowed'
   | 'run-mismatch'
   | 'run-missing'
   | 'run-unreadable'
@@ -51,6 +52,7 @@ export class Refusal extends Error {
 /** Why one sample has no features; the closed list of `error_code` values. */
 export const SAMPLE_ERROR_CODES = [
   'not-found',
+  'not-allowed',
   'unreadable',
   'empty-file',
   'file-too-large',

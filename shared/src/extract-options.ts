@@ -106,6 +106,11 @@ export const workerOptions = {
     description: 'Decoding threads in each process; auto shares out the processors',
     value: 'N|auto',
   }),
+  allowRoot: z
+    .array(z.string())
+    .min(1)
+    .optional()
+    .meta({ description: 'Read and write nothing outside of these folders, links resolved', value: 'DIR' }),
 } as const;
 export type WorkerOptions = z.output<z.ZodObject<typeof workerOptions>>;
 

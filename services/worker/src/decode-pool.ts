@@ -46,12 +46,15 @@ export interface DecodePoolOptions {
    * @default 134_217_728
    */
   readonly pixelsAtOnce?: number;
+  /** Folders beyond which no image is read. @default anywhere */
+  readonly allowRoots?: readonly string[] | undefined;
 }
 
 /** What each thread is given at its start. */
 export interface DecodeSettings {
   readonly limits: ImageLimits;
   readonly share: PixelShare;
+  readonly allowRoots: readonly string[] | undefined;
 }
 
 /** Eleven photos of 12 megapixels: more than libuv's four threads decode at a time. */
@@ -63,7 +66,7 @@ export async function openDecodePool(options: DecodePoolOptions): Promise<Decode
   const pool = await openThreadPool<DecodeTask, DecodedSample, DecodeSettings>({
     script: compiledUrl('./decode-thread.ts', import.meta.url),
     threads: options.threads,
-    settings: () => ({ limits, share: createShare() }),
+    settings: () => ({ limits, share: createShare(), allowRoots: options.allowRoots }),
     onEnd: ({ share }) => returnShare(share),
   });
   return { prepare: task => pool.run(task), close: () => pool.close() };

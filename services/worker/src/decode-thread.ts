@@ -3,12 +3,14 @@ import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { workerData } from 'node:worker_threads';
 import { prepareInputs } from '../../../extractor/src/preprocess/prepare-image.ts';
+import { allowedRoots } from '../../../shared/src/allowed-roots.ts';
 import type { DecodedSample, DecodeSettings, DecodeTask } from './decode-pool.ts';
 import { openPixelBudget } from './pixel-budget.ts';
 import { readImageFile } from './read-image-file.ts';
 import { serveTasks } from './thread-server.ts';
 
-const { limits, share } = workerData as DecodeSettings;
+const { limits, share, allowRoots } = workerData as DecodeSettings;
+const allows = allowedRoots(allowRoots);
 const budget = openPixelBudget(share);
 
 serveTasks<DecodeTask, DecodedSample>({
@@ -17,9 +19,14 @@ serveTasks<DecodeTask, DecodedSample>({
   concurrency: 3,
 });
 
+const NOT_ALLOWED = {
+  ok: false,
+  failure: { code: 'not-allowed', message: 'it lies outside of the folders that --allow-root names' },
+} as const;
+
 async function prepareFile({ uri, inputs }: DecodeTask): Promise<DecodedSample> {
   const started = performance.now();
-  const file = await readImageFile(uri, limits.maxBytes);
+  const file = (await allows(uri)) ? await readImageFile(uri, limits.maxBytes) : NOT_ALLOWED;
   const sha256 = file.ok ? createHash('sha256').update(file.bytes).digest('hex') : null;
   const read = performance.now();
   const result = file.ok ? await prepareInputs(file.bytes, inputs, { limits, budget }) : file;

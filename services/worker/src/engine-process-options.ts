@@ -9,6 +9,8 @@ export const EngineProcessOptions = z.strictObject({
   decodeThreads: z.int().min(1),
   /** Of the native runtime. */
   threads: z.int().min(1),
+  /** Folders beyond which nothing is read or written; anything goes where it is missing. */
+  allowRoots: z.array(z.string()).optional(),
 });
 export type EngineProcessOptions = z.output<typeof EngineProcessOptions>;
 
@@ -25,15 +27,21 @@ export const NATIVE_ENVIRONMENT: Readonly<Record<string, string>> = {
 
 /** How to start the engine processes of a worker. `env` is what they inherit. */
 export function engineProcessStart(
-  options: Pick<Split, 'threads' | 'decodeThreads'> & { readonly name: string },
+  options: Pick<Split, 'threads' | 'decodeThreads'> & {
+    readonly name: string;
+    readonly allowRoot?: readonly string[] | undefined;
+  },
   env: Readonly<Record<string, string | undefined>>,
 ): {
   readonly script: URL;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
 } {
-  const { name, threads, decodeThreads } = options;
-  const settings: EngineProcessOptions = { name, threads, decodeThreads };
+  const { name, threads, decodeThreads, allowRoot } = options;
+  const settings: EngineProcessOptions = {
+    ...{ name, threads, decodeThreads },
+    ...(allowRoot && { allowRoots: [...allowRoot] }),
+  };
   return {
     script: compiledUrl('./engine-process.ts', import.meta.url),
     args: [JSON.stringify(settings)],

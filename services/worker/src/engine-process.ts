@@ -2,6 +2,7 @@
 // Its death is an event for the parent, not an outage: everything it holds can be made again.
 import { hostname } from 'node:os';
 import { setFlagsFromString } from 'node:v8';
+import { allowedRoots } from '../../../shared/src/allowed-roots.ts';
 import { describeError, Refusal, type RefusalCode } from '../../../shared/src/errors.ts';
 import { explainWarning, WARNING_CODES } from '../../../shared/src/feature-warnings.ts';
 import type { ShardJob } from '../../../shared/src/job.ts';
@@ -42,6 +43,7 @@ const holder = openExtractorHolder({
   halvings: Number(process.argv[3] ?? 0),
   onWarning: message => send({ type: 'log', level: 'warn', message }),
 });
+const allows = allowedRoots(options.allowRoots);
 const aborts = new Map<string, AbortController>();
 const buffers = openBatchBuffers();
 let pool: Promise<DecodePool> | undefined;
@@ -106,7 +108,7 @@ async function openShard(job: ShardJob, signal: AbortSignal): Promise<OpenedShar
 
 /** The null engine looks at no image. */
 function poolFor({ request }: RunRecord): Promise<DecodePool> | undefined {
-  if (readsImages(request)) pool ??= openDecodePool({ threads: options.decodeThreads });
+  if (readsImages(request)) pool ??= openDecodePool({ threads: options.decodeThreads, allowRoots: options.allowRoots });
   return pool;
 }
 
@@ -188,8 +190,12 @@ async function extractorFor(run: RunRecord): Promise<HeldExtractor> {
 /** run.json and the manifest never change, so one opening serves all shards of a run. */
 async function openRunOf(job: ShardJob): Promise<OpenedRun> {
   if (current?.out === job.out && current.run.runId === job.runId) return current;
+  await requireAllowed('the output directory', job.out);
   const storage = openFileStorage(job.out);
   const run = await openRun(storage);
+  for (const { model, modelUrl, engine } of modelsOf(run.request)) {
+    if (modelUrl === undefined && engine !== 'null') await requireAllowed('the model', model);
+  }
   if (run.runId !== job.runId || run.fingerprint !== job.fingerprint) {
     throw new Refusal('run-mismatch', `Expected run ${job.runId} in '${job.out}' but it holds run ${run.runId}`, {
       hint: 'The job is older than the directory: run `npx layertap resume` on it.',
@@ -197,6 +203,18 @@ async function openRunOf(job: ShardJob): Promise<OpenedRun> {
   }
   current = { out: job.out, run, storage, manifest: openManifestReader(storage, run.runId) };
   return current;
+}
+
+/** Whoever queues a job does not decide where this process reads and writes. */
+async function requireAllowed(what: string, path: string): Promise<void> {
+  if (await allows(path)) return;
+  throw new Refusal(
+    'not-allowed',
+    `Expected ${what} in one of the folders that --allow-root names but received '${path}'`,
+    {
+      hint: 'Start the worker with --allow-root for its folder, if the job is yours.',
+    },
+  );
 }
 
 /** What this machine lacks and another may have: an engine, the model's bytes, the folders of the run. */

@@ -36,7 +36,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   const worker = await openWorker({
     queue,
     processes: split.processes,
-    ...engineProcessStart({ ...split, name }, options.env),
+    ...engineProcessStart({ ...split, name, allowRoot: options.allowRoot }, options.env),
     logger,
     onReceipt: (job, receipt) => {
       finisher.shardDone(job);
