@@ -4,7 +4,7 @@ import { Refusal } from '../../../shared/src/errors.ts';
 import { finishRun, type RunSummary } from '../../../shared/src/finish-run.ts';
 import type { Logger } from '../../../shared/src/logger.ts';
 import type { JobQueue } from '../../../shared/src/queue.ts';
-import { doneShards, type RunRecord } from '../../../shared/src/run.ts';
+import { doneShards, openRun, type RunRecord } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { enqueueRun } from './enqueue.ts';
 
@@ -40,6 +40,8 @@ async function waitForRun(options: ProduceOptions): Promise<RunSummary | undefin
     const pause = Math.max(WAIT_POLL_MS, 10 * (performance.now() - began));
     if (done === run.shards) return finishRun(storage, run);
     if (done === before) {
+      // Whoever removed the output meant to end the run.
+      await openRun(storage);
       await checkQueue(options, run.shards - done);
       const declined = await declinedShards(options);
       if (declined !== told && declined !== '') logger.log('warn', declined);

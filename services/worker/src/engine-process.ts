@@ -8,7 +8,7 @@ import { explainWarning, WARNING_CODES } from '../../../shared/src/feature-warni
 import type { ShardJob } from '../../../shared/src/job.ts';
 import { type ManifestReader, openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { modelsOf, readsImages } from '../../../shared/src/request.ts';
-import { openRun, type RunRecord, readReceipt } from '../../../shared/src/run.ts';
+import { openRun, RUN_FILE, type RunRecord, readReceipt } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { commonVersions, cpuName } from '../../../shared/src/versions.ts';
@@ -187,9 +187,13 @@ async function extractorFor(run: RunRecord): Promise<HeldExtractor> {
   return held;
 }
 
+async function isStillThere({ storage }: OpenedRun): Promise<boolean> {
+  return (await storage.read(RUN_FILE)) !== undefined;
+}
+
 /** run.json and the manifest never change, so one opening serves all shards of a run. */
 async function openRunOf(job: ShardJob): Promise<OpenedRun> {
-  if (current?.out === job.out && current.run.runId === job.runId) return current;
+  if (current?.out === job.out && current.run.runId === job.runId && (await isStillThere(current))) return current;
   await requireAllowed('the output directory', job.out);
   const storage = openFileStorage(job.out);
   const run = await openRun(storage);

@@ -1,5 +1,6 @@
 // The queue of many workers: BullMQ on Redis. Imported lazily, since an embedded run needs neither.
 import { type JobsOptions, type JobType, Queue } from 'bullmq';
+import { describeError, Refusal } from '../errors.ts';
 import { jobIdOf, type ShardJob } from '../job.ts';
 import { type Logger, silentLogger } from '../logger.ts';
 import {
@@ -111,10 +112,24 @@ async function addJobs(queue: Queue, jobs: readonly ShardJob[]): Promise<void> {
       queue,
       chunk.map(jobIdOf).filter(id => failed.has(id)),
     );
-    await queue.addBulk(
-      chunk.map(data => ({ name: 'shard', data, opts: { jobId: jobIdOf(data) } satisfies JobsOptions })),
-    );
+    await queue
+      .addBulk(chunk.map(data => ({ name: 'shard', data, opts: { jobId: jobIdOf(data) } satisfies JobsOptions })))
+      .catch((error: unknown) => {
+        throw isFull(error) ? fullRedis(error) : error;
+      });
   }
+}
+
+/** What a server with maxmemory and noeviction says to every command that would need room. */
+function isFull(error: unknown): boolean {
+  return describeError(error).includes('OOM command not allowed');
+}
+
+function fullRedis(cause: unknown): Refusal {
+  return new Refusal('queue-unreachable', 'Expected room for jobs but the memory of Redis is full', {
+    hint: 'Raise its maxmemory (a waiting shard takes about a kilobyte), then run `npx layertap resume`: nothing is lost.',
+    cause,
+  });
 }
 
 /** Those that a worker has in hand stay: BullMQ removes no locked job. */
