@@ -63,6 +63,7 @@ async function workThrough(options: EmbeddedOptions, missing: readonly number[])
     processes: split.processes,
     ...engineProcessStart({ ...split, name: 'embedded' }, environment),
     logger,
+    stallMs: options.stallTimeout * 1000,
     alone: true,
     onProgress: update => progress.add(update),
     onIdle: () => idle(),

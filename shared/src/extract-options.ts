@@ -103,6 +103,10 @@ export const workerOptions = {
     description: 'Decoding threads in each process; auto shares out the processors',
     value: 'N|auto',
   }),
+  stallTimeout: count.default(600).meta({
+    description: 'Seconds that 32 images may take before their engine process counts as hung and is killed',
+    value: 'SECONDS',
+  }),
 } as const;
 export type WorkerOptions = z.output<z.ZodObject<typeof workerOptions>>;
 

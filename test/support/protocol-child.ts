@@ -1,7 +1,7 @@
 // A double of the engine process that speaks its protocol and computes nothing: a job's `fingerprint` says what to do.
 
 import { existsSync } from 'node:fs';
-import type { EngineMessage, ParentMessage, ShardMessage } from '../../services/worker/src/worker-messages.ts';
+import type { EngineMessage, ParentMessage, ProbeMessage, ShardMessage } from '../../services/worker/src/worker-messages.ts';
 import type { ShardJob } from '../../shared/src/job.ts';
 
 /** What stands in the receipt of the double. */
@@ -28,7 +28,9 @@ process.on('message', (message: ParentMessage) => {
   if (message.type === 'abort') aborts.get(message.key)?.();
   else if (message.type === 'close') process.exit(0);
   else if (message.type === 'warm') turn = turn.then(() => warm(message.job));
-  else takeShard(message);
+  else if (message.type === 'shard') takeShard(message);
+  else if (message.type === 'probe') turn = turn.then(() => probe(message));
+  else send({ type: 'done', key: message.key });
 });
 send({ type: 'ready' });
 
@@ -111,6 +113,14 @@ async function work({ key, job, attempt }: ShardMessage, aborted: Promise<void>)
   }
   send(progress);
   send(done);
+}
+
+/** `deadly 3 5`: those rows kill. `deadly-start`: the process dies although it looks at no row. */
+function probe({ key, job, rows }: ProbeMessage): void {
+  const [behaviour, ...deadly] = job.fingerprint.split(' ');
+  const dies = behaviour === 'deadly' ? rows.some(row => deadly.includes(String(row))) : behaviour === 'deadly-start';
+  if (dies) process.kill(process.pid, 'SIGSEGV');
+  else send({ type: 'done', key });
 }
 
 function sendAborted(key: string): void {
