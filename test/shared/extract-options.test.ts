@@ -19,7 +19,7 @@ function message(...argv: readonly string[]): Promise<string> {
 describe('the options of an extraction', () => {
   it('have the defaults of the documentation', () => {
     expect(parse()).toEqual({
-      model: 'm',
+      model: ['m'],
       layer: ['a'],
       out: 'o',
       format: 'parquet',
@@ -35,6 +35,7 @@ describe('the options of an extraction', () => {
       processes: 'auto',
       threads: 'auto',
       decodeThreads: 'auto',
+      stallTimeout: 600,
       json: false,
       help: false,
     });

@@ -1,7 +1,7 @@
 // A double of the engine process that speaks its protocol and computes nothing: a job's `fingerprint` says what to do.
 
 import { existsSync } from 'node:fs';
-import type { EngineMessage, ParentMessage, ProbeMessage, ShardMessage } from '../../services/worker/src/worker-messages.ts';
+import type { EngineMessage, ParentMessage, ShardMessage } from '../../services/worker/src/worker-messages.ts';
 import type { ShardJob } from '../../shared/src/job.ts';
 
 /** What stands in the receipt of the double. */
@@ -29,7 +29,6 @@ process.on('message', (message: ParentMessage) => {
   else if (message.type === 'close') process.exit(0);
   else if (message.type === 'warm') turn = turn.then(() => warm(message.job));
   else if (message.type === 'shard') takeShard(message);
-  else if (message.type === 'probe') turn = turn.then(() => probe(message));
   else send({ type: 'done', key: message.key });
 });
 send({ type: 'ready' });
@@ -106,6 +105,17 @@ async function work({ key, job, attempt }: ShardMessage, aborted: Promise<void>)
       send(progress);
       await aborted;
       return sendAborted(key);
+    case 'stall':
+      send({ type: 'begun', batch: Number(detail) });
+      await aborted;
+      return sendAborted(key);
+    case 'begin-until': {
+      const [batch = '', path = ''] = detail.split(':');
+      send({ type: 'begun', batch: Number(batch) });
+      send(progress);
+      await fileAppears(path);
+      break;
+    }
     case 'until':
       if (!(await Promise.race([fileAppears(detail), aborted.then(() => false)]))) {
         return sendAborted(key);
@@ -113,14 +123,6 @@ async function work({ key, job, attempt }: ShardMessage, aborted: Promise<void>)
   }
   send(progress);
   send(done);
-}
-
-/** `deadly 3 5`: those rows kill. `deadly-start`: the process dies although it looks at no row. */
-function probe({ key, job, rows }: ProbeMessage): void {
-  const [behaviour, ...deadly] = job.fingerprint.split(' ');
-  const dies = behaviour === 'deadly' ? rows.some(row => deadly.includes(String(row))) : behaviour === 'deadly-start';
-  if (dies) process.kill(process.pid, 'SIGSEGV');
-  else send({ type: 'done', key });
 }
 
 function sendAborted(key: string): void {

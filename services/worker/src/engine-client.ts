@@ -259,7 +259,10 @@ function createAnswer<Value>(): Answer<Value> {
 function whileWorkingOn(shards: readonly WorkMessage[]): string {
   const [first] = shards;
   if (first === undefined) return '';
-  if (first.type === 'probe') return ` while probing ${first.rows.length} images of shard ${first.job.shard}`;
+  if (first.type === 'probe') {
+    const { rows, job } = first;
+    return ` while probing ${rows.length} ${rows.length === 1 ? 'image' : 'images'} of shard ${job.shard}`;
+  }
   const numbers = shards.map(({ job }) => job.shard).sort((a, b) => a - b);
   return ` while working on shard${numbers.length === 1 ? '' : 's'} ${numbers.join(', ')}`;
 }
