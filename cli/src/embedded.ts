@@ -65,6 +65,7 @@ async function workThrough(options: EmbeddedOptions, missing: readonly number[])
     processes: split.processes,
     ...engineProcessStart({ ...split, name: 'embedded', allowRoot: options.allowRoot }, environment),
     logger,
+    stallMs: options.stallTimeout * 1000,
     alone: true,
     onProgress: update => progress.add(update),
     onIdle: () => idle(),

@@ -24,12 +24,15 @@ export function formatReport({ run, summary, out, json }: ReportOptions): string
   const warnings = WARNING_CODES.filter(code => (summary.warnings[code] ?? 0) > 0).map(
     code => `  warning   ${summary.warnings[code]} features have ${explainWarning(code)}`,
   );
+  const crashed = summary.failures['crashed-worker'] ?? 0;
+  const quarantine = `  quarantine  ${crashed} ${crashed === 1 ? 'image' : 'images'} that killed the engine process, in ${join(where, 'quarantine')}`;
   const stages = STAGES.map(stage => `${stage} ${summary.seconds[stage].toFixed(1)}`);
   return [
     '',
     `  written   ${summary.files} ${summary.files === 1 ? 'part' : 'parts'}, ${formatBytes(summary.bytes)}, in ${join(where, 'parts')}`,
     `  columns   ${columns.join(', ')}`,
     `  rows      ${summary.rows}: ${summary.ok} ok, ${summary.failed} failed${failures.length === 0 ? '' : ` (${failures.join(', ')})`}`,
+    ...(crashed > 0 ? [quarantine] : []),
     ...warnings,
     `  speed     ${summary.imagesPerSecond.toFixed(1)} images/s on ${summary.engine} (${summary.wallSeconds.toFixed(1)} s of work)`,
     ...(summary.peakBytes > 0 ? [`  memory    ${formatBytes(summary.peakBytes)} in the largest engine process`] : []),

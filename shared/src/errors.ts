@@ -60,6 +60,7 @@ export const SAMPLE_ERROR_CODES = [
   'corrupt-image',
   'image-too-large',
   'decode-timeout',
+  'crashed-worker',
 ] as const;
 
 export type SampleErrorCode = (typeof SAMPLE_ERROR_CODES)[number];

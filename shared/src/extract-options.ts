@@ -111,6 +111,10 @@ export const workerOptions = {
     .min(1)
     .optional()
     .meta({ description: 'Read and write nothing outside of these folders, links resolved', value: 'DIR' }),
+  stallTimeout: count.default(600).meta({
+    description: 'Seconds that 32 images may take before their engine process counts as hung and is killed',
+    value: 'SECONDS',
+  }),
 } as const;
 export type WorkerOptions = z.output<z.ZodObject<typeof workerOptions>>;
 

@@ -27,6 +27,7 @@ describe('the options of an extraction', () => {
       normalize: 'none',
       dtype: 'float32',
       withPredictions: false,
+      deterministic: false,
       batch: 32,
       duplicates: 'refuse',
       engine: 'auto',
@@ -35,6 +36,7 @@ describe('the options of an extraction', () => {
       processes: 'auto',
       threads: 'auto',
       decodeThreads: 'auto',
+      stallTimeout: 600,
       json: false,
       help: false,
     });

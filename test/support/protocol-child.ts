@@ -28,7 +28,8 @@ process.on('message', (message: ParentMessage) => {
   if (message.type === 'abort') aborts.get(message.key)?.();
   else if (message.type === 'close') process.exit(0);
   else if (message.type === 'warm') turn = turn.then(() => warm(message.job));
-  else takeShard(message);
+  else if (message.type === 'shard') takeShard(message);
+  else send({ type: 'done', key: message.key });
 });
 send({ type: 'ready' });
 
@@ -104,6 +105,17 @@ async function work({ key, job, attempt }: ShardMessage, aborted: Promise<void>)
       send(progress);
       await aborted;
       return sendAborted(key);
+    case 'stall':
+      send({ type: 'begun', batch: Number(detail) });
+      await aborted;
+      return sendAborted(key);
+    case 'begin-until': {
+      const [batch = '', path = ''] = detail.split(':');
+      send({ type: 'begun', batch: Number(batch) });
+      send(progress);
+      await fileAppears(path);
+      break;
+    }
     case 'until':
       if (!(await Promise.race([fileAppears(detail), aborted.then(() => false)]))) {
         return sendAborted(key);

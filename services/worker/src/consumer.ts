@@ -125,6 +125,7 @@ function toQueueError(job: ShardJob, error: unknown, { logger, alone = false }: 
   if (!(error instanceof EngineFailure)) return error;
   switch (error.kind) {
     case 'retry':
+    case 'crashed':
       return error;
     case 'refused':
       return new JobRefused(error.message);

@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { jobIdOf, type ShardJob } from '../../../shared/src/job.ts';
 import type { Logger } from '../../../shared/src/logger.ts';
 import { type EngineProcess, forkEngine } from './engine-fork.ts';
-import type { EngineMessage, FailureKind, ShardProgress, WarmedMessage } from './worker-messages.ts';
+import { createStallWatch } from './stall-watch.ts';
+import type { EngineMessage, FailureKind, ShardProgress, WarmedMessage, WorkMessage } from './worker-messages.ts';
 
 export interface EngineClientOptions {
   /** The module that the process runs: engine-process, or a double of it in tests. */
@@ -22,6 +23,8 @@ export interface EngineClientOptions {
   readonly maxHeapMb?: number;
   /** Pause before the second start in a row without a shard done between; doubles up to 30 s. @default 1000 */
   readonly restartDelayMs?: number;
+  /** Longest time without progress for 32 images of a batch; then the process is killed. @default 600_000 */
+  readonly stallMs?: number;
 }
 
 export interface ProcessOptions {
@@ -36,8 +39,12 @@ export type Warmed = Pick<WarmedMessage, 'fingerprint' | 'seconds' | 'loads'>;
 export interface EngineClient {
   /** Loads and warms the extractor of that job's run. */
   warm(job: ShardJob): Promise<Warmed>;
-  /** Resolves to the shard's receipt. Rejects with EngineFailure for an answer, with any other Error for a death. */
+  /** Resolves to the shard's receipt. Rejects with EngineFailure for an answer, with EngineDeath for a death. */
   process(job: ShardJob, options: ProcessOptions): Promise<unknown>;
+  /** Works through some rows of a shard, by their positions, and publishes nothing. Rejects as `process` does. */
+  probe(job: ShardJob, rows: readonly number[], options: ProcessOptions): Promise<void>;
+  /** Has an image put away that kills every process that works on it. */
+  quarantine(job: ShardJob, crash: { readonly row: number; readonly death: string }): Promise<void>;
   /** Lets the shards in hand end, then the process. With `force`, kills it: its shards reject. */
   close(options?: { readonly force?: boolean }): Promise<void>;
 }
@@ -50,6 +57,18 @@ export class EngineFailure extends Error {
     super(message);
     this.name = 'EngineFailure';
     this.kind = kind;
+  }
+}
+
+/** The process ended before it had answered. */
+export class EngineDeath extends Error {
+  override readonly name = 'EngineDeath';
+  /** Completes the sentence "engine process …". */
+  readonly how: string;
+
+  constructor(how: string, doing: string) {
+    super(`engine process ${how}${doing}`);
+    this.how = how;
   }
 }
 
@@ -66,13 +85,13 @@ interface Answer<Value> {
 }
 
 interface ShardInHand extends Answer<unknown> {
-  readonly job: ShardJob;
+  readonly message: WorkMessage;
   readonly onProgress: ProcessOptions['onProgress'];
 }
 
 /** Opens without starting: the process starts with the first `warm` or `process`, and again after a death. */
 export function openEngineClient(options: EngineClientOptions): EngineClient {
-  const { logger, restartDelayMs = 1000 } = options;
+  const { logger, restartDelayMs = 1000, stallMs = 600_000 } = options;
   const shards = new Map<string, ShardInHand>();
   const warmings: Answer<Warmed>[] = [];
   const calls = new Set<Promise<unknown>>();
@@ -86,6 +105,9 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
   /** Whether any process of this client ever answered for a shard. */
   let answered = false;
   let ending = false;
+  const watch = createStallWatch(stallMs, ({ seconds }) => {
+    engine?.kill(`made no progress for ${seconds} s (LAYERTAP_STALL_TIMEOUT) and was killed`);
+  });
 
   function start(): Promise<EngineProcess> {
     starting ??= (async (): Promise<EngineProcess> => {
@@ -114,7 +136,11 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
       case 'warm-failed':
         warmings.shift()?.reject(new Error(message.error));
         return;
+      case 'begun':
+        watch.begin(message.batch);
+        return;
       case 'progress':
+        watch.goOn();
         shards.get(jobIdOf(message))?.onProgress?.(message);
         return;
       case 'done':
@@ -133,19 +159,24 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
   }
 
   function takeShard(key: string): ShardInHand | undefined {
+    watch.end();
     const shard = shards.get(key);
     shards.delete(key);
     return shard;
   }
 
   function onDeath(how: string): void {
+    watch.end();
     engine = undefined;
     starting = undefined;
     deathsInARow += 1;
     lastDeath = how;
-    const error = new Error(`engine process ${how}${whileWorkingOn([...shards.values()])}`);
-    if (!ending) logger.log('warn', error.message);
-    if (!ending && how === OUT_OF_MEMORY_DEATH) {
+    const inHand = [...shards.values()].map(({ message }) => message);
+    const probing = inHand.some(({ type }) => type === 'probe');
+    const error = new EngineDeath(how, whileWorkingOn(inHand));
+    if (!ending) logger.log(probing ? 'info' : 'warn', error.message);
+    // A probe is there to find out what kills: it may well be the image.
+    if (!ending && !probing && how === OUT_OF_MEMORY_DEATH) {
       halvings += 1;
       logger.log('warn', `it may have been the memory: the next process takes half as many images at a time`);
     }
@@ -153,22 +184,29 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
     shards.clear();
   }
 
-  async function processShard(job: ShardJob, { attempt, signal, onProgress }: ProcessOptions): Promise<unknown> {
+  async function ask(message: WorkMessage, options: Omit<ProcessOptions, 'attempt'>): Promise<unknown> {
+    const { signal, onProgress } = options;
     if (!answered && deathsInARow >= GIVE_UP_DEATHS) {
       const message = `the engine process does not come up on this machine: it ${lastDeath}, ${deathsInARow} times in a row`;
       throw new EngineFailure('declined', message);
     }
-    const key = jobIdOf(job);
+    const { key } = message;
     // Taken again after its lock was lost, while the process still winds up the try before.
     while (shards.has(key)) await shards.get(key)?.promise.catch(() => undefined);
     const process = await start();
     signal.throwIfAborted();
     const answer = createAnswer<unknown>();
-    shards.set(key, { ...answer, job, onProgress });
+    shards.set(key, { ...answer, message, onProgress });
     const abort = (): void => process.send({ type: 'abort', key });
     signal.addEventListener('abort', abort, { once: true });
-    process.send({ type: 'shard', key, job, attempt });
+    process.send(message);
     return answer.promise.finally(() => signal.removeEventListener('abort', abort));
+  }
+
+  /** What `close` waits for. */
+  function noted<Value>(call: Promise<Value>): Promise<Value> {
+    calls.add(call);
+    return call.finally(() => calls.delete(call));
   }
 
   return {
@@ -180,10 +218,21 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
       return answer.promise;
     },
 
-    process(job, processOptions): Promise<unknown> {
-      const call = processShard(job, processOptions).finally(() => calls.delete(call));
-      calls.add(call);
-      return call;
+    process(job, { attempt, ...rest }): Promise<unknown> {
+      return noted(ask({ type: 'shard', key: jobIdOf(job), job, attempt }, rest));
+    },
+
+    async probe(job, rows, { attempt, ...rest }): Promise<void> {
+      closing.signal.throwIfAborted();
+      await noted(ask({ type: 'probe', key: jobIdOf(job), job, attempt, rows }, rest));
+    },
+
+    async quarantine(job, { row, death }): Promise<void> {
+      closing.signal.throwIfAborted();
+      const { signal } = new AbortController();
+      await noted(ask({ type: 'quarantine', key: jobIdOf(job), job, row, death }, { signal }));
+      // It was the image, not the memory of this machine.
+      halvings = 0;
     },
 
     async close({ force = false } = {}): Promise<void> {
@@ -207,8 +256,13 @@ function createAnswer<Value>(): Answer<Value> {
   return { promise, ...settle };
 }
 
-function whileWorkingOn(shards: readonly ShardInHand[]): string {
-  if (shards.length === 0) return '';
+function whileWorkingOn(shards: readonly WorkMessage[]): string {
+  const [first] = shards;
+  if (first === undefined) return '';
+  if (first.type === 'probe') {
+    const { rows, job } = first;
+    return ` while probing ${rows.length} ${rows.length === 1 ? 'image' : 'images'} of shard ${job.shard}`;
+  }
   const numbers = shards.map(({ job }) => job.shard).sort((a, b) => a - b);
   return ` while working on shard${numbers.length === 1 ? '' : 's'} ${numbers.join(', ')}`;
 }

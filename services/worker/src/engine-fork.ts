@@ -8,8 +8,8 @@ import type { EngineMessage, ParentMessage } from './worker-messages.ts';
 export interface EngineProcess {
   /** A message to a process that is ending is dropped: its death answers all. */
   send(message: ParentMessage): void;
-  /** At once, without its consent. */
-  kill(): void;
+  /** At once, without its consent. `how` is then told as its death. @default the signal */
+  kill(how?: string): void;
   /** Resolves after the death and after every message that it had sent before. */
   readonly ended: Promise<void>;
 }
@@ -31,6 +31,7 @@ export function forkEngine(options: EngineClientOptions, events: EngineEvents): 
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   passOutputOn([child.stdout, child.stderr]);
+  let killed: string | undefined;
   const kill = (): void => void child.kill('SIGKILL');
   // The channel closes with this process too, but a child inside native code would notice only after its batch.
   process.once('exit', kill);
@@ -49,14 +50,17 @@ export function forkEngine(options: EngineClientOptions, events: EngineEvents): 
       if (child.pid === undefined) end(`could not start: ${error.message}`);
     });
     child.once('exit', (code, signal) => {
-      const how = signal === null ? `ended with exit code ${code}` : `ended by ${signal}`;
+      const how = killed ?? (signal === null ? `ended with exit code ${code}` : `ended by ${signal}`);
       // Answers may still lie in the channel: they count before the death does.
       if (child.connected) child.once('disconnect', () => end(how));
       else end(how);
     });
   });
   return {
-    kill,
+    kill(how): void {
+      killed ??= how;
+      kill();
+    },
     ended,
     send(message): void {
       if (child.connected) child.send(message, () => undefined);

@@ -8,7 +8,7 @@ import { explainWarning, WARNING_CODES } from '../../../shared/src/feature-warni
 import type { ShardJob } from '../../../shared/src/job.ts';
 import { type ManifestReader, openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { modelsOf, readsImages } from '../../../shared/src/request.ts';
-import { openRun, RUN_FILE, type RunRecord, readReceipt } from '../../../shared/src/run.ts';
+import { openRun, RUN_FILE, type RunRecord, readReceipt, shardRange } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { commonVersions, cpuName } from '../../../shared/src/versions.ts';
@@ -17,10 +17,21 @@ import { type DecodePool, openDecodePool } from './decode-pool.ts';
 import { keepConditions } from './deterministic.ts';
 import { EngineProcessOptions } from './engine-process-options.ts';
 import { type HeldExtractor, openExtractorHolder } from './extractor-holder.ts';
+import { probeRows } from './probe-rows.ts';
 import { processShard } from './process-shard.ts';
+import { quarantineImage, readQuarantine } from './quarantine.ts';
 import type { ColumnWarnings } from './range-check.ts';
 import { type DecodedBatch, readShard } from './read.ts';
-import type { EngineMessage, FailureKind, ParentMessage, ShardMessage } from './worker-messages.ts';
+import { ThreadDeath } from './thread-pool.ts';
+import type {
+  EngineMessage,
+  FailureKind,
+  ParentMessage,
+  ProbeMessage,
+  QuarantineMessage,
+  ShardMessage,
+  WorkMessage,
+} from './worker-messages.ts';
 
 interface OpenedRun {
   readonly out: string;
@@ -57,6 +68,8 @@ let turn: Promise<unknown> = Promise.resolve();
 process.on('message', (message: ParentMessage) => {
   if (message.type === 'warm') inTurn(() => warm(message.job));
   else if (message.type === 'shard') takeShard(message);
+  else if (message.type === 'probe') takeProbe(message);
+  else if (message.type === 'quarantine') answer(message, () => quarantine(message));
   else if (message.type === 'abort') aborts.get(message.key)?.abort(new Error('The shard was taken back'));
   else inTurn(close);
 });
@@ -89,21 +102,63 @@ function takeShard(message: ShardMessage): void {
   aborts.set(message.key, abort);
   const opened = openShard(message.job, abort.signal);
   opened.catch(() => undefined);
+  answer(message, async () => workOn(message, await opened, abort.signal));
+}
+
+/** Alone in this process: there is nothing to overlap. */
+function takeProbe(message: ProbeMessage): void {
+  const abort = new AbortController();
+  aborts.set(message.key, abort);
+  answer(message, async () => probe(message, await openShard(message.job, abort.signal, message.rows), abort.signal));
+}
+
+function answer({ key }: WorkMessage, task: () => Promise<unknown>): void {
   inTurn(async () => {
     try {
-      send({ type: 'done', key: message.key, receipt: await workOn(message, await opened, abort.signal) });
+      send({ type: 'done', key, receipt: await task() });
     } catch (error) {
-      send({ type: 'failed', key: message.key, kind: failureKind(error), message: describeError(error) });
+      send({ type: 'failed', key, kind: failureKind(error), message: describeError(error) });
     } finally {
-      aborts.delete(message.key);
+      aborts.delete(key);
     }
   });
 }
 
-async function openShard(job: ShardJob, signal: AbortSignal): Promise<OpenedShard> {
+async function openShard(job: ShardJob, signal: AbortSignal, only?: readonly number[]): Promise<OpenedShard> {
   const opened = await openRunOf(job);
-  const batches = readShard({ ...opened, shard: job.shard, pool: await poolFor(opened.run), buffers, signal });
+  const { shard } = job;
+  const quarantined = await readQuarantine(opened.storage, opened.run, shard);
+  const pool = await poolFor(opened.run);
+  const batches = readShard({ ...opened, shard, pool, buffers, signal, quarantined, ...(only && { only }) });
   return { ...opened, batches };
+}
+
+async function probe({ job, attempt }: ProbeMessage, opened: OpenedShard, signal: AbortSignal): Promise<void> {
+  const { run, batches } = opened;
+  const { out, runId, shard } = job;
+  try {
+    const { extractors } = await extractorFor(run);
+    send({ type: 'begun', batch: run.request.batch });
+    const nothing = { rows: 0, failed: 0, seconds: {} };
+    const onBatch = (): void => send({ type: 'progress', out, runId, shard, attempt, ...nothing });
+    await probeRows({ batches, extractors, signal, onBatch });
+  } finally {
+    await batches.return(undefined);
+  }
+}
+
+async function quarantine({ job, row, death }: QuarantineMessage): Promise<void> {
+  const { storage, run, manifest } = await openRunOf(job);
+  const { value: sample } = await manifest.read(shardRange(run, job.shard).first + row, 1).next();
+  if (sample === undefined) throw new Error(`Expected a row ${row} in shard ${job.shard} but there is none`);
+  send({ type: 'begun', batch: 1 });
+  const folder = await quarantineImage(storage, run, { shard: job.shard, row, sample, death });
+  const message = `'${sample.sampleId}' kills the engine process (it ${death}): its row fails as crashed-worker`;
+  send({
+    type: 'log',
+    level: 'warn',
+    message: `${message}; a copy and how to reproduce it: ${storage.root}/${folder}`,
+  });
 }
 
 /** The null engine looks at no image. */
@@ -126,6 +181,7 @@ async function workOn(message: ShardMessage, opened: OpenedShard, signal: AbortS
     const versions = { ...commonVersions(), ...(await versionsOfDecoders(run)), ...engineVersions };
     if (run.request.deterministic)
       await keepConditions(storage, { cpu: cpuName(), threads: options.threads, versions });
+    send({ type: 'begun', batch: run.request.batch });
     return await processShard({
       run,
       shard,
@@ -232,6 +288,7 @@ const ELSEWHERE: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
 ]);
 
 function failureKind(error: unknown): FailureKind {
+  if (error instanceof ThreadDeath) return 'crashed';
   if (!(error instanceof Refusal)) return 'retry';
   if (ELSEWHERE.has(error.code)) return 'declined';
   return error.code === 'output-unwritable' ? 'retry' : 'refused';

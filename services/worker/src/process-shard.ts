@@ -97,7 +97,10 @@ export async function processShard(work: ShardWork): Promise<ShardReceipt> {
 }
 
 /** A batch without one readable image has nothing to infer: its rows are null whatever the values. */
-async function inferBatch(extractors: readonly Extractor[], batch: DecodedBatch): Promise<readonly TensorData[]> {
+export async function inferBatch(
+  extractors: readonly Extractor[],
+  batch: DecodedBatch,
+): Promise<readonly TensorData[]> {
   const rows = batch.rows.length;
   const nothingToInfer = countFailed(batch) === rows;
   const outputs: TensorData[] = [];

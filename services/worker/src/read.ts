@@ -10,6 +10,7 @@ import { type RunRecord, shardRange } from '../../../shared/src/run.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import type { BatchBuffers, SharedValues } from './batch-buffers.ts';
 import type { DecodedSample, DecodePool, DecodeTask } from './decode-pool.ts';
+import { type CrashRecord, failureOf } from './quarantine.ts';
 import type { Row } from './serialize.ts';
 import { checkSourceFolder } from './source-folder.ts';
 
@@ -32,10 +33,16 @@ export interface ReadShardOptions {
   readonly pool: DecodePool | undefined;
   readonly buffers: BatchBuffers;
   readonly signal: AbortSignal;
+  /** Images that nobody may look at, by their positions in the shard. @default none */
+  readonly quarantined?: ReadonlyMap<number, CrashRecord>;
+  /** Positions in the shard of the rows wanted, ascending. @default all */
+  readonly only?: readonly number[];
 }
 
 /** Batches whose images are posted to the decode threads while earlier ones are inferred. */
 const BATCHES_AHEAD = 2;
+/** With the one that is inferred. */
+export const BATCHES_IN_WORK = BATCHES_AHEAD + 1;
 
 /** Starts at once: a shard that waits for its turn has its first batches decoded when the turn comes. */
 export function readShard(options: ReadShardOptions): AsyncGenerator<DecodedBatch> {
@@ -71,11 +78,27 @@ interface PostedBatch {
   readonly decoded: Promise<DecodedBatch>;
 }
 
-async function* postBatches(options: ReadShardOptions): AsyncGenerator<PostedBatch> {
-  const { run, manifest, signal } = options;
+/** A sample, and what is known of it if nobody may look at its image. */
+interface WantedSample extends Sample {
+  readonly crash: CrashRecord | undefined;
+}
+
+async function* wantedSamples(options: ReadShardOptions): AsyncGenerator<WantedSample> {
+  const { run, manifest, quarantined, only } = options;
+  if (only?.length === 0) return;
+  const wanted = only && new Set(only);
   const { first, rows } = shardRange(run, options.shard);
-  let samples: Sample[] = [];
+  let row = 0;
   for await (const sample of manifest.read(first, rows)) {
+    if (wanted?.has(row) ?? true) yield { ...sample, crash: quarantined?.get(row) };
+    row++;
+  }
+}
+
+async function* postBatches(options: ReadShardOptions): AsyncGenerator<PostedBatch> {
+  const { run, signal } = options;
+  let samples: WantedSample[] = [];
+  for await (const sample of wantedSamples(options)) {
     signal.throwIfAborted();
     samples.push(sample);
     if (samples.length === run.request.batch) {
@@ -86,7 +109,7 @@ async function* postBatches(options: ReadShardOptions): AsyncGenerator<PostedBat
   if (samples.length > 0) yield post(samples, options);
 }
 
-function post(samples: readonly Sample[], { run, pool, buffers }: ReadShardOptions): PostedBatch {
+function post(samples: readonly WantedSample[], { run, pool, buffers }: ReadShardOptions): PostedBatch {
   const decoded =
     pool === undefined ? Promise.resolve(undecodedBatch(samples, run)) : decodeBatch(samples, run, pool, buffers);
   decoded.catch(() => undefined);
@@ -94,7 +117,7 @@ function post(samples: readonly Sample[], { run, pool, buffers }: ReadShardOptio
 }
 
 async function decodeBatch(
-  samples: readonly Sample[],
+  samples: readonly WantedSample[],
   run: RunRecord,
   pool: DecodePool,
   buffers: BatchBuffers,
@@ -106,7 +129,11 @@ async function decodeBatch(
     recipes.indexOf(recipes[model] as string) === model ? openInput(recipe, samples.length, buffers) : undefined,
   );
   const decoded = await Promise.all(
-    samples.map(({ uri }, row) => pool.prepare({ uri, inputs: inputs.flatMap(input => input?.slotOf(row) ?? []) })),
+    samples.map(({ uri, crash }, row) =>
+      crash === undefined
+        ? pool.prepare({ uri, inputs: inputs.flatMap(input => input?.slotOf(row) ?? []) })
+        : undecodedSample(crash, run),
+    ),
   );
   const lost = samples.filter((_, slot) => isNotFound(decoded[slot]));
   // A published row says for ever that the image is gone: a machine that sees none of the source may not say so.
@@ -141,6 +168,11 @@ function openInput(recipe: Recipe, rows: number, buffers: BatchBuffers): BatchIn
 
 function isNotFound(decoded: DecodedSample | undefined): boolean {
   return decoded?.result.ok === false && decoded.result.failure.code === 'not-found';
+}
+
+function undecodedSample(crash: CrashRecord, run: RunRecord): DecodedSample {
+  const { sha256 } = crash;
+  return { sha256, result: { ok: false, failure: failureOf(crash, run) }, seconds: { read: 0, decode: 0 } };
 }
 
 function rowOf(sample: Sample, decoded: DecodedSample | undefined): Row {

@@ -38,6 +38,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     processes: split.processes,
     ...engineProcessStart({ ...split, name, allowRoot: options.allowRoot }, options.env),
     logger,
+    stallMs: options.stallTimeout * 1000,
     onReceipt: (job, receipt) => {
       finisher.shardDone(job);
       const { rows, failed, totalSeconds, worker } = ShardReceipt.parse(receipt);

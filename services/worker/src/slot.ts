@@ -2,7 +2,8 @@
 import { jobIdOf, type ShardJob } from '../../../shared/src/job.ts';
 import { type JobContext, JobReleased } from '../../../shared/src/queue.ts';
 import type { WorkerOptions } from './consumer.ts';
-import { openEngineClient, type Warmed } from './engine-client.ts';
+import { openEngineClient, type ProcessOptions, type Warmed } from './engine-client.ts';
+import { processIsolating } from './isolate-crash.ts';
 
 export interface Slot {
   readonly inHand: number;
@@ -16,7 +17,7 @@ export interface Slot {
 
 interface Task {
   readonly release: AbortController;
-  /** Tried before: works alone, so that a death of the process names its culprit and costs no other shard an attempt. */
+  /** Tried before: works alone, so that a death of the process is its own and costs no other shard an attempt. */
   readonly alone: boolean;
   begun: boolean;
 }
@@ -54,14 +55,16 @@ export function createSlot(options: WorkerOptions): Slot {
       tasks.add(task);
       try {
         await enter(task, signal);
-        return await client.process(job, {
+        const processOptions: ProcessOptions = {
           attempt: context.attempt,
           signal,
           onProgress: progress => {
             task.begun = true;
             options.onProgress?.(progress);
           },
-        });
+        };
+        if (!task.alone) return await client.process(job, processOptions);
+        return await processIsolating(client, job, { ...processOptions, logger: options.logger });
       } catch (error) {
         if (!task.release.signal.aborted) throw error;
         throw new JobReleased(`shard ${jobIdOf(job)} was not begun when the worker stopped`);

@@ -27,7 +27,7 @@ const PROCESS_BYTES = 2e9;
  * @param most shards to work on: more processes would have nothing to do
  */
 export function splitProcessors(
-  wanted: WorkerOptions,
+  wanted: Pick<WorkerOptions, 'processes' | 'threads' | 'decodeThreads'>,
   most = Number.POSITIVE_INFINITY,
   machine: Machine = { processors: usableProcessors(), memory: availableMemory() },
 ): Split {

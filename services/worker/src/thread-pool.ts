@@ -19,6 +19,11 @@ export interface ThreadPool<Task, Result> {
   close(): Promise<void>;
 }
 
+/** A thread ended with tasks in work: one of them may have been its end. */
+export class ThreadDeath extends Error {
+  override readonly name = 'ThreadDeath';
+}
+
 /** Resolves when all threads are ready; rejects when one cannot start. */
 export async function openThreadPool<Task, Result, Settings = unknown>(
   options: ThreadPoolOptions<Settings>,
@@ -113,7 +118,7 @@ class Pool<Task, Result, Settings> implements ThreadPool<Task, Result> {
       worker.once('exit', status => {
         this.#threads = this.#threads.filter(thread => thread.worker !== worker);
         if (settings !== undefined) this.#options.onEnd?.(settings);
-        rejectAll(waiting, new Error(`A thread ended with status ${status} before its tasks`, { cause }));
+        rejectAll(waiting, new ThreadDeath(`A thread ended with status ${status} before its tasks`, { cause }));
         resolve();
       });
     });

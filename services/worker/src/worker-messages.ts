@@ -3,13 +3,17 @@ import type { ShardJob } from '../../../shared/src/job.ts';
 import type { LogLevel } from '../../../shared/src/logger.ts';
 
 /** Parent → engine process. Every message survives JSON: fork's default serialization. */
-export type ParentMessage = WarmMessage | ShardMessage | AbortMessage | CloseMessage;
+export type ParentMessage = WarmMessage | WorkMessage | AbortMessage | CloseMessage;
+
+/** About one shard, which `key` names: answered by `done` or `failed` with the same key. */
+export type WorkMessage = ShardMessage | ProbeMessage | QuarantineMessage;
 
 /** Engine process → parent. */
 export type EngineMessage =
   | ReadyMessage
   | WarmedMessage
   | WarmFailedMessage
+  | BegunMessage
   | ProgressMessage
   | DoneMessage
   | FailedMessage
@@ -21,13 +25,34 @@ export interface WarmMessage {
   readonly job: ShardJob;
 }
 
-/** Work on one shard; answered by `done` or `failed` with the same key. */
+/** Work on one shard: publish its part and its receipt. */
 export interface ShardMessage {
   readonly type: 'shard';
   /** `jobIdOf(job)`: names the shard in every later message. */
   readonly key: string;
   readonly job: ShardJob;
   readonly attempt: number;
+}
+
+/** Decode and infer those rows of a shard, and publish nothing: does the process live through them? */
+export interface ProbeMessage {
+  readonly type: 'probe';
+  readonly key: string;
+  readonly job: ShardJob;
+  readonly attempt: number;
+  /** Positions in the shard, ascending. Of none, only the extractor is made ready. */
+  readonly rows: readonly number[];
+}
+
+/** Put the image of that row into quarantine: from then on the row fails without a look at the image. */
+export interface QuarantineMessage {
+  readonly type: 'quarantine';
+  readonly key: string;
+  readonly job: ShardJob;
+  /** Position in the shard. */
+  readonly row: number;
+  /** How it ends a process that it is alone with. */
+  readonly death: string;
 }
 
 /** Stop that shard and publish nothing; still answered, by `failed` (or by `done` where it came too late). */
@@ -59,6 +84,13 @@ export interface WarmFailedMessage {
   readonly error: string;
 }
 
+/** The extractor is ready and the first batch is next: from here on, progress is to be seen. */
+export interface BegunMessage {
+  readonly type: 'begun';
+  /** Images that are worked on between two signs of progress. */
+  readonly batch: number;
+}
+
 /** After each batch: counts of this batch, not totals. */
 export interface ProgressMessage extends ShardProgress {
   readonly type: 'progress';
@@ -80,12 +112,15 @@ export interface ShardProgress {
 export interface DoneMessage {
   readonly type: 'done';
   readonly key: string;
-  /** The shard's receipt as JSON; the parent passes it on and never looks inside. */
-  readonly receipt: unknown;
+  /** The shard's receipt as JSON; the parent passes it on and never looks inside. Undefined where there is none. */
+  readonly receipt?: unknown;
 }
 
-/** `retry`: another attempt may help. `refused`: none can. `declined`: another machine can, this one cannot. */
-export type FailureKind = 'retry' | 'refused' | 'declined';
+/**
+ * `retry`: another attempt may help. `refused`: none can. `declined`: another machine can, this one cannot.
+ * `crashed`: a thread of the process died, which is as good as its own death.
+ */
+export type FailureKind = 'retry' | 'refused' | 'declined' | 'crashed';
 
 export interface FailedMessage {
   readonly type: 'failed';

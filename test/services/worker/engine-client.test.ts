@@ -1,12 +1,15 @@
 // The parent's handle on an engine process, over a real process that speaks the protocol.
 
 import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   type EngineClient,
   type EngineClientOptions,
+  EngineDeath,
   openEngineClient,
 } from '../../../services/worker/src/engine-client.ts';
 import type { ShardProgress } from '../../../services/worker/src/worker-messages.ts';
@@ -14,6 +17,7 @@ import { JOB_VERSION, type ShardJob } from '../../../shared/src/job.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { defer } from '../../support/deferred.ts';
 import type { DoubleReceipt } from '../../support/protocol-child.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const never = new AbortController().signal;
 
@@ -85,7 +89,7 @@ describe('the engine client', () => {
     const client = open();
     const first = await work(client, jobOf(0));
     const outcomes = await Promise.allSettled([work(client, jobOf(4, 'segfault')), work(client, jobOf(3))]);
-    const reason = new Error('engine process ended by SIGSEGV while working on shards 3, 4');
+    const reason = new EngineDeath('ended by SIGSEGV', ' while working on shards 3, 4');
     expect(outcomes).toEqual([
       { status: 'rejected', reason },
       { status: 'rejected', reason },
@@ -212,6 +216,49 @@ describe('the engine client', () => {
       client.close({ force: true }),
       expect(working).rejects.toThrow('engine process ended by SIGKILL while working on shard 0'),
     ]);
+  });
+
+  it('kills a process that makes no progress with its batch, and starts another', async () => {
+    const client = open({ stallMs: 1 });
+    await expect(work(client, jobOf(4, 'stall 32'))).rejects.toThrow(
+      'engine process made no progress for 0 s (LAYERTAP_STALL_TIMEOUT) and was killed while working on shard 4',
+    );
+    expect(lines.at(-1)).not.toContain('half as many images');
+    expect((await work(client, jobOf(5))).args).toEqual([]);
+  });
+
+  it('gives a batch of more than 32 images more time', async () => {
+    const client = open({ stallMs: 1 });
+    const end = join(await temporaryFolder(), 'end');
+    const begun = defer();
+    const working = client.process(jobOf(0, `begin-until 1e9:${end}`), {
+      attempt: 1,
+      signal: never,
+      onProgress: () => begun.resolve(),
+    });
+    await begun.promise;
+    // A process that stalls is started and killed before the shard may end.
+    await expect(work(open({ stallMs: 1 }), jobOf(1, 'stall 32'))).rejects.toThrow('made no progress');
+    await writeFile(end, '');
+    expect(await working).toMatchObject({ shard: 0 });
+  });
+
+  it('is patient with a process that has not begun, or has answered', async () => {
+    const client = open({ stallMs: 1 });
+    const end = join(await temporaryFolder(), 'end');
+    const working = work(client, jobOf(0, `until ${end}`));
+    await expect(work(open({ stallMs: 1 }), jobOf(1, 'stall 32'))).rejects.toThrow('made no progress');
+    await writeFile(end, '');
+    expect(await working).toMatchObject({ shard: 0 });
+  });
+
+  it('asks for probes and quarantines, and tells the death of a probe', async () => {
+    const client = open();
+    await client.probe(jobOf(0), [1, 2], { attempt: 2, signal: never });
+    await client.quarantine(jobOf(0), { row: 1, death: 'ended by SIGSEGV' });
+    await client.close();
+    await expect(client.probe(jobOf(0), [1], { attempt: 2, signal: never })).rejects.toThrow('the worker is closing');
+    await expect(client.quarantine(jobOf(0), { row: 1, death: '' })).rejects.toThrow('the worker is closing');
   });
 
   it('takes a process along that is deep in native code when the parent exits', async () => {

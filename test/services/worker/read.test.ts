@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openBatchBuffers } from '../../../services/worker/src/batch-buffers.ts';
 import type { DecodedSample, DecodePool } from '../../../services/worker/src/decode-pool.ts';
+import type { CrashRecord } from '../../../services/worker/src/quarantine.ts';
 import { type DecodedBatch, readShard } from '../../../services/worker/src/read.ts';
 import { manifestPath } from '../../../shared/src/manifest.ts';
 import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
@@ -32,6 +33,12 @@ async function idsOf(batches: AsyncIterable<DecodedBatch>): Promise<readonly (re
   const ids: (readonly string[])[] = [];
   for await (const { rows } of batches) ids.push(rows.map(({ sample }) => sample.sampleId));
   return ids;
+}
+
+async function batchesOf(batches: AsyncIterable<DecodedBatch>): Promise<readonly DecodedBatch[]> {
+  const all: DecodedBatch[] = [];
+  for await (const batch of batches) all.push(batch);
+  return all;
 }
 
 describe('readShard', () => {
@@ -96,6 +103,54 @@ describe('readShard', () => {
     }
     // Of ten batches: the one at work and two ahead of it.
     expect(buffers.size).toBeLessThanOrEqual(3);
+  });
+
+  it('decodes no image that is in quarantine, and none but the rows that are wanted', async () => {
+    const small = await smallRun();
+    const looked: string[] = [];
+    const pool: DecodePool = {
+      async prepare({ uri, inputs }): Promise<DecodedSample> {
+        looked.push(uri);
+        for (const { into } of inputs) into.fill(7);
+        return {
+          sha256: 'ok',
+          result: { ok: true, size: { width: 1, height: 1 } },
+          seconds: { read: 0, decode: 0 },
+        };
+      },
+      close: async () => undefined,
+    };
+    const [sample] = small.samples.slice(5);
+    const record: CrashRecord = {
+      version: 1,
+      shard: 1,
+      row: 1,
+      sampleId: `${sample?.sampleId}`,
+      uri: `${sample?.uri}`,
+      sha256: 'known',
+      death: 'ended by SIGSEGV',
+      copy: null,
+      reproduce: null,
+    };
+    const options = {
+      run: small.run,
+      shard: 1,
+      manifest: openManifestReader(small.storage, small.run.runId),
+      pool,
+      buffers: openBatchBuffers(),
+      signal: new AbortController().signal,
+      quarantined: new Map([[1, record]]),
+    };
+    const [first] = await batchesOf(readShard(options));
+    expect(first?.rows.map(({ sha256, failure }) => [sha256, failure?.code])).toEqual([
+      ['ok', undefined],
+      ['known', 'crashed-worker'],
+      ['ok', undefined],
+    ]);
+    expect(looked).toEqual([4, 6, 7].map(row => small.samples[row]?.uri));
+    const only = await idsOf(readShard({ ...options, only: [0, 3] }));
+    expect(only).toEqual([[4, 7].map(row => small.samples[row]?.sampleId)]);
+    expect(await idsOf(readShard({ ...options, only: [] }))).toEqual([]);
   });
 
   it('makes rows of images that are gone, and refuses where the whole source is', async () => {
