@@ -3,7 +3,7 @@
 import { enqueueRun } from '../../services/producer/src/enqueue.ts';
 import { openWorker } from '../../services/worker/src/consumer.ts';
 import { engineProcessStart } from '../../services/worker/src/engine-process-options.ts';
-import { describeSplit, splitProcessors } from '../../services/worker/src/split-processors.ts';
+import { describeSplit, memoryLimit, splitProcessors } from '../../services/worker/src/split-processors.ts';
 import { Refusal } from '../../shared/src/errors.ts';
 import type { WorkerOptions } from '../../shared/src/extract-options.ts';
 import { finishRun, type RunSummary } from '../../shared/src/finish-run.ts';
@@ -66,6 +66,7 @@ async function workThrough(options: EmbeddedOptions, missing: readonly number[])
     ...engineProcessStart({ ...split, name: 'embedded', allowRoot: options.allowRoot }, environment),
     logger,
     stallMs: options.stallTimeout * 1000,
+    maxResidentBytes: memoryLimit(options.maxMemory, split),
     alone: true,
     onProgress: update => progress.add(update),
     onIdle: () => idle(),

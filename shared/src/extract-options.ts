@@ -23,6 +23,16 @@ const autoCount = z
     return z.NEVER;
   });
 
+const memoryLimit = z
+  .string()
+  .default('auto')
+  .transform((text, context) => {
+    const bytes = text === 'auto' || text === 'none' ? text : parseBytes(text);
+    if (bytes !== undefined) return bytes;
+    context.addIssue('an amount such as 4GB or 800MB, auto or none');
+    return z.NEVER;
+  });
+
 export const extractOptions = {
   model: z.array(z.string()).min(1).meta({
     description: 'Model file or folder, or URL#sha256=HEX; several see the same decoded images',
@@ -111,6 +121,10 @@ export const workerOptions = {
     .min(1)
     .optional()
     .meta({ description: 'Read and write nothing outside of these folders, links resolved', value: 'DIR' }),
+  maxMemory: memoryLimit.meta({
+    description: 'Replace an engine process that holds more between two shards; auto is its share of the free memory',
+    value: 'BYTES|auto|none',
+  }),
   stallTimeout: count.default(600).meta({
     description: 'Seconds that 32 images may take before their engine process counts as hung and is killed',
     value: 'SECONDS',

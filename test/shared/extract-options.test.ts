@@ -36,6 +36,7 @@ describe('the options of an extraction', () => {
       processes: 'auto',
       threads: 'auto',
       decodeThreads: 'auto',
+      maxMemory: 'auto',
       stallTimeout: 600,
       json: false,
       help: false,

@@ -1,5 +1,6 @@
 // The parent's handle on one engine process: sends it shards, survives its death. For consumer.ts.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { formatBytes } from '../../../shared/src/byte-size.ts';
 import { jobIdOf, type ShardJob } from '../../../shared/src/job.ts';
 import type { Logger } from '../../../shared/src/logger.ts';
 import { type EngineProcess, forkEngine } from './engine-fork.ts';
@@ -25,6 +26,8 @@ export interface EngineClientOptions {
   readonly restartDelayMs?: number;
   /** Longest time without progress for 32 images of a batch; then the process is killed. @default 600_000 */
   readonly stallMs?: number;
+  /** A process that holds more after a shard is replaced once its shards in hand are done. @default any amount */
+  readonly maxResidentBytes?: number | undefined;
 }
 
 export interface ProcessOptions {
@@ -105,6 +108,10 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
   /** Whether any process of this client ever answered for a shard. */
   let answered = false;
   let ending = false;
+  /** Resolves when the shards in hand of a process that has grown too large are done: the next one goes to another. */
+  let replacing: Promise<void> | undefined;
+  /** Processes that were told to end and have not yet. */
+  const leaving = new Set<EngineProcess>();
   const watch = createStallWatch(stallMs, ({ seconds }) => {
     engine?.kill(`made no progress for ${seconds} s (LAYERTAP_STALL_TIMEOUT) and was killed`);
   });
@@ -118,8 +125,12 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
       }
       closing.signal.throwIfAborted();
       const args = halvings === 0 ? options.args : [...(options.args ?? []), String(halvings)];
-      engine = forkEngine({ ...options, ...(args && { args }) }, { onMessage, onDeath });
-      return engine;
+      const started: EngineProcess = forkEngine(
+        { ...options, ...(args && { args }) },
+        { onMessage, onDeath: how => (leaving.delete(started) ? undefined : onDeath(how)) },
+      );
+      engine = started;
+      return started;
     })();
     // A start given up by close() leaves nothing to wait for.
     starting.catch(() => undefined);
@@ -147,6 +158,7 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
         deathsInARow = 0;
         answered = true;
         takeShard(message.key)?.resolve(message.receipt);
+        if (isTooLarge(message.residentBytes)) replacing ??= replace(message.residentBytes);
         return;
       case 'failed':
         deathsInARow = 0;
@@ -156,6 +168,25 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
       case 'log':
         logger.log(message.level, message.message, message.fields);
     }
+  }
+
+  function isTooLarge(bytes: number | undefined): bytes is number {
+    return options.maxResidentBytes !== undefined && bytes !== undefined && bytes > options.maxResidentBytes;
+  }
+
+  /** What a native library keeps, for ever larger pictures or by a leak, goes back to the system with its process. */
+  async function replace(bytes: number): Promise<void> {
+    logger.log(
+      'info',
+      `an engine process holds ${formatBytes(bytes)}: another one takes its place after the shards in hand`,
+    );
+    while (shards.size > 0) await Promise.allSettled([...shards.values()].map(({ promise }) => promise));
+    replacing = undefined;
+    if (engine === undefined) return;
+    leaving.add(engine);
+    engine.send({ type: 'close' });
+    engine = undefined;
+    starting = undefined;
   }
 
   function takeShard(key: string): ShardInHand | undefined {
@@ -193,6 +224,7 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
     const { key } = message;
     // Taken again after its lock was lost, while the process still winds up the try before.
     while (shards.has(key)) await shards.get(key)?.promise.catch(() => undefined);
+    while (replacing !== undefined) await replacing;
     const process = await start();
     signal.throwIfAborted();
     const answer = createAnswer<unknown>();
@@ -239,10 +271,10 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
       closing.abort(new Error('the worker is closing'));
       if (!force) await Promise.allSettled(calls);
       ending = true;
-      if (engine === undefined) return;
-      if (force) engine.kill();
-      else engine.send({ type: 'close' });
-      await engine.ended;
+      if (engine !== undefined && !force) engine.send({ type: 'close' });
+      const left = [...leaving, ...(engine === undefined ? [] : [engine])];
+      if (force) for (const process of left) process.kill();
+      await Promise.all(left.map(({ ended }) => ended));
     },
   };
 }

@@ -115,7 +115,8 @@ function takeProbe(message: ProbeMessage): void {
 function answer({ key }: WorkMessage, task: () => Promise<unknown>): void {
   inTurn(async () => {
     try {
-      send({ type: 'done', key, receipt: await task() });
+      const receipt = await task();
+      send({ type: 'done', key, receipt, residentBytes: process.memoryUsage.rss() });
     } catch (error) {
       send({ type: 'failed', key, kind: failureKind(error), message: describeError(error) });
     } finally {

@@ -8,7 +8,7 @@ import { ShardReceipt } from '../../../shared/src/receipt.ts';
 import { openWorker } from './consumer.ts';
 import { engineProcessStart } from './engine-process-options.ts';
 import { createRunFinisher } from './run-finisher.ts';
-import { splitProcessors } from './split-processors.ts';
+import { memoryLimit, splitProcessors } from './split-processors.ts';
 
 export interface RunWorkerOptions extends WorkerOptions {
   readonly redis: string;
@@ -39,6 +39,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     ...engineProcessStart({ ...split, name, allowRoot: options.allowRoot }, options.env),
     logger,
     stallMs: options.stallTimeout * 1000,
+    maxResidentBytes: memoryLimit(options.maxMemory, split),
     onReceipt: (job, receipt) => {
       finisher.shardDone(job);
       const { rows, failed, totalSeconds, worker } = ShardReceipt.parse(receipt);

@@ -43,6 +43,16 @@ export function splitProcessors(
   };
 }
 
+/** Bytes that each engine process may hold before another one takes its place. */
+export function memoryLimit(
+  wanted: WorkerOptions['maxMemory'],
+  { processes }: Split,
+  free = availableMemory(),
+): number | undefined {
+  if (wanted === 'none') return undefined;
+  return wanted === 'auto' ? free / processes : wanted;
+}
+
 /** One line for the log. */
 export function describeSplit({ processes, threads, decodeThreads }: Split): string {
   const each = processes === 1 ? '' : ' each';

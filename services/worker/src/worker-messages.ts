@@ -114,6 +114,8 @@ export interface DoneMessage {
   readonly key: string;
   /** The shard's receipt as JSON; the parent passes it on and never looks inside. Undefined where there is none. */
   readonly receipt?: unknown;
+  /** Memory that the process holds after it. */
+  readonly residentBytes?: number;
 }
 
 /**
