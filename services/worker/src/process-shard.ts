@@ -69,9 +69,9 @@ export async function processShard(work: ShardWork): Promise<ShardReceipt> {
     if (standing !== undefined) return standing;
     const warnings = rangeCheck.finish();
     if (warnings.length > 0) work.onWarnings?.(warnings);
-    const files = await timed(seconds, 'publish', () => part.publish());
+    const files = await timed(seconds, 'publish', () => part.finish());
     const failed = Object.values(failures).reduce((sum, count) => sum + count, 0);
-    return await publishReceipt(storage, run, {
+    const receipt: ShardReceipt = {
       version: 1,
       shard: work.shard,
       fingerprint: run.fingerprint,
@@ -88,7 +88,8 @@ export async function processShard(work: ShardWork): Promise<ShardReceipt> {
       versions: { ...work.versions },
       cpu: cpuName(),
       finishedAt: new Date().toISOString(),
-    });
+    };
+    return await publishReceipt(storage, run, receipt, part);
   } finally {
     await part.abort();
   }

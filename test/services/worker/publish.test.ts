@@ -47,9 +47,10 @@ function workerOf({ small, shard, name, shift }: WorkerOptions): readonly (() =>
       await part.write(encodeRows(schema, run.columns, rows, featuresOf(run, 4 * shard, 4, shift)));
     },
     async () => {
-      files = (await part?.publish()) ?? [];
+      files = (await part?.finish()) ?? [];
     },
-    async () => publishReceipt(storage, run, receiptOf(small, shard, files, name)),
+    async () => part?.publish(),
+    async () => publishReceipt(storage, run, receiptOf(small, shard, files, name), part),
     async () => part?.abort(),
   ];
 }
@@ -80,7 +81,7 @@ describe('a part', () => {
 
   it('leaves nothing when it is given up', async () => {
     const small = await smallRun();
-    const [stage, , , abort] = workerOf({ small, shard: 0, name: 'a', shift: 0 });
+    const [stage, , , , abort] = workerOf({ small, shard: 0, name: 'a', shift: 0 });
     await stage?.();
     expect((await pathsIn(small.storage, 'parts')).length).toBe(2);
     await abort?.();
@@ -100,14 +101,36 @@ describe('a part', () => {
   });
 });
 
+describe('a receipt that finds no room', () => {
+  it('leaves its part without a name, and nothing of either once it is given up', async () => {
+    const small = await smallRun('parquet');
+    const storage: SmallRun['storage'] = {
+      ...small.storage,
+      async stage(directory) {
+        const staged = await small.storage.stage(directory);
+        if (!directory.startsWith('receipts/')) return staged;
+        return { ...staged, flush: () => Promise.reject(new Error('the disk is full')) };
+      },
+    };
+    const worker = workerOf({ small: { ...small, storage }, shard: 0, name: 'a', shift: 0 });
+    const [write, finish, , publish, abort] = worker;
+    await write?.();
+    await finish?.();
+    await expect(publish?.()).rejects.toThrow('the disk is full');
+    expect((await pathsIn(small.storage, 'parts')).filter(path => path.endsWith('.parquet'))).toEqual([]);
+    await abort?.();
+    expect([...(await pathsIn(small.storage, 'parts')), ...(await pathsIn(small.storage, 'receipts'))]).toEqual([]);
+  });
+});
+
 describe('two workers on one shard', () => {
-  const orders = interleavings(4);
+  const orders = interleavings(5);
 
   it.each([
     ['different', [0, 0.5]],
     ['equal', [0, 0]],
   ] as const)('of %s content leave one receipt with whole parts, in every order of their steps', async (_, shifts) => {
-    expect(orders).toHaveLength(70);
+    expect(orders).toHaveLength(252);
     const small = await smallRun('parquet', orders.length);
     const winners = new Set<string>();
     const parts: string[] = [];
@@ -121,7 +144,7 @@ describe('two workers on one shard', () => {
       for (const turn of order) {
         const step = next[turn] ?? 0;
         const result = await workers[turn]?.[step]?.();
-        if (step === 2) receipts.push(result);
+        if (step === 3) receipts.push(result);
         next[turn] = step + 1;
       }
       const standing = await readReceipt(small.storage, small.run, shard);
