@@ -1,5 +1,6 @@
 // Reads parts back as Arrow batches, whichever format they have: for verification and tests.
 import { open } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type RecordBatch, RecordBatchReader, type Schema } from 'apache-arrow';
 import { readParquet, summarizeParquet } from './parquet.ts';
 import type { PartFile } from './receipt.ts';
@@ -24,6 +25,15 @@ export async function* readPart(
   } finally {
     await handle.close();
   }
+}
+
+/** The rows that a receipt names of one of its files. */
+export function readPartFile(
+  root: string,
+  file: Pick<PartFile, 'path' | 'format'>,
+  columns?: readonly string[],
+): AsyncGenerator<RecordBatch> {
+  return readPart(join(root, file.path), file.format, columns);
 }
 
 /** The Arrow schema of one part, with its metadata. */

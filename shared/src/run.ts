@@ -67,6 +67,14 @@ export async function findRun(storage: Storage): Promise<RunRecord | undefined> 
   );
 }
 
+/** Refuses where the directory was removed, or emptied, while a run works in it: nothing may be written beside a run that is gone. */
+export async function requireStanding(storage: Storage): Promise<void> {
+  if ((await storage.size(RUN_FILE)) !== undefined) return;
+  throw new Refusal('run-missing', `The output directory '${storage.root}' was removed while the run went on`, {
+    hint: 'What was done is gone with it: run the same command again.',
+  });
+}
+
 /** run.json of a directory; refuses where there is none. */
 export async function openRun(storage: Storage): Promise<RunRecord> {
   const run = await findRun(storage);
@@ -89,7 +97,7 @@ export async function readReceipt(storage: Storage, run: RunRecord, shard: numbe
   const parsed = ShardReceipt.safeParse(parseJson(bytes));
   if (parsed.success) return parsed.data;
   throw new Refusal('run-unreadable', `Expected a receipt in '${storage.root}/${path}' but it is damaged`, {
-    hint: 'Delete that file and run `npx layertap resume`: the shard is done again.',
+    hint: `To have the shard done again: npx layertap resume ${storage.root}`,
     cause: parsed.error,
   });
 }

@@ -10,6 +10,7 @@ import { outputOptions, queueOptions, workerOptions } from '../../../shared/src/
 import type { RunSummary } from '../../../shared/src/finish-run.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
+import { repairRun } from '../../../shared/src/repair-run.ts';
 import { type ModelRequest, modelsOf } from '../../../shared/src/request.ts';
 import { checkFingerprint, openRun, type RunRecord } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
@@ -20,12 +21,19 @@ import { onlyPositional } from '../positional.ts';
 import { formatReport } from '../report.ts';
 import { stoppedWaiting } from '../stopped-waiting.ts';
 
+const DAMAGES_SHOWN = 20;
+
 const options = {
   redis: z
     .string()
     .optional()
     .meta({ description: 'Queue the missing shards in this Redis instead of working here', value: 'URL' }),
   queue: queueOptions.queue,
+  verify: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'Read every part whole; without it, damage is found by missing files and their sizes' }),
+  deep: z.boolean().default(false).meta({ description: 'Read every part whole, and look at every value' }),
   wait: z.boolean().default(false).meta({ description: 'With --redis: stay until the run is done' }),
   ...workerOptions,
   ...outputOptions,
@@ -33,7 +41,7 @@ const options = {
 
 export const resume = defineCommand({
   name: 'resume',
-  summary: 'Go on with an unfinished run; what is done stays as it is',
+  summary: 'Go on with an unfinished run, and do damaged shards again; what is whole stays as it is',
   positionals: 'OUT',
   options,
   async run(input): Promise<number> {
@@ -44,6 +52,7 @@ export const resume = defineCommand({
     for (const model of models) await checkModel(model);
     const needsTensorFlow = models.some(({ engine }) => engine === 'tensorflow');
     if (needsTensorFlow && input.options.redis === undefined) await prepareTensorFlow();
+    await repair(storage, run, input.options);
     const summary =
       input.options.redis === undefined
         ? await runEmbedded({ ...input.options, run, storage, lifecycle: input.lifecycle })
@@ -56,6 +65,23 @@ export const resume = defineCommand({
     return 0;
   },
 });
+
+interface RepairOptions {
+  readonly verify: boolean;
+  readonly deep: boolean;
+  readonly json: boolean;
+}
+
+/** Damaged shards count as not done from here on. */
+async function repair(storage: Storage, run: RunRecord, asked: RepairOptions): Promise<void> {
+  const logger = createLogger({ json: asked.json });
+  const depth = asked.deep ? 'values' : asked.verify ? 'bytes' : 'sizes';
+  const damages = await repairRun(storage, run, depth);
+  for (const { message, ...fields } of damages.slice(0, DAMAGES_SHOWN))
+    logger.log('warn', message, asked.json ? { ...fields } : {});
+  const shards = new Set(damages.map(({ shard }) => shard)).size;
+  if (shards > 0) logger.log('warn', `${shards} damaged ${shards === 1 ? 'shard is' : 'shards are'} done again`);
+}
 
 async function requeue(
   url: string,

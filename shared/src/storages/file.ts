@@ -208,6 +208,7 @@ function storageError(path: string, verb: string, error: unknown): unknown {
     ['EPERM', 'permission is denied', 'Give this user write access, or choose another --out.'],
     ['EROFS', 'the file system is read-only', 'Choose another --out.'],
     ['ENOTDIR', 'part of that path is a file', 'Choose another --out.'],
+    ['ENOENT', 'the folder was removed in the meantime', 'Run the same command again.'],
     // What making folders ends with where a file has the name of one.
     ['EEXIST', 'part of that path is a file', 'Choose another --out.'],
   ];
