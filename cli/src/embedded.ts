@@ -20,6 +20,8 @@ export interface EmbeddedOptions extends WorkerOptions {
   readonly storage: Storage;
   readonly json: boolean;
   readonly lifecycle: Lifecycle;
+  /** What to do where shards are left, one sentence. @default `layertap resume` on the run */
+  readonly goOn?: string;
 }
 
 /** Resolves with the summary; refuses (`interrupted`, `run-incomplete`) with how to go on where shards are left. */
@@ -31,7 +33,7 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<RunSummary>
   const summary = await finishRun(storage, run);
   if (summary !== undefined) return summary;
   const left = (await missingShards(storage, run)).length;
-  const hint = `Go on with: npx layertap resume ${storage.root}`;
+  const hint = options.goOn ?? `Go on with: npx layertap resume ${storage.root}`;
   if (lifecycle.stopping.aborted) {
     throw new Refusal(
       'interrupted',

@@ -1,17 +1,12 @@
 // layertap resume: goes on with a run where its receipts end, embedded or through Redis.
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { openModel } from '../../../extractor/src/model.ts';
-import { resolveModel } from '../../../extractor/src/model-download.ts';
 import { produce } from '../../../services/producer/src/produce.ts';
-import { prepareTensorFlow } from '../../../setup/src/tensorflow-library.ts';
-import { Refusal } from '../../../shared/src/errors.ts';
 import { outputOptions, queueOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import type { RunSummary } from '../../../shared/src/finish-run.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
 import { repairRun } from '../../../shared/src/repair-run.ts';
-import { type ModelRequest, modelsOf } from '../../../shared/src/request.ts';
 import { checkFingerprint, openRun, type RunRecord } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
@@ -19,6 +14,7 @@ import { type CommandInput, defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
 import { onlyPositional } from '../positional.ts';
 import { formatReport } from '../report.ts';
+import { checkModels, prepareEngines } from '../run-models.ts';
 import { stoppedWaiting } from '../stopped-waiting.ts';
 
 const DAMAGES_SHOWN = 20;
@@ -48,10 +44,8 @@ export const resume = defineCommand({
     const storage = openFileStorage(resolve(onlyPositional('resume', 'OUT', input.positionals)));
     const run = await openRun(storage);
     checkFingerprint(storage, run);
-    const models = modelsOf(run.request);
-    for (const model of models) await checkModel(model);
-    const needsTensorFlow = models.some(({ engine }) => engine === 'tensorflow');
-    if (needsTensorFlow && input.options.redis === undefined) await prepareTensorFlow();
+    await checkModels(run);
+    if (input.options.redis === undefined) await prepareEngines(run);
     await repair(storage, run, input.options);
     const summary =
       input.options.redis === undefined
@@ -94,17 +88,4 @@ async function requeue(
   const queue = await openBullmqQueue({ url, name: input.options.queue, logger });
   lifecycle.defer(() => queue.close());
   return produce({ queue, run, storage, wait: input.options.wait, signal: lifecycle.stopping, logger });
-}
-
-/** Other bytes under the old name would give other numbers in the rows that are left. */
-async function checkModel({ model: path, modelUrl, modelSha256 }: ModelRequest): Promise<void> {
-  const model = await openModel(await resolveModel(modelUrl ?? path));
-  if (model.sha256 === modelSha256) return;
-  throw new Refusal(
-    'model-mismatch',
-    `Expected '${path}' to have sha256 ${modelSha256.slice(0, 12)}… as when the run began but it has ${model.sha256.slice(0, 12)}…`,
-    {
-      hint: 'Put the old model back, or extract into another directory.',
-    },
-  );
 }

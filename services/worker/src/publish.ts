@@ -102,6 +102,25 @@ export async function publishReceipt(
   return standing;
 }
 
+/** Puts a receipt in the place of the one that stands, once its part has its names. */
+export async function replaceReceipt(
+  storage: Storage,
+  run: RunRecord,
+  receipt: ShardReceipt,
+  part: Pick<PartWriter, 'publish'>,
+): Promise<void> {
+  const path = receiptPath(run, receipt.shard);
+  const staged = await storage.stage(posix.dirname(path));
+  try {
+    await staged.write(encodeJson(receipt));
+    await staged.flush();
+    await part.publish();
+    await staged.publish(path);
+  } finally {
+    await staged.abort();
+  }
+}
+
 async function abortAll(files: readonly OpenFile[]): Promise<void> {
   for (const file of files) {
     await file.sink.abort();

@@ -9,6 +9,9 @@ import type { StagedFile, Storage } from '../storage.ts';
 /** Temporary files start with this: a reader's glob over `parts/` never matches them. */
 const TEMPORARY_PREFIX = '.layertap-';
 
+/** Folders of a command's own in a run directory, such as that of a retry, start with this. */
+export const WORKSPACE_PREFIX = TEMPORARY_PREFIX;
+
 export function openFileStorage(root: string): Storage {
   const absolute = (path: string): string => join(root, path);
 
