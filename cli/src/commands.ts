@@ -9,6 +9,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   status: async () => (await import('./commands/status.ts')).status,
   resume: async () => (await import('./commands/resume.ts')).resume,
   'retry-failed': async () => (await import('./commands/retry-failed.ts')).retryFailed,
+  gc: async () => (await import('./commands/gc.ts')).gc,
   verify: async () => (await import('./commands/verify.ts')).verify,
   show: async () => (await import('./commands/show.ts')).show,
   layers: async () => (await import('./commands/layers.ts')).layers,

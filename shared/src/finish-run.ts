@@ -1,13 +1,12 @@
 // The end of a run: when every shard has its receipt, garbage goes and the summary and the guides for readers appear.
 
-import { manifestFolder } from './manifest.ts';
+import { removeGarbage } from './garbage.ts';
 import { outputQueries, outputReadme } from './output-guide.ts';
 import { noSeconds, STAGES, type StageSeconds } from './receipt.ts';
 import { modelsOf } from './request.ts';
 import type { RunRecord } from './run.ts';
 import { encodeJson, missingShards, readReceipts, SUMMARY_FILE } from './run.ts';
 import type { Storage } from './storage.ts';
-import { isTemporary } from './storages/file.ts';
 
 export interface RunSummary {
   readonly rows: number;
@@ -92,22 +91,6 @@ export async function summarizeRun(storage: Storage, run: RunRecord): Promise<Ru
     columns: run.columns.map(({ name, shape }) => ({ name, shape })),
     fingerprint: run.fingerprint,
   };
-}
-
-/**
- * Files that belong to nothing: parts that no receipt names and temporaries, left by workers that lost a race or died,
- * and manifests of producers that were not first. Returns their paths.
- */
-export async function removeGarbage(storage: Storage, run: RunRecord): Promise<readonly string[]> {
-  const named = new Set<string>();
-  for await (const receipt of readReceipts(storage, run)) for (const file of receipt.files) named.add(file.path);
-  const garbage: string[] = [];
-  for await (const path of storage.list('parts')) if (!named.has(path)) garbage.push(path);
-  for await (const path of storage.list('receipts')) if (isTemporary(path)) garbage.push(path);
-  for await (const path of storage.list('manifest'))
-    if (!path.startsWith(`${manifestFolder(run.runId)}/`)) garbage.push(path);
-  for (const path of garbage) await storage.remove(path);
-  return garbage;
 }
 
 /** Begin and end, in seconds. */

@@ -33,4 +33,6 @@ export interface Storage {
   size(path: string): Promise<number | undefined>;
   /** Removes a file; no error when there is none. */
   remove(path: string): Promise<void>;
+  /** Removes a folder with all that is in it; no error when there is none. */
+  removeFolder(path: string): Promise<void>;
 }

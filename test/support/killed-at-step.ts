@@ -47,6 +47,10 @@ function killing(storage: Storage): Storage {
       begin();
       return storage.replace(path, bytes);
     },
+    removeFolder(path): Promise<void> {
+      begin();
+      return storage.removeFolder(path);
+    },
     remove(path): Promise<void> {
       begin();
       return storage.remove(path);

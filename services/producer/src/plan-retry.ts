@@ -1,6 +1,5 @@
 // Plans a retry: the failed rows of a run become a small run of their own, with the same request, in a folder beside its parts.
 import { randomBytes } from 'node:crypto';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failedRows } from '../../../shared/src/failed-rows.ts';
 import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
@@ -23,9 +22,9 @@ export async function planRetry(
   run: RunRecord,
   codes: ReadonlySet<string>,
 ): Promise<PlannedRetry | undefined> {
-  const root = join(storage.root, `${WORKSPACE_PREFIX}retry-${randomBytes(4).toString('hex')}`);
-  const remove = (): Promise<void> => rm(root, { recursive: true, force: true });
-  const own = openFileStorage(root);
+  const folder = `${WORKSPACE_PREFIX}retry-${randomBytes(4).toString('hex')}`;
+  const remove = (): Promise<void> => storage.removeFolder(folder);
+  const own = openFileStorage(join(storage.root, folder));
   const runId = `run-${randomBytes(6).toString('hex')}`;
   const manifest = openManifestReader(storage, run.runId);
   const writer = openManifestWriter(own, runId, run.carried);

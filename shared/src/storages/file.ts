@@ -66,6 +66,10 @@ export function openFileStorage(root: string): Storage {
       }
     },
 
+    async removeFolder(path): Promise<void> {
+      await guarded(absolute(path), 'remove', () => rm(absolute(path), { recursive: true, force: true }));
+    },
+
     async remove(path): Promise<void> {
       await guarded(absolute(path), 'remove', () => rm(absolute(path), { force: true }));
     },
@@ -75,6 +79,11 @@ export function openFileStorage(root: string): Storage {
 /** Whether a path inside a run directory is an unfinished temporary file. */
 export function isTemporary(path: string): boolean {
   return (path.split('/').at(-1) ?? '').startsWith(TEMPORARY_PREFIX);
+}
+
+/** Whether a path inside a run directory lies in a folder of a command's own. */
+export function isWorkspace(path: string): boolean {
+  return path.startsWith(WORKSPACE_PREFIX) && path.includes('/');
 }
 
 function stagedFile(handle: FileHandle, temporary: string, absolute: (path: string) => string): StagedFile {

@@ -60,7 +60,7 @@ describe('retry-failed', () => {
     for (const name of ['03.jpg', '12.jpg']) await writeFile(join(photos, name), '');
   });
 
-  it('killed while it works leaves the run as it was', async () => {
+  it('killed while it works leaves the run as it was, and a folder to gc', async () => {
     const out = await extract('killed');
     const before = await rowDigests(out);
     const running = start(['retry-failed', out]);
@@ -71,6 +71,8 @@ describe('retry-failed', () => {
     await running.ended;
     expect(await rowDigests(out)).toEqual(before);
     expect((await run(['verify', out])).stdout).toContain('clean: 20 images');
+    expect((await run(['gc', out])).code).toBe(0);
+    expect((await readdir(out)).filter(name => name.startsWith('.'))).toEqual([]);
   });
 
   it('refuses a code that there is not, with status 2', async () => {

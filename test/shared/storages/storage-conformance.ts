@@ -174,6 +174,14 @@ export function describeStorage(name: string, open: () => Promise<Storage>): voi
       expect(await storage.size('parts/2')).toBeUndefined();
     });
 
+    it('removes a folder with all that is in it, and minds not when there is none', async () => {
+      const storage = await open();
+      for (const path of ['.own/a/1', '.own/2', 'other/3']) await storage.replace(path, bytesOf('x'));
+      await storage.removeFolder('.own');
+      await storage.removeFolder('.own');
+      expect(await pathsIn(storage, '.')).toEqual(['./other/3']);
+    });
+
     it('removes a file, and minds not when there is none', async () => {
       const storage = await open();
       await storage.replace('a', bytesOf('x'));
