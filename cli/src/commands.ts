@@ -11,6 +11,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   'retry-failed': async () => (await import('./commands/retry-failed.ts')).retryFailed,
   explain: async () => (await import('./commands/explain.ts')).explain,
   diff: async () => (await import('./commands/diff.ts')).diff,
+  compact: async () => (await import('./commands/compact.ts')).compact,
   gc: async () => (await import('./commands/gc.ts')).gc,
   verify: async () => (await import('./commands/verify.ts')).verify,
   show: async () => (await import('./commands/show.ts')).show,

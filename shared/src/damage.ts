@@ -13,6 +13,7 @@ export const DAMAGE_CODES = [
   'part-columns',
   'part-rows',
   'part-values',
+  'part-shared',
   'part-unnamed',
 ] as const;
 export type DamageCode = (typeof DAMAGE_CODES)[number];

@@ -61,7 +61,7 @@ export async function explainSample(
   return {
     ...place,
     ...(await readRow(storage, receipt, rowInShard)),
-    files: receipt.files.map(({ path }) => ({ path, row: rowInShard })),
+    files: receipt.files.map(({ path, range }) => ({ path, row: (range?.first ?? 0) + rowInShard })),
     done: { attempt, worker, cpu, versions, finishedAt, seconds, totalSeconds, ...(warnings && { warnings }) },
     retries: (receipt.retries ?? [])
       .filter(({ rows }) => rows.includes(rowInShard))

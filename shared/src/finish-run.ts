@@ -64,9 +64,11 @@ export async function summarizeRun(storage: Storage, run: RunRecord): Promise<Ru
     totals.ok += receipt.ok;
     totals.failed += receipt.failed;
     totals.shards++;
-    totals.files += receipt.files.length;
+    // A file of several shards counts with the first of them.
+    const files = receipt.files.filter(({ range }) => range === undefined || range.first === 0);
+    totals.files += files.length;
     totals.peakBytes = Math.max(totals.peakBytes, receipt.worker.peakBytes ?? 0);
-    totals.bytes += receipt.files.reduce((sum, file) => sum + file.bytes, 0);
+    totals.bytes += files.reduce((sum, file) => sum + file.bytes, 0);
     for (const [code, count] of Object.entries(receipt.failures)) failures[code] = (failures[code] ?? 0) + count;
     for (const [code, count] of Object.entries(receipt.warnings ?? {})) warnings[code] = (warnings[code] ?? 0) + count;
     for (const stage of STAGES) seconds[stage] += receipt.seconds[stage];

@@ -64,6 +64,6 @@ async function garbageOfRun(storage: Storage, run: RunRecord): Promise<readonly 
 }
 
 function shardOfPart(run: RunRecord, path: string): number | undefined {
-  const digits = /\/(\d+)-[0-9a-f]{8}\.\w+$/.exec(path)?.[1];
+  const digits = /\/(\d+)(?:-\d+)?-[0-9a-f]{8}\.\w+$/.exec(path)?.[1];
   return digits === undefined || Number(digits) >= run.shards ? undefined : Number(digits);
 }

@@ -12,7 +12,10 @@ export const PartFile = z.strictObject({
   format: z.enum(['parquet', 'arrow']),
   sha256: z.string(),
   bytes: z.int(),
+  /** Of this shard. */
   rows: z.int(),
+  /** Where the file holds the rows of other shards too: this one's are [first, first + rows) of so many. */
+  range: z.strictObject({ first: z.int().min(0), of: z.int().min(1) }).optional(),
 });
 export type PartFile = z.output<typeof PartFile>;
 

@@ -6,7 +6,7 @@ import { type ManifestReader, openManifestReader } from './manifest-reader.ts';
 import { doneShards, type RunRecord, readReceipt, receiptPath, SUMMARY_FILE } from './run.ts';
 import type { Storage } from './storage.ts';
 import { verifyRecord } from './verify-run.ts';
-import { checkSizes, checkWhole } from './verify-shard.ts';
+import { checkSizes, checkWhole, createFileHashes, type FileHashes } from './verify-shard.ts';
 
 /** How closely the parts are looked at: whether they are there and their sizes; every byte; every value. */
 export type RepairDepth = 'sizes' | 'bytes' | 'values';
@@ -18,9 +18,10 @@ export type RepairDepth = 'sizes' | 'bytes' | 'values';
 export async function repairRun(storage: Storage, run: RunRecord, depth: RepairDepth): Promise<readonly Damage[]> {
   if (depth !== 'sizes') await requireWholeRecord(storage, run);
   const manifest = openManifestReader(storage, run.runId);
+  const hashes = createFileHashes(storage);
   const found: Damage[] = [];
   for (const shard of await doneShards(storage, run)) {
-    const damages = await damagesOfShard({ storage, run, manifest, shard, depth });
+    const damages = await damagesOfShard({ storage, run, manifest, hashes, shard, depth });
     if (damages.length === 0) continue;
     if (found.length === 0) await storage.remove(SUMMARY_FILE);
     await storage.remove(receiptPath(run, shard));
@@ -33,6 +34,7 @@ interface ShardLook {
   readonly storage: Storage;
   readonly run: RunRecord;
   readonly manifest: ManifestReader;
+  readonly hashes: FileHashes;
   readonly shard: number;
   readonly depth: RepairDepth;
 }
@@ -51,7 +53,7 @@ async function damagesOfShard(look: ShardLook): Promise<readonly Damage[]> {
 }
 
 async function lookAtShard(
-  { storage, run, manifest, shard, depth }: ShardLook,
+  { storage, run, manifest, hashes, shard, depth }: ShardLook,
   path: string,
 ): Promise<readonly Damage[]> {
   const damages: Damage[] = [];
@@ -62,7 +64,7 @@ async function lookAtShard(
     if (receipt === undefined) return [];
     const check = { storage, run, shard, receipt, report };
     if (depth === 'sizes') await checkSizes(check);
-    else await checkWhole({ ...check, manifest, deep: depth === 'values' });
+    else await checkWhole({ ...check, manifest, hashes, deep: depth === 'values' });
   } catch (error) {
     if (!(error instanceof Refusal) || error.code !== 'run-unreadable') throw error;
     report('receipt-damaged', path, describeError(error));

@@ -6,8 +6,9 @@ import { fingerprintOf } from './fingerprint.ts';
 import { MANIFEST_FILE_ROWS, manifestFolder, manifestPath } from './manifest.ts';
 import { openManifestReader } from './manifest-reader.ts';
 import { RUN_FILE, type RunRecord, readReceipt, receiptPath, shardName } from './run.ts';
+import { createSharedFiles } from './shared-files.ts';
 import type { Storage } from './storage.ts';
-import { checkWhole } from './verify-shard.ts';
+import { checkWhole, createFileHashes } from './verify-shard.ts';
 
 export interface Verification {
   readonly rows: number;
@@ -32,7 +33,9 @@ export async function verifyRun(
 ): Promise<Verification> {
   const damages: Damage[] = [...(await verifyRecord(storage, run))];
   const manifest = openManifestReader(storage, run.runId);
+  const hashes = createFileHashes(storage);
   const named = new Set<string>();
+  const shared = createSharedFiles();
   const totals = { rows: 0, ok: 0, failed: 0 };
   let notFinite = 0;
   for (let shard = 0; shard < run.shards; shard++) {
@@ -47,13 +50,18 @@ export async function verifyRun(
     }
     if (!receipt) continue;
     for (const file of receipt.files) named.add(file.path);
+    shared.add(receipt);
     const report = (code: Damage['code'], file: string, message: string): void =>
       void damages.push({ code, shard, file, message });
-    notFinite += await checkWhole({ storage, run, shard, receipt, manifest, deep, report });
+    notFinite += await checkWhole({ storage, run, shard, receipt, manifest, hashes, deep, report });
     totals.rows += receipt.rows;
     totals.ok += receipt.ok;
     totals.failed += receipt.failed;
     onShard?.(shard);
+  }
+  for (const { path, unnamedRows } of shared.incomplete()) {
+    const message = `${path} holds ${unnamedRows} rows that no receipt names: \`npx layertap resume\` mends it`;
+    damages.push({ code: 'part-shared', shard: undefined, file: path, message });
   }
   for await (const path of storage.list('parts')) {
     if (named.has(path)) continue;

@@ -1,20 +1,23 @@
 // A process of its own that works on a run directory and is killed with SIGKILL before the nth step that changes a file.
 // Prints how many steps it took where it came to its end.
+import { compactRun } from '../../services/worker/src/compact-run.ts';
 import { replaceRows } from '../../services/worker/src/replace-rows.ts';
 import { openRun } from '../../shared/src/run.ts';
 import type { StagedFile, Storage } from '../../shared/src/storage.ts';
 import { openFileStorage } from '../../shared/src/storages/file.ts';
 
-export type KilledWork = { readonly kind: 'replace-rows'; readonly retry: string };
+export type KilledWork =
+  | { readonly kind: 'replace-rows'; readonly retry: string }
+  | { readonly kind: 'compact'; readonly fileBytes: number };
 
-interface Orders {
+export interface KillOrders {
   readonly out: string;
   readonly work: KilledWork;
   /** 1 kills before anything is changed. */
   readonly step: number;
 }
 
-const { out, work, step }: Orders = JSON.parse(process.argv[2] ?? '{}');
+const { out, work, step }: KillOrders = JSON.parse(process.argv[2] ?? '{}');
 let steps = 0;
 
 function begin(): void {
@@ -60,6 +63,9 @@ function killing(storage: Storage): Storage {
 
 const storage = killing(openFileStorage(out));
 const run = await openRun(storage);
-const retry = openFileStorage(work.retry);
-await replaceRows(storage, run, { storage: retry, run: await openRun(retry), codes: new Set() });
+if (work.kind === 'compact') await compactRun(storage, run, work);
+else {
+  const retry = openFileStorage(work.retry);
+  await replaceRows(storage, run, { storage: retry, run: await openRun(retry), codes: new Set() });
+}
 process.stdout.write(String(steps));

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { produce } from '../../../services/producer/src/produce.ts';
+import { settleSharedFiles } from '../../../services/worker/src/compact-run.ts';
 import { outputOptions, queueOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import type { RunSummary } from '../../../shared/src/finish-run.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
@@ -74,6 +75,8 @@ async function repair(storage: Storage, run: RunRecord, asked: RepairOptions): P
   for (const { message, ...fields } of damages.slice(0, DAMAGES_SHOWN))
     logger.log('warn', message, asked.json ? { ...fields } : {});
   const shards = new Set(damages.map(({ shard }) => shard)).size;
+  // What was damaged, or a compaction that was killed, may leave rows in a file that others share.
+  await settleSharedFiles(storage, run);
   if (shards > 0) logger.log('warn', `${shards} damaged ${shards === 1 ? 'shard is' : 'shards are'} done again`);
 }
 

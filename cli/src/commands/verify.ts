@@ -54,6 +54,7 @@ const SEEN_BY_SIZE: ReadonlySet<DamageCode> = new Set<DamageCode>([
   'receipt-foreign',
   'receipt-counts',
   'part-missing',
+  'part-shared',
   'part-unnamed',
 ]);
 

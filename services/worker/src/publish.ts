@@ -5,7 +5,15 @@ import { posix } from 'node:path';
 import type { RecordBatch, Schema } from 'apache-arrow';
 import type { PartFile, ShardReceipt } from '../../../shared/src/receipt.ts';
 import { formatsOf } from '../../../shared/src/request.ts';
-import { encodeJson, partPath, type RunRecord, readReceipt, receiptPath, shardName } from '../../../shared/src/run.ts';
+import {
+  encodeJson,
+  partPath,
+  type RunRecord,
+  readReceipt,
+  receiptPath,
+  type ShardSpan,
+  shardName,
+} from '../../../shared/src/run.ts';
 import type { StagedFile, Storage } from '../../../shared/src/storage.ts';
 import { SINK_FORMATS, type Sink, type SinkFormat } from './sink.ts';
 
@@ -28,12 +36,19 @@ interface OpenFile {
   bytes: number;
 }
 
-export async function openPart(storage: Storage, run: RunRecord, shard: number, schema: Schema): Promise<PartWriter> {
+/** @param shards whose rows it will hold: one, or several neighbours */
+export async function openPart(
+  storage: Storage,
+  run: RunRecord,
+  shards: number | ShardSpan,
+  schema: Schema,
+): Promise<PartWriter> {
+  const span = typeof shards === 'number' ? { first: shards, last: shards } : shards;
   const files: OpenFile[] = [];
   let rows = 0;
   let finished: readonly PartFile[] | undefined;
   let published = false;
-  const directory = `parts/${shardName(run, shard).split('/')[0]}`;
+  const directory = `parts/${shardName(run, span.first).split('/')[0]}`;
   try {
     for (const name of formatsOf(run.request.format))
       files.push(await openFile(storage, SINK_FORMATS[name], directory, schema));
@@ -49,7 +64,7 @@ export async function openPart(storage: Storage, run: RunRecord, shard: number, 
       await file.sink.close();
       await file.staged.flush();
       const sha256 = file.hash.digest('hex');
-      const path = partPath(run, shard, sha256, file.format.extension);
+      const path = partPath(run, span, sha256, file.format.extension);
       parts.push({ path, format: file.format.name, sha256, bytes: file.bytes, rows });
     }
     finished = parts;
@@ -102,22 +117,26 @@ export async function publishReceipt(
   return standing;
 }
 
-/** Puts a receipt in the place of the one that stands, once its part has its names. */
-export async function replaceReceipt(
+/** Puts receipts in the place of those that stand, once all have found their room and the part that they name has its names. */
+export async function replaceReceipts(
   storage: Storage,
   run: RunRecord,
-  receipt: ShardReceipt,
+  receipts: readonly ShardReceipt[],
   part: Pick<PartWriter, 'publish'>,
 ): Promise<void> {
-  const path = receiptPath(run, receipt.shard);
-  const staged = await storage.stage(posix.dirname(path));
+  const staged: { readonly path: string; readonly file: StagedFile }[] = [];
   try {
-    await staged.write(encodeJson(receipt));
-    await staged.flush();
+    for (const receipt of receipts) {
+      const path = receiptPath(run, receipt.shard);
+      const file = await storage.stage(posix.dirname(path));
+      staged.push({ path, file });
+      await file.write(encodeJson(receipt));
+      await file.flush();
+    }
     await part.publish();
-    await staged.publish(path);
+    for (const { path, file } of staged) await file.publish(path);
   } finally {
-    await staged.abort();
+    for (const { file } of staged) await file.abort();
   }
 }
 

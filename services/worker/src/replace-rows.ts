@@ -8,8 +8,9 @@ import { rowSchema } from '../../../shared/src/row-schema.ts';
 import { type RunRecord, readReceipts, SUMMARY_FILE } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { decodeTensor, featureOfField } from '../../../shared/src/tensor.ts';
+import { settleSharedFiles } from './compact-run.ts';
 import { mergeRows, type RowOfBatch } from './merge-rows.ts';
-import { openPart, replaceReceipt } from './publish.ts';
+import { openPart, replaceReceipts } from './publish.ts';
 
 export interface Retry {
   readonly storage: Storage;
@@ -44,6 +45,7 @@ export async function replaceRows(storage: Storage, run: RunRecord, retry: Retry
     total.shards++;
     total.rows += rows.length;
   }
+  await settleSharedFiles(storage, run);
   return total;
 }
 
@@ -102,9 +104,10 @@ async function replaceInShard(
       files: [...(await part.finish())],
       retries: [...(before.retries ?? []), ...retriesOf(others)],
     };
-    await replaceReceipt(storage, run, after, part);
+    await replaceReceipts(storage, run, [after], part);
     const kept = new Set(after.files.map(({ path }) => path));
-    for (const { path } of before.files) if (!kept.has(path)) await storage.remove(path);
+    // The rows of other shards may lie in a shared one.
+    for (const { path, range } of before.files) if (range === undefined && !kept.has(path)) await storage.remove(path);
     return after.ok - before.ok;
   } finally {
     await part.abort();

@@ -1,16 +1,15 @@
 // The rows of a retry in the place of the failed ones: all others bit for bit as they were, and a kill at any step loses nothing.
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { type PlannedRetry, planRetry } from '../../../services/producer/src/plan-retry.ts';
 import { replaceRows } from '../../../services/worker/src/replace-rows.ts';
-import { runCommand } from '../../../setup/src/command.ts';
 import { finishRun } from '../../../shared/src/finish-run.ts';
 import { removeGarbage } from '../../../shared/src/garbage.ts';
 import { openRun, readReceipt, SUMMARY_FILE } from '../../../shared/src/run.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { verifyRun } from '../../../shared/src/verify-run.ts';
+import { killAtStep } from '../../support/kill-at-step.ts';
 import { digestsOf, readRows, rowDigests } from '../../support/read-rows.ts';
 import {
   createSmallRun,
@@ -111,16 +110,14 @@ describe('a retry', () => {
     expect(await rowDigests(small.root)).toEqual(before);
   });
 
-  it('killed before any of its steps leaves one whole row for each sample, and is ended by the same command', async () => {
+  it('killed before any of its steps leaves one whole row for each sample, and else only garbage', async () => {
     const small = await doneRun();
     const before = without(await rowDigests(small.root), idsOf(small, FAILED));
     const retry = await retried(small);
-    const script = fileURLToPath(new URL('../../support/killed-at-step.ts', import.meta.url));
-    const killedAt = async (step: number): Promise<string> => {
+    const killedAt = async (step: number): Promise<number | undefined> => {
       const out = join(await temporaryFolder(), 'out');
       await cp(small.root, out, { recursive: true });
-      const orders = { out, step, work: { kind: 'replace-rows', retry: retry.storage.root } };
-      const result = await runCommand(process.execPath, ['--import', 'tsx', script, JSON.stringify(orders)]);
+      const ended = await killAtStep({ out, step, work: { kind: 'replace-rows', retry: retry.storage.root } });
       const storage = openFileStorage(out);
       const run = await openRun(storage);
       const { damages, rows } = await verifyRun(storage, run, { deep: true });
@@ -131,12 +128,12 @@ describe('a retry', () => {
       await removeGarbage(storage, run);
       expect((await verifyRun(storage, run)).damages).toEqual([]);
       expect(without(await rowDigests(out), idsOf(small, FAILED))).toEqual(before);
-      if (result.ok) expect(await finishRun(storage, run)).toMatchObject({ ok: 12, failed: 0 });
-      return result.stdout;
+      if (ended !== undefined) expect(await finishRun(storage, run)).toMatchObject({ ok: 12, failed: 0 });
+      return ended;
     };
-    const steps = Number(await killedAt(0));
+    const steps = (await killedAt(0)) ?? 0;
     // Summary; for each of two shards: part and receipt staged, both named, the old part removed.
     expect(steps).toBe(11);
-    for (let step = 1; step <= steps; step++) expect(await killedAt(step)).toBe('');
+    for (let step = 1; step <= steps; step++) expect(await killedAt(step)).toBeUndefined();
   }, 240_000);
 });
