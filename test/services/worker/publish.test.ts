@@ -45,9 +45,7 @@ function workerOf({ small, shard, name, shift }: WorkerOptions): readonly (() =>
       part = await openPart(storage, run, shard, schema);
       const rows = rowsOf(small, 4 * shard, 4);
       await part.write(encodeRows(schema, run.columns, rows, featuresOf(run, 4 * shard, 4, shift)));
-    },
-    async () => {
-      files = (await part?.finish()) ?? [];
+      files = await part.finish();
     },
     async () => part?.publish(),
     async () => publishReceipt(storage, run, receiptOf(small, shard, files, name), part),
@@ -81,7 +79,7 @@ describe('a part', () => {
 
   it('leaves nothing when it is given up', async () => {
     const small = await smallRun();
-    const [stage, , , , abort] = workerOf({ small, shard: 0, name: 'a', shift: 0 });
+    const [stage, , , abort] = workerOf({ small, shard: 0, name: 'a', shift: 0 });
     await stage?.();
     expect((await pathsIn(small.storage, 'parts')).length).toBe(2);
     await abort?.();
@@ -113,9 +111,8 @@ describe('a receipt that finds no room', () => {
       },
     };
     const worker = workerOf({ small: { ...small, storage }, shard: 0, name: 'a', shift: 0 });
-    const [write, finish, , publish, abort] = worker;
-    await write?.();
-    await finish?.();
+    const [stage, , publish, abort] = worker;
+    await stage?.();
     await expect(publish?.()).rejects.toThrow('the disk is full');
     expect((await pathsIn(small.storage, 'parts')).filter(path => path.endsWith('.parquet'))).toEqual([]);
     await abort?.();
@@ -124,13 +121,13 @@ describe('a receipt that finds no room', () => {
 });
 
 describe('two workers on one shard', () => {
-  const orders = interleavings(5);
+  const orders = interleavings(4);
 
   it.each([
     ['different', [0, 0.5]],
     ['equal', [0, 0]],
   ] as const)('of %s content leave one receipt with whole parts, in every order of their steps', async (_, shifts) => {
-    expect(orders).toHaveLength(252);
+    expect(orders).toHaveLength(70);
     const small = await smallRun('parquet', orders.length);
     const winners = new Set<string>();
     const parts: string[] = [];
@@ -144,7 +141,7 @@ describe('two workers on one shard', () => {
       for (const turn of order) {
         const step = next[turn] ?? 0;
         const result = await workers[turn]?.[step]?.();
-        if (step === 3) receipts.push(result);
+        if (step === 2) receipts.push(result);
         next[turn] = step + 1;
       }
       const standing = await readReceipt(small.storage, small.run, shard);
