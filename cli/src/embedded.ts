@@ -10,7 +10,7 @@ import { finishRun, type RunSummary } from '../../shared/src/finish-run.ts';
 import type { Lifecycle } from '../../shared/src/lifecycle.ts';
 import { createLogger } from '../../shared/src/logger.ts';
 import { openMemoryQueue } from '../../shared/src/queues/memory.ts';
-import { missingShards, type RunRecord, shardRange } from '../../shared/src/run.ts';
+import { missingShards, type RunRecord, requireStanding, shardRange } from '../../shared/src/run.ts';
 import type { Storage } from '../../shared/src/storage.ts';
 import { environment } from './config.ts';
 import { showProgress } from './progress.ts';
@@ -20,6 +20,8 @@ export interface EmbeddedOptions extends WorkerOptions {
   readonly storage: Storage;
   readonly json: boolean;
   readonly lifecycle: Lifecycle;
+  /** What to do where shards are left, one sentence. @default `layertap resume` on the run */
+  readonly goOn?: string;
 }
 
 /** Resolves with the summary; refuses (`interrupted`, `run-incomplete`) with how to go on where shards are left. */
@@ -27,10 +29,11 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<RunSummary>
   const { run, storage, lifecycle } = options;
   const missing = await missingShards(storage, run);
   if (missing.length > 0) await workThrough(options, missing);
+  await requireStanding(storage);
   const summary = await finishRun(storage, run);
   if (summary !== undefined) return summary;
   const left = (await missingShards(storage, run)).length;
-  const hint = `Go on with: npx layertap resume ${storage.root}`;
+  const hint = options.goOn ?? `Go on with: npx layertap resume ${storage.root}`;
   if (lifecycle.stopping.aborted) {
     throw new Refusal(
       'interrupted',

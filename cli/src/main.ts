@@ -42,7 +42,7 @@ async function runCommand(argv: readonly string[]): Promise<number> {
 
 async function overview(): Promise<string> {
   const commands = await Promise.all(Object.values(COMMANDS).map(load => load()));
-  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}`);
+  const lines = commands.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`);
   return [
     'layertap: the output of any layer of any vision model, for any number of images, as Arrow and Parquet files',
     '',

@@ -8,6 +8,7 @@ export type RefusalCode =
   | 'model-unreadable'
   | 'model-mismatch'
   | 'unknown-layer'
+  | 'unknown-sample'
   | 'recipe-missing'
   | 'recipe-mismatch'
   | 'engine-unavailable'

@@ -1,13 +1,12 @@
 // The end of a run: when every shard has its receipt, garbage goes and the summary and the guides for readers appear.
 
-import { manifestFolder } from './manifest.ts';
+import { removeGarbage } from './garbage.ts';
 import { outputQueries, outputReadme } from './output-guide.ts';
 import { noSeconds, STAGES, type StageSeconds } from './receipt.ts';
 import { modelsOf } from './request.ts';
 import type { RunRecord } from './run.ts';
 import { encodeJson, missingShards, readReceipts, SUMMARY_FILE } from './run.ts';
 import type { Storage } from './storage.ts';
-import { isTemporary } from './storages/file.ts';
 
 export interface RunSummary {
   readonly rows: number;
@@ -65,9 +64,11 @@ export async function summarizeRun(storage: Storage, run: RunRecord): Promise<Ru
     totals.ok += receipt.ok;
     totals.failed += receipt.failed;
     totals.shards++;
-    totals.files += receipt.files.length;
+    // A file of several shards counts with the first of them.
+    const files = receipt.files.filter(({ range }) => range === undefined || range.first === 0);
+    totals.files += files.length;
     totals.peakBytes = Math.max(totals.peakBytes, receipt.worker.peakBytes ?? 0);
-    totals.bytes += receipt.files.reduce((sum, file) => sum + file.bytes, 0);
+    totals.bytes += files.reduce((sum, file) => sum + file.bytes, 0);
     for (const [code, count] of Object.entries(receipt.failures)) failures[code] = (failures[code] ?? 0) + count;
     for (const [code, count] of Object.entries(receipt.warnings ?? {})) warnings[code] = (warnings[code] ?? 0) + count;
     for (const stage of STAGES) seconds[stage] += receipt.seconds[stage];
@@ -92,22 +93,6 @@ export async function summarizeRun(storage: Storage, run: RunRecord): Promise<Ru
     columns: run.columns.map(({ name, shape }) => ({ name, shape })),
     fingerprint: run.fingerprint,
   };
-}
-
-/**
- * Files that belong to nothing: parts that no receipt names and temporaries, left by workers that lost a race or died,
- * and manifests of producers that were not first. Returns their paths.
- */
-export async function removeGarbage(storage: Storage, run: RunRecord): Promise<readonly string[]> {
-  const named = new Set<string>();
-  for await (const receipt of readReceipts(storage, run)) for (const file of receipt.files) named.add(file.path);
-  const garbage: string[] = [];
-  for await (const path of storage.list('parts')) if (!named.has(path)) garbage.push(path);
-  for await (const path of storage.list('receipts')) if (isTemporary(path)) garbage.push(path);
-  for await (const path of storage.list('manifest'))
-    if (!path.startsWith(`${manifestFolder(run.runId)}/`)) garbage.push(path);
-  for (const path of garbage) await storage.remove(path);
-  return garbage;
 }
 
 /** Begin and end, in seconds. */

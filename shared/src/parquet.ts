@@ -71,18 +71,47 @@ export async function* writeParquet(
   }
 }
 
-/** The rows of a Parquet file as Arrow batches, in order, one row group at a time; all columns or those named. */
-export async function* readParquet(path: string, columns?: readonly string[]): AsyncGenerator<RecordBatch> {
+/** Rows [first, first + rows) of a file. */
+export interface RowRange {
+  readonly first: number;
+  readonly rows: number;
+}
+
+/** The rows of a batch that lie in a range of its file; undefined where none does. @param first row of the batch in the file */
+export function insideOf(batch: RecordBatch, first: number, range: RowRange): RecordBatch | undefined {
+  const [begin, end] = [Math.max(range.first, first), Math.min(range.first + range.rows, first + batch.numRows)];
+  if (begin >= end) return undefined;
+  return end - begin === batch.numRows ? batch : batch.slice(begin - first, end - first);
+}
+
+/** The rows of a Parquet file as Arrow batches, in order, one row group at a time; all or those named, columns and rows. */
+export async function* readParquet(
+  path: string,
+  columns?: readonly string[],
+  range: RowRange = { first: 0, rows: Number.POSITIVE_INFINITY },
+): AsyncGenerator<RecordBatch> {
   const parquet = await loadParquet();
   const file = await parquet.ParquetFile.fromFile(await openAsBlob(path));
   try {
-    const groups = file.metadata().numRowGroups();
-    for (let group = 0; group < groups; group++) {
+    const metadata = file.metadata();
+    const groups = metadata.numRowGroups();
+    let first = 0;
+    for (let group = 0; group < groups && first < range.first + range.rows; group++) {
+      const next = first + metadata.rowGroup(group).numRows();
+      if (next <= range.first) {
+        first = next;
+        continue;
+      }
       const table = await file.read({
         rowGroups: [group],
         ...(columns === undefined ? {} : { columns: [...columns] }),
       });
-      yield* tableFromIPC(table.intoIPCStream()).batches;
+      for (const batch of tableFromIPC(table.intoIPCStream()).batches) {
+        const inside = insideOf(batch, first, range);
+        if (inside !== undefined) yield inside;
+        first += batch.numRows;
+      }
+      first = next;
     }
   } finally {
     file.free();

@@ -77,6 +77,8 @@ export interface JobQueue {
   released(runId: string, limit: number): Promise<readonly ReleasedJob[]>;
   /** The job that would be taken next, without taking it: a worker warms its extractor for it. */
   peek(): Promise<ShardJob | undefined>;
+  /** How many jobs of a run there are that no worker has in hand. */
+  held(runId: string): Promise<number>;
   /** Removes all jobs of a run that no worker has in hand. */
   forget(runId: string): Promise<void>;
   /** Starts taking jobs. */

@@ -12,9 +12,28 @@ export const PartFile = z.strictObject({
   format: z.enum(['parquet', 'arrow']),
   sha256: z.string(),
   bytes: z.int(),
+  /** Of this shard. */
   rows: z.int(),
+  /** Where the file holds the rows of other shards too: this one's are [first, first + rows) of so many. */
+  range: z.strictObject({ first: z.int().min(0), of: z.int().min(1) }).optional(),
 });
 export type PartFile = z.output<typeof PartFile>;
+
+const Worker = z.object({
+  host: z.string(),
+  name: z.string(),
+  pid: z.int(),
+  /** Largest resident memory of the engine process so far; receipts of old have none. */
+  peakBytes: z.int().optional(),
+});
+
+const Retry = z.strictObject({
+  rows: z.array(z.int()),
+  finishedAt: z.string(),
+  worker: Worker,
+  versions: z.record(z.string(), z.string()),
+  cpu: z.string(),
+});
 
 export const ShardReceipt = z.strictObject({
   version: z.literal(1),
@@ -40,16 +59,12 @@ export const ShardReceipt = z.strictObject({
   totalSeconds: z.number(),
   attempt: z.int(),
   /** Which worker did it. */
-  worker: z.object({
-    host: z.string(),
-    name: z.string(),
-    pid: z.int(),
-    /** Largest resident memory of the engine process so far; receipts of old have none. */
-    peakBytes: z.int().optional(),
-  }),
+  worker: Worker,
   versions: z.record(z.string(), z.string()),
   cpu: z.string(),
   finishedAt: z.string(),
+  /** Rows (positions in the shard) that were done again since, and by whom; the other fields but the counts tell of the first time. */
+  retries: z.array(Retry).optional(),
 });
 export type ShardReceipt = z.output<typeof ShardReceipt>;
 

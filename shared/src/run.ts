@@ -36,6 +36,12 @@ export function shardRange(run: RunRecord, shard: number): { readonly first: num
   return { first, rows: Math.min(run.shardSize, run.manifest.rows - first) };
 }
 
+/** Neighbouring shards, both ends included. */
+export interface ShardSpan {
+  readonly first: number;
+  readonly last: number;
+}
+
 /** `000/000042`: padded to the count of shards, 1,000 a folder. */
 export function shardName(run: Pick<RunRecord, 'shards'>, shard: number): string {
   const digits = Math.max(6, String(run.shards - 1).length);
@@ -48,8 +54,9 @@ export function receiptPath(run: RunRecord, shard: number): string {
 }
 
 /** The content hash in the name lets two workers write one shard without touching each other's part. */
-export function partPath(run: RunRecord, shard: number, sha256: string, extension: string): string {
-  return `parts/${shardName(run, shard)}-${sha256.slice(0, 8)}.${extension}`;
+export function partPath(run: RunRecord, { first, last }: ShardSpan, sha256: string, extension: string): string {
+  const upTo = last === first ? '' : `-${shardName(run, last).split('/')[1]}`;
+  return `parts/${shardName(run, first)}${upTo}-${sha256.slice(0, 8)}.${extension}`;
 }
 
 /** run.json of a directory, or undefined when it holds none. */
@@ -65,6 +72,14 @@ export async function findRun(storage: Storage): Promise<RunRecord | undefined> 
       hint: 'It was written by another version of layertap, or damaged.',
     },
   );
+}
+
+/** Refuses where the directory was removed, or emptied, while a run works in it: nothing may be written beside a run that is gone. */
+export async function requireStanding(storage: Storage): Promise<void> {
+  if ((await storage.size(RUN_FILE)) !== undefined) return;
+  throw new Refusal('run-missing', `The output directory '${storage.root}' was removed while the run went on`, {
+    hint: 'What was done is gone with it: run the same command again.',
+  });
 }
 
 /** run.json of a directory; refuses where there is none. */
@@ -89,7 +104,7 @@ export async function readReceipt(storage: Storage, run: RunRecord, shard: numbe
   const parsed = ShardReceipt.safeParse(parseJson(bytes));
   if (parsed.success) return parsed.data;
   throw new Refusal('run-unreadable', `Expected a receipt in '${storage.root}/${path}' but it is damaged`, {
-    hint: 'Delete that file and run `npx layertap resume`: the shard is done again.',
+    hint: `To have the shard done again: npx layertap resume ${storage.root}`,
     cause: parsed.error,
   });
 }

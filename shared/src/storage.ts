@@ -3,8 +3,12 @@
 /** A file being written under a temporary name: invisible to readers until published. */
 export interface StagedFile {
   write(bytes: Uint8Array): Promise<void>;
-  /** Flushes to stable storage and gives the file its final name. Ends the staged file. */
+  /** Flushes to stable storage what was written: from here on the file cannot lack room any more. */
+  flush(): Promise<void>;
+  /** Flushes and gives the file its final name, in place of one that has it. Ends the staged file. */
   publish(path: string): Promise<void>;
+  /** Like `publish`, but leaves a file of that name as it is and resolves to false. */
+  publishOnce(path: string): Promise<boolean>;
   /** Removes what was written. Ends the staged file; safe to call twice and after `publish`. */
   abort(): Promise<void>;
 }
@@ -25,6 +29,10 @@ export interface Storage {
   replace(path: string, bytes: Uint8Array): Promise<void>;
   /** All files below `directory`, in no order; none when it does not exist. */
   list(directory: string): AsyncIterable<string>;
+  /** Bytes of a file, or undefined when there is none: without reading it. */
+  size(path: string): Promise<number | undefined>;
   /** Removes a file; no error when there is none. */
   remove(path: string): Promise<void>;
+  /** Removes a folder with all that is in it; no error when there is none. */
+  removeFolder(path: string): Promise<void>;
 }

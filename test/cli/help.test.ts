@@ -12,7 +12,23 @@ describe('the help', () => {
     const [help, none] = await Promise.all([run(['--help']), run([])]);
     expect(none).toEqual(help);
     expect(help.code).toBe(0);
-    for (const name of ['extract', 'enqueue', 'work', 'status', 'resume', 'verify', 'show', 'layers', 'fit', 'demo']) {
+    for (const name of [
+      'extract',
+      'enqueue',
+      'work',
+      'status',
+      'resume',
+      'verify',
+      'retry-failed',
+      'explain',
+      'diff',
+      'compact',
+      'gc',
+      'show',
+      'layers',
+      'fit',
+      'demo',
+    ]) {
       expect(help.stdout).toMatch(new RegExp(`^  ${name} +[A-Z].{20,}$`, 'm'));
     }
   });
@@ -23,8 +39,13 @@ describe('the help', () => {
     ['enqueue', { ...own, ...queueOptions }, ['--wait']],
     ['work', { ...queueOptions, ...workerOptions, ...outputOptions }, []],
     ['status', outputOptions, ['--redis', '--queue']],
-    ['resume', { ...workerOptions, ...outputOptions }, ['--redis', '--queue', '--wait']],
-    ['verify', outputOptions, []],
+    ['resume', { ...workerOptions, ...outputOptions }, ['--redis', '--queue', '--wait', '--verify', '--deep']],
+    ['verify', outputOptions, ['--deep']],
+    ['retry-failed', { ...workerOptions, ...outputOptions }, ['--code']],
+    ['explain', outputOptions, []],
+    ['diff', outputOptions, ['--cosine']],
+    ['compact', outputOptions, ['--file-size']],
+    ['gc', outputOptions, ['--dry-run', '--idle', '--redis', '--queue']],
     ['show', outputOptions, ['--rows', '--failed']],
     ['layers', outputOptions, []],
     ['fit', outputOptions, ['--model', '--epochs', '--every-epochs', '--every-batches', '--size']],

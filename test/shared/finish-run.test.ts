@@ -3,7 +3,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { publishReceipt } from '../../services/worker/src/publish.ts';
-import { finishRun, type RunSummary, removeGarbage, summarizeRun } from '../../shared/src/finish-run.ts';
+import { finishRun, type RunSummary, summarizeRun } from '../../shared/src/finish-run.ts';
+import { removeGarbage } from '../../shared/src/garbage.ts';
 import { readReceipts, receiptPath, SUMMARY_FILE } from '../../shared/src/run.ts';
 import { refusalOf } from '../support/refusal.ts';
 import {

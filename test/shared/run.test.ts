@@ -43,7 +43,9 @@ describe('paths', () => {
   it('name receipts by the shard and parts by the shard and their content', () => {
     const run = runOf();
     expect(receiptPath(run, 2)).toBe('receipts/000/000002.json');
-    expect(partPath(run, 2, '0123456789abcdef', 'parquet')).toBe('parts/000/000002-01234567.parquet');
+    const digest = '0123456789abcdef';
+    expect(partPath(run, { first: 2, last: 2 }, digest, 'parquet')).toBe('parts/000/000002-01234567.parquet');
+    expect(partPath(run, { first: 2, last: 4 }, digest, 'arrow')).toBe('parts/000/000002-000004-01234567.arrow');
   });
 });
 
@@ -139,7 +141,7 @@ describe('what is done', () => {
       await writeFile(path, damaged);
       const refusal = await refusalOf(() => readReceipt(small.storage, small.run, 1), 'run-unreadable');
       expect(refusal.message).toContain(path);
-      expect(refusal.hint).toContain('Delete that file');
+      expect(refusal.hint).toContain(`npx layertap resume ${small.root}`);
     }
   });
 

@@ -58,7 +58,7 @@ describe('a clean run', () => {
   it('reports each shard as it goes', async () => {
     const small = await doneRun();
     const seen: number[] = [];
-    await verifyRun(small.storage, small.run, shard => seen.push(shard));
+    await verifyRun(small.storage, small.run, { onShard: shard => seen.push(shard) });
     expect(seen).toEqual([0, 1, 2]);
   });
 
@@ -74,8 +74,7 @@ describe.each(['parquet', 'arrow'] as const)('damage to a %s part', format => {
     const part = await partOf(small, 1);
     await rm(join(small.root, part));
     const damages = await damagesOf(small);
-    expect(damages).toHaveLength(1);
-    expect(damages[0]).toMatch(`${part} cannot be read: ENOENT`);
+    expect(damages).toEqual([`${part} is missing`]);
   });
 
   it('is found when one bit was flipped', async () => {
@@ -144,8 +143,18 @@ describe('damage to a receipt', () => {
       ok: 7,
       failed: 1,
       damages: [
-        { shard: 1, message: 'shard 000/000001 has no receipt: it is not done' },
-        { shard: undefined, message: expect.stringContaining(`${part} is named by no receipt`) },
+        {
+          code: 'receipt-missing',
+          shard: 1,
+          file: receiptPath(small.run, 1),
+          message: 'shard 000/000001 has no receipt: it is not done',
+        },
+        {
+          code: 'part-unnamed',
+          shard: undefined,
+          file: part,
+          message: expect.stringContaining(`${part} is named by no receipt`),
+        },
       ],
     });
   });

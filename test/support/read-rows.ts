@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RecordBatch } from 'apache-arrow';
-import { readPart } from '../../shared/src/part-reader.ts';
+import { readPartFile } from '../../shared/src/part-reader.ts';
 import type { PartFile } from '../../shared/src/receipt.ts';
 import { openRun, readReceipts } from '../../shared/src/run.ts';
 import { openFileStorage } from '../../shared/src/storages/file.ts';
@@ -23,7 +23,7 @@ export async function readRows(out: string, format: PartFile['format'] = 'parque
   const rows = new Map<string, ReadRow>();
   for await (const receipt of readReceipts(storage, await openRun(storage))) {
     for (const file of receipt.files.filter(part => part.format === format)) {
-      for await (const batch of readPart(join(out, file.path), format)) {
+      for await (const batch of readPartFile(out, file)) {
         for (let index = 0; index < batch.numRows; index++) {
           const row = readRow(batch, index);
           const id = String(row.values.sample_id);

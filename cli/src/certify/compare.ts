@@ -1,9 +1,8 @@
 // Compares the features of a finished run with a reference, image by image: for `layertap certify`.
-import { join } from 'node:path';
 import { compareFeatures, type FeatureDistance, largestValue } from '../../../extractor/src/feature-distance.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
-import { readPart } from '../../../shared/src/part-reader.ts';
+import { readPartFile } from '../../../shared/src/part-reader.ts';
 import { type RunRecord, readReceipts, shardRange } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { decodeTensor, sizeOfShape } from '../../../shared/src/tensor.ts';
@@ -34,7 +33,7 @@ export async function compareRun(storage: Storage, run: RunRecord, reference: Re
     const range = shardRange(run, receipt.shard);
     const samples = manifest.read(range.first, range.rows);
     let row = range.first;
-    for await (const batch of readPart(join(storage.root, file.path), file.format)) {
+    for await (const batch of readPartFile(storage.root, file)) {
       const field = batch.schema.fields.find(({ name }) => name === column);
       const vector = batch.getChild(column);
       if (field === undefined || vector === null) throw new Error(`Expected a column '${column}' in ${file.path}`);

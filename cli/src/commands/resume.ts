@@ -1,16 +1,13 @@
 // layertap resume: goes on with a run where its receipts end, embedded or through Redis.
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { openModel } from '../../../extractor/src/model.ts';
-import { resolveModel } from '../../../extractor/src/model-download.ts';
 import { produce } from '../../../services/producer/src/produce.ts';
-import { prepareTensorFlow } from '../../../setup/src/tensorflow-library.ts';
-import { Refusal } from '../../../shared/src/errors.ts';
+import { settleSharedFiles } from '../../../services/worker/src/compact-run.ts';
 import { outputOptions, queueOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import type { RunSummary } from '../../../shared/src/finish-run.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
-import { type ModelRequest, modelsOf } from '../../../shared/src/request.ts';
+import { repairRun } from '../../../shared/src/repair-run.ts';
 import { checkFingerprint, openRun, type RunRecord } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
@@ -18,7 +15,10 @@ import { type CommandInput, defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
 import { onlyPositional } from '../positional.ts';
 import { formatReport } from '../report.ts';
+import { checkModels, prepareEngines } from '../run-models.ts';
 import { stoppedWaiting } from '../stopped-waiting.ts';
+
+const DAMAGES_SHOWN = 20;
 
 const options = {
   redis: z
@@ -26,6 +26,11 @@ const options = {
     .optional()
     .meta({ description: 'Queue the missing shards in this Redis instead of working here', value: 'URL' }),
   queue: queueOptions.queue,
+  verify: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'Read every part whole; without it, damage is found by missing files and their sizes' }),
+  deep: z.boolean().default(false).meta({ description: 'Read every part whole, and look at every value' }),
   wait: z.boolean().default(false).meta({ description: 'With --redis: stay until the run is done' }),
   ...workerOptions,
   ...outputOptions,
@@ -33,17 +38,16 @@ const options = {
 
 export const resume = defineCommand({
   name: 'resume',
-  summary: 'Go on with an unfinished run; what is done stays as it is',
+  summary: 'Go on with an unfinished run, and do damaged shards again; what is whole stays as it is',
   positionals: 'OUT',
   options,
   async run(input): Promise<number> {
     const storage = openFileStorage(resolve(onlyPositional('resume', 'OUT', input.positionals)));
     const run = await openRun(storage);
     checkFingerprint(storage, run);
-    const models = modelsOf(run.request);
-    for (const model of models) await checkModel(model);
-    const needsTensorFlow = models.some(({ engine }) => engine === 'tensorflow');
-    if (needsTensorFlow && input.options.redis === undefined) await prepareTensorFlow();
+    await checkModels(run);
+    if (input.options.redis === undefined) await prepareEngines(run);
+    await repair(storage, run, input.options);
     const summary =
       input.options.redis === undefined
         ? await runEmbedded({ ...input.options, run, storage, lifecycle: input.lifecycle })
@@ -57,6 +61,25 @@ export const resume = defineCommand({
   },
 });
 
+interface RepairOptions {
+  readonly verify: boolean;
+  readonly deep: boolean;
+  readonly json: boolean;
+}
+
+/** Damaged shards count as not done from here on. */
+async function repair(storage: Storage, run: RunRecord, asked: RepairOptions): Promise<void> {
+  const logger = createLogger({ json: asked.json });
+  const depth = asked.deep ? 'values' : asked.verify ? 'bytes' : 'sizes';
+  const damages = await repairRun(storage, run, depth);
+  for (const { message, ...fields } of damages.slice(0, DAMAGES_SHOWN))
+    logger.log('warn', message, asked.json ? { ...fields } : {});
+  const shards = new Set(damages.map(({ shard }) => shard)).size;
+  // What was damaged, or a compaction that was killed, may leave rows in a file that others share.
+  await settleSharedFiles(storage, run);
+  if (shards > 0) logger.log('warn', `${shards} damaged ${shards === 1 ? 'shard is' : 'shards are'} done again`);
+}
+
 async function requeue(
   url: string,
   input: CommandInput<typeof options>,
@@ -68,17 +91,4 @@ async function requeue(
   const queue = await openBullmqQueue({ url, name: input.options.queue, logger });
   lifecycle.defer(() => queue.close());
   return produce({ queue, run, storage, wait: input.options.wait, signal: lifecycle.stopping, logger });
-}
-
-/** Other bytes under the old name would give other numbers in the rows that are left. */
-async function checkModel({ model: path, modelUrl, modelSha256 }: ModelRequest): Promise<void> {
-  const model = await openModel(await resolveModel(modelUrl ?? path));
-  if (model.sha256 === modelSha256) return;
-  throw new Refusal(
-    'model-mismatch',
-    `Expected '${path}' to have sha256 ${modelSha256.slice(0, 12)}… as when the run began but it has ${model.sha256.slice(0, 12)}…`,
-    {
-      hint: 'Put the old model back, or extract into another directory.',
-    },
-  );
 }

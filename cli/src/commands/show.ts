@@ -1,10 +1,10 @@
 // layertap show: the first rows of a run's output, for a look without any other tool.
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { RecordBatch } from 'apache-arrow';
 import { z } from 'zod';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { outputOptions } from '../../../shared/src/extract-options.ts';
-import { readPart } from '../../../shared/src/part-reader.ts';
+import { readPartFile } from '../../../shared/src/part-reader.ts';
 import { openRun, type RunRecord, readReceipts } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
@@ -60,7 +60,7 @@ async function firstRows(
     if (file === undefined)
       throw new Refusal('run-unreadable', `Expected a part in the receipt of shard ${receipt.shard}`);
     if (options.failed && receipt.failed === 0) continue;
-    for await (const batch of readPart(join(storage.root, file.path), file.format)) {
+    for await (const batch of readPartFile(storage.root, file)) {
       for (let index = 0; index < batch.numRows; index++) {
         const row = shownRow(batch, index, options.failed);
         if (!options.failed || row.get('status') === 'failed') rows.push(row);

@@ -1,9 +1,11 @@
 // layertap verify: proves that no row of a run is missing, doubled or damaged.
 import { resolve } from 'node:path';
+import { z } from 'zod';
+import type { Damage, DamageCode } from '../../../shared/src/damage.ts';
 import { outputOptions } from '../../../shared/src/extract-options.ts';
-import { openRun, type RunRecord, receiptPath } from '../../../shared/src/run.ts';
+import { openRun } from '../../../shared/src/run.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
-import { type Damage, verifyRun } from '../../../shared/src/verify-run.ts';
+import { verifyRun } from '../../../shared/src/verify-run.ts';
 import { defineCommand } from '../command.ts';
 import { onlyPositional } from '../positional.ts';
 
@@ -13,23 +15,30 @@ export const verify = defineCommand({
   name: 'verify',
   summary: 'Prove that every image of a run is exactly one row of a whole part',
   positionals: 'OUT',
-  options: outputOptions,
+  options: {
+    deep: z.boolean().default(false).meta({
+      description: 'Also every value: features exactly where a row is ok, uri and carried columns as in the manifest',
+    }),
+    ...outputOptions,
+  },
   async run({ options, positionals }): Promise<number> {
     const storage = openFileStorage(resolve(onlyPositional('verify', 'OUT', positionals)));
     const run = await openRun(storage);
-    const { rows, ok, failed, damages } = await verifyRun(storage, run);
+    const { damages, ...counts } = await verifyRun(storage, run, { deep: options.deep });
+    const { rows, ok, failed, notFinite = 0 } = counts;
     if (options.json) {
       process.stdout.write(
-        `${JSON.stringify({ out: storage.root, clean: damages.length === 0, rows, ok, failed, damages })}\n`,
+        `${JSON.stringify({ out: storage.root, clean: damages.length === 0, ...counts, damages })}\n`,
       );
     } else if (damages.length === 0) {
       process.stdout.write(
         `clean: ${rows} images, each exactly one row (${ok} ok, ${failed} failed), ${run.shards} shards\n`,
       );
+      if (notFinite > 0) process.stdout.write(`${notFinite} features hold values that are NaN or infinite\n`);
     } else {
       const lines = damages.slice(0, SHOWN).map(({ message }) => `  ${message}`);
       if (damages.length > SHOWN) lines.push(`  … and ${damages.length - SHOWN} more (--json lists all)`);
-      lines.push(...repairOf(run, damages, storage.root));
+      lines.push(...repairOf(damages, storage.root));
       process.stdout.write(
         `${damages.length} ${damages.length === 1 ? 'thing is' : 'things are'} wrong:\n${lines.join('\n')}\n`,
       );
@@ -38,10 +47,24 @@ export const verify = defineCommand({
   },
 });
 
-/** A shard without a receipt is done again: that is how a damaged one is repaired. */
-function repairOf(run: RunRecord, damages: readonly Damage[], out: string): readonly string[] {
-  const shards = [...new Set(damages.flatMap(({ shard }) => shard ?? []))].slice(0, SHOWN);
-  if (shards.length === 0) return [];
-  const receipts = shards.map(shard => receiptPath(run, shard)).join(' ');
-  return [`To do these shards again: (cd ${out} && rm -f ${receipts}) && npx layertap resume ${out}`];
+/** What `resume` finds by the sizes of the files alone. */
+const SEEN_BY_SIZE: ReadonlySet<DamageCode> = new Set<DamageCode>([
+  'receipt-missing',
+  'receipt-damaged',
+  'receipt-foreign',
+  'receipt-counts',
+  'part-missing',
+  'part-shared',
+  'part-unnamed',
+]);
+
+function repairOf(damages: readonly Damage[], out: string): readonly string[] {
+  if (damages.some(({ code }) => code === 'record-changed' || code.startsWith('manifest-')))
+    return ['Restore run.json and the manifest folder, or start the run again in an empty directory.'];
+  const flag = damages.some(({ code }) => code === 'part-values')
+    ? ' --deep'
+    : damages.every(({ code }) => SEEN_BY_SIZE.has(code))
+      ? ''
+      : ' --verify';
+  return [`To do exactly these shards again: npx layertap resume ${out}${flag}`];
 }

@@ -4,7 +4,7 @@ import type { Extractor } from '../../../extractor/src/engine.ts';
 import { noSeconds, type ShardReceipt, type Stage } from '../../../shared/src/receipt.ts';
 import { readsImages } from '../../../shared/src/request.ts';
 import { rowSchema } from '../../../shared/src/row-schema.ts';
-import { openRun, type RunRecord, readReceipt, shardRange } from '../../../shared/src/run.ts';
+import { type RunRecord, readReceipt, requireStanding, shardRange } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import { cpuName } from '../../../shared/src/versions.ts';
@@ -44,6 +44,7 @@ export async function processShard(work: ShardWork): Promise<ShardReceipt> {
   const started = performance.now();
   let rows = 0;
 
+  await requireStanding(storage);
   const part = await openPart(storage, run, work.shard, schema);
   try {
     for await (const batch of work.batches) {
@@ -64,16 +65,15 @@ export async function processShard(work: ShardWork): Promise<ShardReceipt> {
     signal.throwIfAborted();
     const expected = shardRange(run, work.shard).rows;
     if (rows !== expected) throw new Error(`Expected ${expected} rows in shard ${work.shard} but received ${rows}`);
-    // An output directory that was removed meanwhile stays removed.
-    await openRun(storage);
+    await requireStanding(storage);
     // Where another worker was first, its run may be finished: no part may appear in it any more.
     const standing = await readReceipt(storage, run, work.shard);
     if (standing !== undefined) return standing;
     const warnings = rangeCheck.finish();
     if (warnings.length > 0) work.onWarnings?.(warnings);
-    const files = await timed(seconds, 'publish', () => part.publish());
+    const files = await timed(seconds, 'publish', () => part.finish());
     const failed = Object.values(failures).reduce((sum, count) => sum + count, 0);
-    return await publishReceipt(storage, run, {
+    const receipt: ShardReceipt = {
       version: 1,
       shard: work.shard,
       fingerprint: run.fingerprint,
@@ -90,7 +90,8 @@ export async function processShard(work: ShardWork): Promise<ShardReceipt> {
       versions: { ...work.versions },
       cpu: cpuName(),
       finishedAt: new Date().toISOString(),
-    });
+    };
+    return await publishReceipt(storage, run, receipt, part);
   } finally {
     await part.abort();
   }

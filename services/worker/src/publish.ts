@@ -1,16 +1,28 @@
-// Publishing: parts under names that carry their content hash, then the receipt, which fails if one stands.
+// Publishing: part and receipt are written under temporary names and flushed; then the part gets its name, which carries its
+// content hash, and then the receipt, which fails if one stands. A part thus never finds room where its receipt does not.
 import { createHash, type Hash } from 'node:crypto';
+import { posix } from 'node:path';
 import type { RecordBatch, Schema } from 'apache-arrow';
 import type { PartFile, ShardReceipt } from '../../../shared/src/receipt.ts';
 import { formatsOf } from '../../../shared/src/request.ts';
-import { encodeJson, partPath, type RunRecord, readReceipt, receiptPath, shardName } from '../../../shared/src/run.ts';
+import {
+  encodeJson,
+  partPath,
+  type RunRecord,
+  readReceipt,
+  receiptPath,
+  type ShardSpan,
+  shardName,
+} from '../../../shared/src/run.ts';
 import type { StagedFile, Storage } from '../../../shared/src/storage.ts';
 import { SINK_FORMATS, type Sink, type SinkFormat } from './sink.ts';
 
 /** The part of one shard in every wanted format, being written. */
 export interface PartWriter {
   write(batch: RecordBatch): Promise<void>;
-  /** Ends the files, flushes them and gives them their final names. */
+  /** Ends the files and flushes them; they keep their temporary names. Returns what a receipt says of them. */
+  finish(): Promise<readonly PartFile[]>;
+  /** Gives the files their final names, finishing them first where that is left to do; safe to call twice. */
   publish(): Promise<readonly PartFile[]>;
   /** Removes what was written; safe to call after `publish`. */
   abort(): Promise<void>;
@@ -24,10 +36,19 @@ interface OpenFile {
   bytes: number;
 }
 
-export async function openPart(storage: Storage, run: RunRecord, shard: number, schema: Schema): Promise<PartWriter> {
+/** @param shards whose rows it will hold: one, or several neighbours */
+export async function openPart(
+  storage: Storage,
+  run: RunRecord,
+  shards: number | ShardSpan,
+  schema: Schema,
+): Promise<PartWriter> {
+  const span = typeof shards === 'number' ? { first: shards, last: shards } : shards;
   const files: OpenFile[] = [];
   let rows = 0;
-  const directory = `parts/${shardName(run, shard).split('/')[0]}`;
+  let finished: readonly PartFile[] | undefined;
+  let published = false;
+  const directory = `parts/${shardName(run, span.first).split('/')[0]}`;
   try {
     for (const name of formatsOf(run.request.format))
       files.push(await openFile(storage, SINK_FORMATS[name], directory, schema));
@@ -36,20 +57,31 @@ export async function openPart(storage: Storage, run: RunRecord, shard: number, 
     throw error;
   }
 
+  async function finish(): Promise<readonly PartFile[]> {
+    if (finished !== undefined) return finished;
+    const parts: PartFile[] = [];
+    for (const file of files) {
+      await file.sink.close();
+      await file.staged.flush();
+      const sha256 = file.hash.digest('hex');
+      const path = partPath(run, span, sha256, file.format.extension);
+      parts.push({ path, format: file.format.name, sha256, bytes: file.bytes, rows });
+    }
+    finished = parts;
+    return parts;
+  }
+
   return {
     async write(batch): Promise<void> {
       rows += batch.numRows;
       for (const file of files) await file.sink.write(batch);
     },
+    finish,
     async publish(): Promise<readonly PartFile[]> {
-      const parts: PartFile[] = [];
-      for (const file of files) {
-        await file.sink.close();
-        const sha256 = file.hash.digest('hex');
-        const path = partPath(run, shard, sha256, file.format.extension);
-        await file.staged.publish(path);
-        parts.push({ path, format: file.format.name, sha256, bytes: file.bytes, rows });
-      }
+      const parts = await finish();
+      if (published) return parts;
+      published = true;
+      for (const [index, { path }] of parts.entries()) await files[index]?.staged.publish(path);
       return parts;
     },
     abort: () => abortAll(files),
@@ -59,15 +91,53 @@ export async function openPart(storage: Storage, run: RunRecord, shard: number, 
 /**
  * Publishes the receipt unless another worker was first; then this worker's parts go, except those
  * that the standing receipt names (equal content has an equal name). Returns the receipt that stands.
+ * @param part that the receipt speaks of, finished: it gets its names once the receipt has found its room
  */
-export async function publishReceipt(storage: Storage, run: RunRecord, receipt: ShardReceipt): Promise<ShardReceipt> {
-  if (await storage.createOnce(receiptPath(run, receipt.shard), encodeJson(receipt))) return receipt;
+export async function publishReceipt(
+  storage: Storage,
+  run: RunRecord,
+  receipt: ShardReceipt,
+  part?: Pick<PartWriter, 'publish'>,
+): Promise<ShardReceipt> {
+  const path = receiptPath(run, receipt.shard);
+  const staged = await storage.stage(posix.dirname(path));
+  try {
+    await staged.write(encodeJson(receipt));
+    await staged.flush();
+    await part?.publish();
+    if (await staged.publishOnce(path)) return receipt;
+  } finally {
+    await staged.abort();
+  }
   const standing = await readReceipt(storage, run, receipt.shard);
   if (standing === undefined)
     throw new Error(`The receipt of shard ${receipt.shard} vanished while it was being published`);
   const kept = new Set(standing.files.map(file => file.path));
   for (const file of receipt.files) if (!kept.has(file.path)) await storage.remove(file.path);
   return standing;
+}
+
+/** Puts receipts in the place of those that stand, once all have found their room and the part that they name has its names. */
+export async function replaceReceipts(
+  storage: Storage,
+  run: RunRecord,
+  receipts: readonly ShardReceipt[],
+  part: Pick<PartWriter, 'publish'>,
+): Promise<void> {
+  const staged: { readonly path: string; readonly file: StagedFile }[] = [];
+  try {
+    for (const receipt of receipts) {
+      const path = receiptPath(run, receipt.shard);
+      const file = await storage.stage(posix.dirname(path));
+      staged.push({ path, file });
+      await file.write(encodeJson(receipt));
+      await file.flush();
+    }
+    await part.publish();
+    for (const { path, file } of staged) await file.publish(path);
+  } finally {
+    for (const { file } of staged) await file.abort();
+  }
 }
 
 async function abortAll(files: readonly OpenFile[]): Promise<void> {

@@ -74,11 +74,9 @@ export async function openBullmqQueue(options: BullmqQueueOptions): Promise<JobQ
     failed: (runId, limit) => listFailed(queue, runId, limit),
     released: (runId, limit) => listReleased(queue, runId, limit),
     peek: () => peekJob(queue),
+    held: async runId => (await heldJobs(queue, runId)).length,
     async forget(runId): Promise<void> {
-      await removeJobs(
-        queue,
-        (await queue.getRanges([...PENDING, 'failed'], 0, -1)).filter(id => isOfRun(id, runId)),
-      );
+      await removeJobs(queue, await heldJobs(queue, runId));
     },
     async consume(handler, consumeOptions): Promise<JobConsumer> {
       const { lockDurationMs = 30_000 } = options;
@@ -137,6 +135,10 @@ async function removeJobs(queue: Queue, ids: readonly string[]): Promise<void> {
   for (let start = 0; start < ids.length; start += REMOVE_CHUNK) {
     await Promise.all(ids.slice(start, start + REMOVE_CHUNK).map(id => queue.remove(id)));
   }
+}
+
+async function heldJobs(queue: Queue, runId: string): Promise<readonly string[]> {
+  return (await queue.getRanges([...PENDING, 'failed'], 0, -1)).filter(id => isOfRun(id, runId));
 }
 
 async function listFailed(queue: Queue, runId: string, limit: number): Promise<readonly FailedJob[]> {

@@ -83,6 +83,14 @@ export function openMemoryQueue(): JobQueue {
       const [next = [...state.delayed.keys()][0]] = state.waiting;
       return next?.job;
     },
+    async held(runId): Promise<number> {
+      const entries = [
+        ...state.waiting,
+        ...state.delayed.keys(),
+        ...[...state.failed.values()].map(({ entry }) => entry),
+      ];
+      return entries.filter(({ job }) => job.runId === runId).length;
+    },
     async forget(runId): Promise<void> {
       forget(state, runId);
       wake(state);

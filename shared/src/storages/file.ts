@@ -1,13 +1,16 @@
 // The storage on a file system, local or shared between machines (NFS and the like).
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasErrorCode, Refusal } from '../errors.ts';
 import type { StagedFile, Storage } from '../storage.ts';
 
 /** Temporary files start with this: a reader's glob over `parts/` never matches them. */
 const TEMPORARY_PREFIX = '.layertap-';
+
+/** Folders of a command's own in a run directory, such as that of a retry, start with this. */
+export const WORKSPACE_PREFIX = TEMPORARY_PREFIX;
 
 export function openFileStorage(root: string): Storage {
   const absolute = (path: string): string => join(root, path);
@@ -36,16 +39,7 @@ export function openFileStorage(root: string): Storage {
 
     async createOnce(path, bytes): Promise<boolean> {
       const temporary = await writeTemporary(absolute(path), bytes);
-      try {
-        await link(temporary, absolute(path));
-        await syncDirectory(dirname(absolute(path)));
-        return true;
-      } catch (error) {
-        if (hasErrorCode(error, 'EEXIST')) return false;
-        throw storageError(absolute(path), 'write', error);
-      } finally {
-        await rm(temporary, { force: true });
-      }
+      return linkOnce(temporary, absolute(path));
     },
 
     async replace(path, bytes): Promise<void> {
@@ -63,6 +57,19 @@ export function openFileStorage(root: string): Storage {
       yield* listFiles(root, directory);
     },
 
+    async size(path): Promise<number | undefined> {
+      try {
+        return (await stat(absolute(path))).size;
+      } catch (error) {
+        if (hasErrorCode(error, 'ENOENT')) return undefined;
+        throw storageError(absolute(path), 'read', error);
+      }
+    },
+
+    async removeFolder(path): Promise<void> {
+      await guarded(absolute(path), 'remove', () => rm(absolute(path), { recursive: true, force: true }));
+    },
+
     async remove(path): Promise<void> {
       await guarded(absolute(path), 'remove', () => rm(absolute(path), { force: true }));
     },
@@ -74,29 +81,51 @@ export function isTemporary(path: string): boolean {
   return (path.split('/').at(-1) ?? '').startsWith(TEMPORARY_PREFIX);
 }
 
+/** Whether a path inside a run directory lies in a folder of a command's own. */
+export function isWorkspace(path: string): boolean {
+  return path.startsWith(WORKSPACE_PREFIX) && path.includes('/');
+}
+
 function stagedFile(handle: FileHandle, temporary: string, absolute: (path: string) => string): StagedFile {
   let ended = false;
+  let flushed = false;
+
+  async function flush(): Promise<void> {
+    if (flushed) return;
+    await handle.sync();
+    flushed = true;
+  }
+
+  /** Flushes and closes; what happens to the file then is up to `name`. */
+  async function end<T>(path: string, name: (target: string) => Promise<T>): Promise<T> {
+    ended = true;
+    const target = absolute(path);
+    try {
+      try {
+        await flush();
+      } finally {
+        await handle.close();
+      }
+      await mkdir(dirname(target), { recursive: true });
+      return await name(target);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw storageError(target, 'write', error);
+    }
+  }
+
   return {
     async write(bytes): Promise<void> {
+      flushed = false;
       await guarded(temporary, 'write', () => writeAll(handle, bytes));
     },
-    async publish(path): Promise<void> {
-      ended = true;
-      const target = absolute(path);
-      try {
-        try {
-          await handle.sync();
-        } finally {
-          await handle.close();
-        }
-        await mkdir(dirname(target), { recursive: true });
+    flush: () => guarded(temporary, 'write', flush),
+    publish: path =>
+      end(path, async target => {
         await rename(temporary, target);
         await syncDirectory(dirname(target));
-      } catch (error) {
-        await rm(temporary, { force: true });
-        throw storageError(target, 'write', error);
-      }
-    },
+      }),
+    publishOnce: path => end(path, target => linkOnce(temporary, target)),
     async abort(): Promise<void> {
       if (ended) return;
       ended = true;
@@ -104,6 +133,20 @@ function stagedFile(handle: FileHandle, temporary: string, absolute: (path: stri
       await rm(temporary, { force: true });
     },
   };
+}
+
+/** Gives a temporary file the name of the target unless a file has it; false then. The temporary name goes in any case. */
+async function linkOnce(temporary: string, target: string): Promise<boolean> {
+  try {
+    await link(temporary, target);
+    await syncDirectory(dirname(target));
+    return true;
+  } catch (error) {
+    if (hasErrorCode(error, 'EEXIST')) return false;
+    throw storageError(target, 'write', error);
+  } finally {
+    await rm(temporary, { force: true });
+  }
 }
 
 async function* listFiles(root: string, directory: string): AsyncGenerator<string> {
@@ -177,6 +220,7 @@ function storageError(path: string, verb: string, error: unknown): unknown {
     ['EPERM', 'permission is denied', 'Give this user write access, or choose another --out.'],
     ['EROFS', 'the file system is read-only', 'Choose another --out.'],
     ['ENOTDIR', 'part of that path is a file', 'Choose another --out.'],
+    ['ENOENT', 'the folder was removed in the meantime', 'Run the same command again.'],
     // What making folders ends with where a file has the name of one.
     ['EEXIST', 'part of that path is a file', 'Choose another --out.'],
   ];

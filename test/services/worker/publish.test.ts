@@ -45,11 +45,10 @@ function workerOf({ small, shard, name, shift }: WorkerOptions): readonly (() =>
       part = await openPart(storage, run, shard, schema);
       const rows = rowsOf(small, 4 * shard, 4);
       await part.write(encodeRows(schema, run.columns, rows, featuresOf(run, 4 * shard, 4, shift)));
+      files = await part.finish();
     },
-    async () => {
-      files = (await part?.publish()) ?? [];
-    },
-    async () => publishReceipt(storage, run, receiptOf(small, shard, files, name)),
+    async () => part?.publish(),
+    async () => publishReceipt(storage, run, receiptOf(small, shard, files, name), part),
     async () => part?.abort(),
   ];
 }
@@ -97,6 +96,27 @@ describe('a part', () => {
     };
     await expect(openPart(storage, small.run, 0, rowSchema(small.run))).rejects.toThrow('no more files');
     expect(await pathsIn(small.storage, 'parts')).toEqual([]);
+  });
+});
+
+describe('a receipt that finds no room', () => {
+  it('leaves its part without a name, and nothing of either once it is given up', async () => {
+    const small = await smallRun('parquet');
+    const storage: SmallRun['storage'] = {
+      ...small.storage,
+      async stage(directory) {
+        const staged = await small.storage.stage(directory);
+        if (!directory.startsWith('receipts/')) return staged;
+        return { ...staged, flush: () => Promise.reject(new Error('the disk is full')) };
+      },
+    };
+    const worker = workerOf({ small: { ...small, storage }, shard: 0, name: 'a', shift: 0 });
+    const [stage, , publish, abort] = worker;
+    await stage?.();
+    await expect(publish?.()).rejects.toThrow('the disk is full');
+    expect((await pathsIn(small.storage, 'parts')).filter(path => path.endsWith('.parquet'))).toEqual([]);
+    await abort?.();
+    expect([...(await pathsIn(small.storage, 'parts')), ...(await pathsIn(small.storage, 'receipts'))]).toEqual([]);
   });
 });
 

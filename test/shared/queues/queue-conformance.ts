@@ -247,7 +247,9 @@ export function describeQueue(name: string, open: () => Promise<OpenedQueue>): v
       await drain(async () => Promise.reject(new JobRefused('no')));
       await queue.add([jobOf(1, 'old'), jobOf(2, 'old'), jobOf(0, 'old-1')]);
       const { consumer, finish } = await holdOne();
+      expect(await queue.held('old')).toBe(2);
       await queue.forget('old');
+      expect(await queue.held('old')).toBe(0);
       expect(await queue.counts()).toEqual({ waiting: 1, active: 1, delayed: 0, failed: 0 });
       expect(await queue.peek()).toEqual(jobOf(0, 'old-1'));
       const closed = consumer.close();

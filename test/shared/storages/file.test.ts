@@ -18,6 +18,18 @@ const WRITES: readonly (readonly [name: string, write: (storage: Storage, bytes:
   ['replace', (storage, bytes) => storage.replace('parts/a', bytes)],
   ['createOnce', (storage, bytes) => storage.createOnce('parts/a', bytes)],
   [
+    'stage and publish once',
+    async (storage, bytes) => {
+      const staged = await storage.stage('parts');
+      try {
+        await staged.write(bytes);
+        await staged.publishOnce('parts/a');
+      } finally {
+        await staged.abort();
+      }
+    },
+  ],
+  [
     'stage',
     async (storage, bytes) => {
       const staged = await storage.stage('parts');

@@ -110,6 +110,29 @@ export function describeStorage(name: string, open: () => Promise<Storage>): voi
         expect(await pathsIn(storage, 'parts')).toEqual(['parts/1-hash.arrow']);
       });
 
+      it('keeps its temporary name when it is flushed, and can be written to afterwards', async () => {
+        const storage = await open();
+        const staged = await storage.stage('parts');
+        await staged.write(bytesOf('one '));
+        await staged.flush();
+        expect(await pathsIn(storage, 'parts')).toHaveLength(1);
+        expect(await storage.read('parts/1.arrow')).toBeUndefined();
+        await staged.write(bytesOf('two'));
+        await staged.publish('parts/1.arrow');
+        expect(await textIn(storage, 'parts/1.arrow')).toBe('one two');
+      });
+
+      it('takes a name once: where a file has it, that stays and nothing of the other is left', async () => {
+        const storage = await open();
+        const staged = await Promise.all(['first', 'second'].map(() => storage.stage('receipts/000')));
+        await Promise.all(staged.map((file, index) => file.write(bytesOf(index === 0 ? 'first' : 'second'))));
+        expect(await staged[0]?.publishOnce('receipts/000/1.json')).toBe(true);
+        expect(await staged[1]?.publishOnce('receipts/000/1.json')).toBe(false);
+        await staged[1]?.abort();
+        expect(await textIn(storage, 'receipts/000/1.json')).toBe('first');
+        expect(await pathsIn(storage, 'receipts')).toEqual(['receipts/000/1.json']);
+      });
+
       it('is one of many at a time in one folder', async () => {
         const storage = await open();
         const files = await Promise.all(Array.from({ length: 10 }, () => storage.stage('parts')));
@@ -142,6 +165,21 @@ export function describeStorage(name: string, open: () => Promise<Storage>): voi
       }
       expect(await pathsIn(storage, 'parts')).toEqual(['parts/000/2', 'parts/000/deep/3', 'parts/1']);
       expect(await pathsIn(storage, 'parts/000')).toEqual(['parts/000/2', 'parts/000/deep/3']);
+    });
+
+    it('knows the size of a file, and that there is none', async () => {
+      const storage = await open();
+      await storage.replace('parts/1', bytesOf('three'));
+      expect(await storage.size('parts/1')).toBe(5);
+      expect(await storage.size('parts/2')).toBeUndefined();
+    });
+
+    it('removes a folder with all that is in it, and minds not when there is none', async () => {
+      const storage = await open();
+      for (const path of ['.own/a/1', '.own/2', 'other/3']) await storage.replace(path, bytesOf('x'));
+      await storage.removeFolder('.own');
+      await storage.removeFolder('.own');
+      expect(await pathsIn(storage, '.')).toEqual(['./other/3']);
     });
 
     it('removes a file, and minds not when there is none', async () => {

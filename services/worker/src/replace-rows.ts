@@ -1,0 +1,154 @@
+// Puts the rows of a retry in the place of the failed ones: a new part for each shard concerned, then its receipt, then the old
+// part goes. Whatever interrupts it, a shard has one receipt that names whole parts; what none names is garbage.
+import type { RecordBatch } from 'apache-arrow';
+import { failedRows } from '../../../shared/src/failed-rows.ts';
+import { readPartFile } from '../../../shared/src/part-reader.ts';
+import type { ShardReceipt } from '../../../shared/src/receipt.ts';
+import { rowSchema } from '../../../shared/src/row-schema.ts';
+import { type RunRecord, readReceipts, SUMMARY_FILE } from '../../../shared/src/run.ts';
+import type { Storage } from '../../../shared/src/storage.ts';
+import { decodeTensor, featureOfField } from '../../../shared/src/tensor.ts';
+import { settleSharedFiles } from './compact-run.ts';
+import { mergeRows, type RowOfBatch } from './merge-rows.ts';
+import { openPart, replaceReceipts } from './publish.ts';
+
+export interface Retry {
+  readonly storage: Storage;
+  /** Finished: one row for each failed one of the run, in its order. */
+  readonly run: RunRecord;
+  /** Those that were planned with. */
+  readonly codes: ReadonlySet<string>;
+}
+
+export interface ReplacedRows {
+  readonly shards: number;
+  readonly rows: number;
+  /** Of these, rows that are ok now. */
+  readonly ok: number;
+}
+
+export async function replaceRows(storage: Storage, run: RunRecord, retry: Retry): Promise<ReplacedRows> {
+  const retried = rowsOfRun(retry);
+  const total = { shards: 0, rows: 0, ok: 0 };
+  for await (const receipt of readReceipts(storage, run)) {
+    const rows = await failedRows(storage, receipt, retry.codes);
+    if (rows.length === 0) continue;
+    const others = new Map<number, RetriedRow>();
+    for (const row of rows) {
+      const next = await retried.next();
+      if (next.done === true) throw new Error(`Expected a retried row for row ${row} of shard ${receipt.shard}`);
+      others.set(row, next.value);
+    }
+    // Beside rows of the summary that are not so any more, a reader would see old and new.
+    if (total.shards === 0) await storage.remove(SUMMARY_FILE);
+    total.ok += await replaceInShard(storage, run, receipt, others);
+    total.shards++;
+    total.rows += rows.length;
+  }
+  await settleSharedFiles(storage, run);
+  return total;
+}
+
+interface RetriedRow extends RowOfBatch {
+  /** Of the shard of the retry that it comes from. */
+  readonly receipt: ShardReceipt;
+}
+
+async function* rowsOfRun({ storage, run }: Retry): AsyncGenerator<RetriedRow, undefined> {
+  for await (const receipt of readReceipts(storage, run)) {
+    const [file] = receipt.files;
+    if (file === undefined) throw new Error(`Expected a part in the receipt of shard ${receipt.shard}`);
+    for await (const batch of readPartFile(storage.root, file))
+      for (let index = 0; index < batch.numRows; index++) yield { batch, index, receipt };
+  }
+  return undefined;
+}
+
+/** Returns how many of the rows are ok now. */
+async function replaceInShard(
+  storage: Storage,
+  run: RunRecord,
+  before: ShardReceipt,
+  others: ReadonlyMap<number, RetriedRow>,
+): Promise<number> {
+  const schema = rowSchema(run, before.versions);
+  const [source] = before.files;
+  if (source === undefined) throw new Error(`Expected a part in the receipt of shard ${before.shard}`);
+  const part = await openPart(storage, run, before.shard, schema);
+  const failures: Record<string, number> = {};
+  try {
+    let first = 0;
+    for await (const batch of readPartFile(storage.root, source)) {
+      const inBatch = new Map<number, RowOfBatch>();
+      for (const [row, other] of others) {
+        if (row < first || row >= first + batch.numRows) continue;
+        requireSameSample(batch, row - first, other);
+        inBatch.set(row - first, other);
+      }
+      const merged = mergeRows(schema, batch, inBatch);
+      const code = merged.getChild('error_code');
+      for (let index = 0; index < merged.numRows; index++) {
+        const value: unknown = code?.get(index);
+        if (typeof value === 'string') failures[value] = (failures[value] ?? 0) + 1;
+      }
+      await part.write(merged);
+      first += batch.numRows;
+    }
+    const failed = Object.values(failures).reduce((sum, count) => sum + count, 0);
+    const after: ShardReceipt = {
+      ...before,
+      ok: before.rows - failed,
+      failed,
+      failures,
+      ...(before.warnings && { warnings: withNotFinite(before.warnings, [...others.values()]) }),
+      files: [...(await part.finish())],
+      retries: [...(before.retries ?? []), ...retriesOf(others)],
+    };
+    await replaceReceipts(storage, run, [after], part);
+    const kept = new Set(after.files.map(({ path }) => path));
+    // The rows of other shards may lie in a shared one.
+    for (const { path, range } of before.files) if (range === undefined && !kept.has(path)) await storage.remove(path);
+    return after.ok - before.ok;
+  } finally {
+    await part.abort();
+  }
+}
+
+/** A run that was changed since the retry was planned would get the rows of other samples. */
+function requireSameSample(batch: RecordBatch, index: number, other: RowOfBatch): void {
+  const [standing, retried] = [idOf(batch, index), idOf(other.batch, other.index)];
+  if (standing === retried) return;
+  throw new Error(`Expected the row of '${standing}' but the retry has '${retried}': was the run changed meanwhile?`);
+}
+
+function idOf(batch: RecordBatch, index: number): unknown {
+  return batch.getChild('sample_id')?.get(index);
+}
+
+/** One entry for each shard of the retry that rows came from: who did them, and when. */
+function retriesOf(others: ReadonlyMap<number, RetriedRow>): NonNullable<ShardReceipt['retries']> {
+  const rows = new Map<ShardReceipt, number[]>();
+  for (const [row, { receipt }] of others) rows.set(receipt, [...(rows.get(receipt) ?? []), row]);
+  return [...rows].map(([{ finishedAt, worker, versions, cpu }, list]) => ({
+    rows: list,
+    finishedAt,
+    worker,
+    versions,
+    cpu,
+  }));
+}
+
+function withNotFinite(
+  warnings: NonNullable<ShardReceipt['warnings']>,
+  rows: readonly RowOfBatch[],
+): NonNullable<ShardReceipt['warnings']> {
+  let count = 0;
+  for (const { batch, index } of rows) {
+    for (const [column, field] of batch.schema.fields.entries()) {
+      const vector = batch.getChildAt(column);
+      if (featureOfField(field) === undefined || !vector?.isValid(index)) continue;
+      if (!decodeTensor(field, vector.slice(index, index + 1)).data.every(Number.isFinite)) count++;
+    }
+  }
+  return count === 0 ? warnings : { ...warnings, 'not-finite': (warnings['not-finite'] ?? 0) + count };
+}

@@ -1,0 +1,139 @@
+// The rows of a retry in the place of the failed ones: all others bit for bit as they were, and a kill at any step loses nothing.
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type PlannedRetry, planRetry } from '../../../services/producer/src/plan-retry.ts';
+import { replaceRows } from '../../../services/worker/src/replace-rows.ts';
+import { finishRun } from '../../../shared/src/finish-run.ts';
+import { removeGarbage } from '../../../shared/src/garbage.ts';
+import { openRun, readReceipt, SUMMARY_FILE } from '../../../shared/src/run.ts';
+import { openFileStorage } from '../../../shared/src/storages/file.ts';
+import { verifyRun } from '../../../shared/src/verify-run.ts';
+import { killAtStep } from '../../support/kill-at-step.ts';
+import { digestsOf, readRows, rowDigests } from '../../support/read-rows.ts';
+import {
+  createSmallRun,
+  pathsIn,
+  publishShards,
+  type SmallRun,
+  type SmallRunOptions,
+} from '../../support/small-run.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+const FAILED = [1, 5, 6];
+
+async function doneRun(options: SmallRunOptions = {}): Promise<SmallRun> {
+  const root = join(await temporaryFolder(), 'out');
+  const small = await createSmallRun(root, { rows: 12, failedRows: FAILED, ...options });
+  await publishShards(small);
+  await finishRun(small.storage, small.run);
+  return small;
+}
+
+/** Plans the retry and does it, with rows that are ok but for `failing`, positions in the retry. */
+async function retried(small: SmallRun, failing: readonly number[] = []): Promise<PlannedRetry> {
+  const retry = await planRetry(small.storage, small.run, new Set());
+  if (retry === undefined) throw new Error('Expected failed rows');
+  const samples = FAILED.flatMap(row => small.samples[row] ?? []);
+  await publishShards({ ...retry, root: retry.storage.root, samples, failedRows: new Set(failing) });
+  return retry;
+}
+
+function idsOf(small: SmallRun, rows: readonly number[]): ReadonlySet<string> {
+  return new Set(rows.flatMap(row => small.samples[row]?.sampleId ?? []));
+}
+
+function without(
+  digests: Readonly<Record<string, string>>,
+  ids: ReadonlySet<string>,
+): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(digests).filter(([id]) => !ids.has(id)));
+}
+
+describe.each(['parquet', 'arrow', 'both'] as const)('a retry of %s parts', format => {
+  it.each(['float32', 'float16'] as const)(
+    'puts its %s rows in place and leaves all others as they are',
+    async dtype => {
+      const columns = [
+        { name: 'block/conv', dtype, shape: [4, 4, 8] },
+        { name: 'avg_pool', dtype, shape: [16] },
+      ];
+      const small = await doneRun({ format, columns });
+      const one = format === 'arrow' ? 'arrow' : 'parquet';
+      const before = await rowDigests(small.root, one);
+      const retry = await retried(small, [2]);
+      const result = await replaceRows(small.storage, small.run, { ...retry, codes: new Set() });
+      expect(result).toEqual({ shards: 2, rows: 3, ok: 2 });
+      const rows = await readRows(small.root, one);
+      expect(without(digestsOf(rows), idsOf(small, FAILED))).toEqual(without(before, idsOf(small, FAILED)));
+      const again = [...(await readRows(retry.storage.root, one))];
+      expect(again.map(([id]) => id)).toEqual([...idsOf(small, FAILED)]);
+      for (const [id, row] of again) expect(rows.get(id)).toEqual(row);
+      await retry.remove();
+      expect((await verifyRun(small.storage, small.run, { deep: true })).damages).toEqual([]);
+      const receipt = await readReceipt(small.storage, small.run, 1);
+      expect(receipt).toMatchObject({
+        ok: 3,
+        failed: 1,
+        failures: { 'corrupt-image': 1 },
+        retries: [{ rows: [1, 2] }],
+      });
+    },
+  );
+});
+
+describe('a retry', () => {
+  it('takes the summary away until the run is finished again', async () => {
+    const small = await doneRun();
+    const retry = await retried(small);
+    await replaceRows(small.storage, small.run, { ...retry, codes: new Set() });
+    expect(await small.storage.read(SUMMARY_FILE)).toBeUndefined();
+    expect(await finishRun(small.storage, small.run)).toMatchObject({ ok: 12, failed: 0 });
+  });
+
+  it('of another code than the failed rows have is none at all', async () => {
+    const small = await doneRun();
+    expect(await planRetry(small.storage, small.run, new Set(['not-found']))).toBeUndefined();
+    expect((await pathsIn(small.storage, '.')).filter(path => path.includes('.layertap-'))).toEqual([]);
+  });
+
+  it('whose rows are those of other samples changes nothing', async () => {
+    const small = await doneRun();
+    const before = await rowDigests(small.root);
+    const [a, b, c] = FAILED.map(row => small.samples[row]);
+    const retry = await planRetry(small.storage, small.run, new Set());
+    if (retry === undefined || !a || !b || !c) throw new Error('Expected failed rows');
+    const swapped = { ...retry, root: retry.storage.root, samples: [b, a, c], failedRows: new Set<number>() };
+    await publishShards(swapped);
+    const replacing = replaceRows(small.storage, small.run, { ...retry, codes: new Set() });
+    await expect(replacing).rejects.toThrow('was the run changed meanwhile?');
+    expect(await rowDigests(small.root)).toEqual(before);
+  });
+
+  it('killed before any of its steps leaves one whole row for each sample, and else only garbage', async () => {
+    const small = await doneRun();
+    const before = without(await rowDigests(small.root), idsOf(small, FAILED));
+    const retry = await retried(small);
+    const killedAt = async (step: number): Promise<number | undefined> => {
+      const out = join(await temporaryFolder(), 'out');
+      await cp(small.root, out, { recursive: true });
+      const ended = await killAtStep({ out, step, work: { kind: 'replace-rows', retry: retry.storage.root } });
+      const storage = openFileStorage(out);
+      const run = await openRun(storage);
+      const { damages, rows } = await verifyRun(storage, run, { deep: true });
+      expect(rows).toBe(12);
+      expect(damages.filter(({ code }) => code !== 'part-unnamed')).toEqual([]);
+      // Where old and new parts lie side by side, no summary says that the run is done.
+      if (damages.length > 0) expect(await storage.read(SUMMARY_FILE)).toBeUndefined();
+      await removeGarbage(storage, run);
+      expect((await verifyRun(storage, run)).damages).toEqual([]);
+      expect(without(await rowDigests(out), idsOf(small, FAILED))).toEqual(before);
+      if (ended !== undefined) expect(await finishRun(storage, run)).toMatchObject({ ok: 12, failed: 0 });
+      return ended;
+    };
+    const steps = (await killedAt(0)) ?? 0;
+    // Summary; for each of two shards: part and receipt staged, both named, the old part removed.
+    expect(steps).toBe(11);
+    for (let step = 1; step <= steps; step++) expect(await killedAt(step)).toBeUndefined();
+  }, 240_000);
+});
