@@ -19,13 +19,13 @@ const WITNESSES = 8;
 
 export interface IsolateOptions extends ProcessOptions {
   readonly logger: Logger;
-  /** Images found one after the other, without one that a process lived through, before the machine is suspected. @default 8 */
+  /** Images found one after the other, without one that a process lived through, before the machine is suspected. @default 4 */
   readonly mostInVain?: number;
 }
 
 /** As `client.process`; each image found counts as another attempt in what is told, not in the queue. */
 export async function processIsolating(client: EngineClient, job: ShardJob, options: IsolateOptions): Promise<unknown> {
-  const { logger, mostInVain = 8 } = options;
+  const { logger, mostInVain = 4 } = options;
   let inVain = 0;
   for (let attempt = options.attempt; ; attempt++) {
     let rowsDone = 0;

@@ -85,7 +85,6 @@ interface WantedSample extends Sample {
 
 async function* wantedSamples(options: ReadShardOptions): AsyncGenerator<WantedSample> {
   const { run, manifest, quarantined, only } = options;
-  if (only?.length === 0) return;
   const wanted = only && new Set(only);
   const { first, rows } = shardRange(run, options.shard);
   let row = 0;

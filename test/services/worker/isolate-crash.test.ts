@@ -1,12 +1,13 @@
 // The search for images that kill their process, over real processes that die as their job says.
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { type EngineClient, openEngineClient } from '../../../services/worker/src/engine-client.ts';
 import { processIsolating } from '../../../services/worker/src/isolate-crash.ts';
 import { readQuarantine } from '../../../services/worker/src/quarantine.ts';
 import { JOB_VERSION, type ShardJob } from '../../../shared/src/job.ts';
 import type { Logger } from '../../../shared/src/logger.ts';
+import { defer } from '../../support/deferred.ts';
 import { createSmallRun, type SmallRun } from '../../support/small-run.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
@@ -24,7 +25,7 @@ interface Trial {
 }
 
 /** One shard in batches of 3, so that 9 rows are in work; its process does what `behaviour` says. */
-async function trial(behaviour: string): Promise<Trial> {
+async function trial(behaviour: string, onProbe?: () => void): Promise<Trial> {
   const small = await createSmallRun(await temporaryFolder(), { rows: ROWS, shardSize: ROWS });
   const probes: (readonly number[])[] = [];
   const messages: string[] = [];
@@ -32,7 +33,9 @@ async function trial(behaviour: string): Promise<Trial> {
     log(_level, message, fields): void {
       messages.push(message);
       const rows = fields?.rows as readonly number[] | undefined;
-      if (message === 'probed' && rows !== undefined && rows.length > 0) probes.push(rows);
+      if (message !== 'probed' || rows === undefined || rows.length === 0) return;
+      probes.push(rows);
+      onProbe?.();
     },
   };
   const client = openEngineClient({
@@ -125,12 +128,11 @@ describe('no image is accused', () => {
   });
 
   it('where the worker is closed during the search', async () => {
-    const { work, client, culprits, messages } = await trial('deadly 7');
-    const searching = vi.waitFor(() => expect(messages).toContain('probed'), 30_000);
-    const stopped = expect(work()).rejects.toThrow(`engine process ${DEATH}`);
-    await searching;
-    await client.close();
-    await stopped;
+    const closed = defer<Promise<void>>();
+    // Within the first probe, which the process lives through: it could go on.
+    const { work, client, culprits, messages } = await trial('deadly 39', () => closed.resolve(client.close()));
+    await expect(work()).rejects.toThrow(`engine process ${DEATH} while working on shard 0`);
+    await closed.promise;
     expect(messages.at(-1)).toContain('left to its next attempt: the worker is closing');
     expect(await culprits()).toEqual([]);
   });

@@ -38,7 +38,10 @@ describe('openThreadPool', () => {
     it(`fails only the tasks of a thread that dies by ${fault}, and replaces it`, async () => {
       const pool = await openPool(2);
       const [dying, other] = [pool.run(fault), pool.run({ echo: 'other thread' })];
-      await expect(dying).rejects.toThrow('before its tasks');
+      await expect(dying).rejects.toMatchObject({
+        name: 'ThreadDeath',
+        message: expect.stringContaining('before its tasks'),
+      });
       expect(await other).toBe('other thread');
       const after = Array.from({ length: 8 }, (_, i) => pool.run({ echo: i }));
       expect(await Promise.all(after)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
