@@ -1,7 +1,9 @@
 // Reads parts back as Arrow batches, whichever format they have: for verification and tests.
+import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type RecordBatch, RecordBatchReader, type Schema } from 'apache-arrow';
+import { Refusal } from './errors.ts';
 import { insideOf, type RowRange, readParquet, summarizeParquet } from './parquet.ts';
 import type { PartFile } from './receipt.ts';
 
@@ -30,10 +32,24 @@ export async function* readPart(
   }
 }
 
-/** The rows that a receipt names of one of its files. */
-export function readPartFile(root: string, file: PartFile, columns?: readonly string[]): AsyncGenerator<RecordBatch> {
+/** The rows that a receipt names of one of its files; refuses where the file is missing or damaged. */
+export async function* readPartFile(
+  root: string,
+  file: PartFile,
+  columns?: readonly string[],
+): AsyncGenerator<RecordBatch> {
+  const path = join(root, file.path);
   const range = file.range && { first: file.range.first, rows: file.rows };
-  return readPart(join(root, file.path), file.format, columns, range);
+  try {
+    yield* readPart(path, file.format, columns, range);
+  } catch (error) {
+    // A Blob of a file that is not there fails with a code of its own.
+    const problem = existsSync(path) ? 'cannot be read' : 'is missing';
+    throw new Refusal('run-unreadable', `Expected a whole part in '${path}' but it ${problem}`, {
+      hint: `\`npx layertap verify ${root}\` lists all that is damaged, \`npx layertap resume ${root} --verify\` does it again.`,
+      cause: error,
+    });
+  }
 }
 
 /** Rows per batch of the last Arrow files of which a range was read: an Arrow file does not say them without its batches. */

@@ -2,23 +2,20 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { produce } from '../../../services/producer/src/produce.ts';
-import { settleSharedFiles } from '../../../services/worker/src/compact-run.ts';
 import { outputOptions, queueOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import type { RunSummary } from '../../../shared/src/finish-run.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
-import { repairRun } from '../../../shared/src/repair-run.ts';
 import { checkFingerprint, openRun, type RunRecord } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { type CommandInput, defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
 import { onlyPositional } from '../positional.ts';
+import { repairBeforeWork } from '../repair-before-work.ts';
 import { formatReport } from '../report.ts';
 import { checkModels, prepareEngines } from '../run-models.ts';
 import { stoppedWaiting } from '../stopped-waiting.ts';
-
-const DAMAGES_SHOWN = 20;
 
 const options = {
   redis: z
@@ -47,7 +44,7 @@ export const resume = defineCommand({
     checkFingerprint(storage, run);
     await checkModels(run);
     if (input.options.redis === undefined) await prepareEngines(run);
-    await repair(storage, run, input.options);
+    await repairBeforeWork(storage, run, input.options);
     const summary =
       input.options.redis === undefined
         ? await runEmbedded({ ...input.options, run, storage, lifecycle: input.lifecycle })
@@ -60,25 +57,6 @@ export const resume = defineCommand({
     return 0;
   },
 });
-
-interface RepairOptions {
-  readonly verify: boolean;
-  readonly deep: boolean;
-  readonly json: boolean;
-}
-
-/** Damaged shards count as not done from here on. */
-async function repair(storage: Storage, run: RunRecord, asked: RepairOptions): Promise<void> {
-  const logger = createLogger({ json: asked.json });
-  const depth = asked.deep ? 'values' : asked.verify ? 'bytes' : 'sizes';
-  const damages = await repairRun(storage, run, depth);
-  for (const { message, ...fields } of damages.slice(0, DAMAGES_SHOWN))
-    logger.log('warn', message, asked.json ? { ...fields } : {});
-  const shards = new Set(damages.map(({ shard }) => shard)).size;
-  // What was damaged, or a compaction that was killed, may leave rows in a file that others share.
-  await settleSharedFiles(storage, run);
-  if (shards > 0) logger.log('warn', `${shards} damaged ${shards === 1 ? 'shard is' : 'shards are'} done again`);
-}
 
 async function requeue(
   url: string,

@@ -135,6 +135,26 @@ describe('resume', () => {
   });
 });
 
+describe('a damaged part', () => {
+  it.each([
+    ['missing', (path: string) => rm(path)],
+    ['cannot be read', (path: string) => truncate(path, 100)],
+  ])('that is %s is named by commands that read it, with what mends it', async (words, damage) => {
+    const out = await copy();
+    const part = await partOf(out, 1);
+    await damage(join(out, part));
+    const results = await Promise.all([run(['diff', out, join(demo.root, 'whole')]), run(['compact', out])]);
+    for (const { code, stderr } of results) {
+      expect(stderr).toContain(`Expected a whole part in '${join(out, part)}' but it`);
+      expect(stderr).toContain(words);
+      expect(stderr).toContain(`npx layertap resume ${out} --verify`);
+      expect(stderr).not.toMatch(/^ +at /m);
+      expect(code).toBe(1);
+    }
+    expect((await readdir(join(out, 'parts/000'))).filter(name => name.startsWith('.'))).toEqual([]);
+  });
+});
+
 describe('an output directory that goes away under a run', () => {
   it('ends it with one clear line', async () => {
     const out = join(demo.root, 'going');

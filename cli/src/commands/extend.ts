@@ -1,0 +1,48 @@
+// layertap extend: takes the images that a run's source has gained since; what is done stays as it is.
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { extendRun } from '../../../services/producer/src/extend-run.ts';
+import { outputOptions, workerOptions } from '../../../shared/src/extract-options.ts';
+import { createLogger } from '../../../shared/src/logger.ts';
+import { checkFingerprint, openRun } from '../../../shared/src/run.ts';
+import { openFileStorage } from '../../../shared/src/storages/file.ts';
+import { defineCommand } from '../command.ts';
+import { runEmbedded } from '../embedded.ts';
+import { onlyPositional } from '../positional.ts';
+import { repairBeforeWork } from '../repair-before-work.ts';
+import { formatReport } from '../report.ts';
+import { checkModels, prepareEngines } from '../run-models.ts';
+
+export const extend = defineCommand({
+  name: 'extend',
+  summary: 'Add the images that the source of a finished run has gained; what is done stays as it is',
+  positionals: 'OUT',
+  options: {
+    planOnly: z.boolean().default(false).meta({
+      description: 'Only put them into the manifest; `layertap resume`, also with --redis, does them',
+    }),
+    ...workerOptions,
+    ...outputOptions,
+  },
+  async run({ options, positionals, lifecycle }): Promise<number> {
+    const storage = openFileStorage(resolve(onlyPositional('extend', 'OUT', positionals)));
+    const standing = await openRun(storage);
+    checkFingerprint(storage, standing);
+    await checkModels(standing);
+    const { run, added } = await extendRun(storage, standing, lifecycle.stopping);
+    const logger = createLogger({ json: options.json });
+    logger.log('info', `${added} new images, ${run.manifest.rows} in all`);
+    if (options.planOnly) {
+      const line = { out: storage.root, added, rows: run.manifest.rows };
+      process.stdout.write(
+        options.json ? `${JSON.stringify(line)}\n` : `Do them with: npx layertap resume ${storage.root}\n`,
+      );
+      return 0;
+    }
+    await prepareEngines(run);
+    await repairBeforeWork(storage, run, { verify: false, deep: false, json: options.json });
+    const summary = await runEmbedded({ ...options, run, storage, lifecycle });
+    process.stdout.write(`${formatReport({ run, summary, out: storage.root, json: options.json })}\n`);
+    return 0;
+  },
+});
