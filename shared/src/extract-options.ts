@@ -117,7 +117,7 @@ export const workerOptions = {
     value: 'N|auto',
   }),
   allowRoot: z
-    .array(z.string())
+    .array(z.string().min(1))
     .min(1)
     .optional()
     .meta({ description: 'Read and write nothing outside of these folders, links resolved', value: 'DIR' }),

@@ -9,7 +9,7 @@ import type { Storage } from './storage.ts';
 
 export const RunRecord = z.strictObject({
   version: z.literal(1),
-  runId: z.string(),
+  runId: z.string().regex(/^\w[\w.-]*$/),
   createdAt: z.string(),
   /** SOURCE as the user gave it, made absolute. */
   source: z.string(),

@@ -76,6 +76,10 @@ describe('a job that somebody put into Redis', () => {
       await mkdir(empty);
       const lie = join(allowed, 'lie');
       await symlink(forbidden, lie);
+      // A directory of its own, but for where its parts go.
+      const hollow = join(allowed, 'hollow');
+      await cp(forbidden, hollow, { recursive: true });
+      await symlink(demo.images, join(hollow, 'parts'));
       const job = { version: 1 as const, shard: 0, runId, fingerprint };
       await queue.forget(runId);
       await queue.add([
@@ -83,11 +87,12 @@ describe('a job that somebody put into Redis', () => {
         { ...job, out: lie, shard: 1 },
         { ...job, out: empty, runId: `${runId}x` },
         { ...job, out: join(allowed, '../forbidden'), runId: `${runId}y` },
+        { ...job, out: hollow, shard: 2 },
       ]);
       const worker = start(['work', '--redis', redis.url, '--allow-root', allowed, '--processes', '1']);
       const failed = await waitUntil('the jobs are refused', async () => {
         const all = [...(await queue.failed(runId, 9)), ...(await queue.failed(`${runId}y`, 9))];
-        return all.length === 3 && all;
+        return all.length === 4 && all;
       });
       for (const { reason, attempts } of failed) {
         expect(reason).toMatch(/Expected the output directory in one of the folders that --allow-root names/);

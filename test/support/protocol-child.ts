@@ -77,7 +77,7 @@ async function work({ key, job, attempt }: ShardMessage, aborted: Promise<void>)
     args: process.argv.slice(2),
     env: process.env.DOUBLE,
   };
-  const done: EngineMessage = { type: 'done', key, receipt };
+  const done: EngineMessage = { type: 'done', key, receipt, residentBytes: process.memoryUsage.rss() };
   switch (behaviour) {
     case 'retry':
     case 'refused':

@@ -1,6 +1,6 @@
 // The weight files of a TensorFlow.js model: sizes checked against the manifest, then read as one piece. For its reader.
 import { open, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { describeError, hasErrorCode, Refusal } from '../../../shared/src/errors.ts';
 import { sizeOfShape } from '../../../shared/src/tensor.ts';
@@ -35,6 +35,9 @@ export async function checkWeightGroup(
   const amount = expected === undefined ? 'weights' : `${expected} bytes of weights`;
   const files: WeightFile[] = [];
   for (const name of paths) {
+    if (isAbsolute(name) || name.split(/[\\/]/).includes('..')) {
+      throw new Refusal('model-unreadable', `Expected weight files beside model.json but it names '${name}'`);
+    }
     const path = join(folder, name);
     try {
       const found = await stat(path);

@@ -68,7 +68,7 @@ export async function prepareInputs(
   if (damage !== null) return failure('corrupt-image', damage);
   const unsupported = format === 'tiff' ? findUnsupportedTiff(bytes) : null;
   if (unsupported !== null) return failure('unsupported-format', unsupported);
-  let size = { width: 0, height: 0 };
+  let size: { readonly width: number; readonly height: number } | undefined;
   for (const group of readAlike(wanted)) {
     const opened = await openImage(bytes, format, (group[0] as WantedInput).recipe, limits);
     if (!opened.ok) return opened;
@@ -77,11 +77,12 @@ export async function prepareInputs(
       const read = await opened.value.decode();
       if (!read.ok) return read;
       for (const input of group) writeInput(read.value, input);
-      size = { width: read.value.width, height: read.value.height };
+      size ??= { width: read.value.width, height: read.value.height };
     } finally {
       giveBack?.();
     }
   }
+  if (size === undefined) throw new Error('Expected at least one wanted input');
   return { ok: true, size };
 }
 

@@ -97,7 +97,7 @@ async function decideModel(
   const shapes = await file.shapesFor(shapeOfRecipe(recipe), layers);
   // The predictions come last.
   requirePoolable(file.table, layers.slice(0, layers.length - predictions.length), shapes, options.pool);
-  const standing = standingEngine(options, file, begun);
+  const standing = standingEngine(options, { name, sha256: file.sha256 }, begun);
   const { batch, onCompareEngines: onCompare } = options;
   const { engine, lowering, reason } =
     standing ?? (await decideEngine(options.engine, file, { layers, recipe, batch, onCompare }));
@@ -122,10 +122,10 @@ async function decideModel(
 /** A run goes on with the engines that it began with: only its first producer decides. */
 function standingEngine(
   options: PlanOptions,
-  { sha256 }: ModelFile,
+  { name, sha256 }: { readonly name: string | undefined; readonly sha256: string },
   begun: ExtractRequest | undefined,
 ): EngineChoice | undefined {
-  const standing = begun && modelsOf(begun).find(({ modelSha256 }) => modelSha256 === sha256);
+  const standing = begun && modelsOf(begun).find(model => model.modelSha256 === sha256 && model.modelName === name);
   if (options.engine !== 'auto' || standing === undefined) return undefined;
   return { engine: standing.engine, lowering: standing.lowering, reason: 'The run began with it.' };
 }

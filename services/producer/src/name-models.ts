@@ -1,4 +1,5 @@
 // Several models of one run: what each is called, and which of the wanted layers are its own. For decide-request.ts.
+import { existsSync } from 'node:fs';
 import { isModelUrl } from '../../../extractor/src/model-reference.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 
@@ -15,7 +16,8 @@ const GIVEN_NAME = /^([\w.-]+)=(.+)$/s;
 export function nameModels(given: readonly string[]): readonly NamedReference[] {
   const models = given.map(text => {
     const [, name, reference] = GIVEN_NAME.exec(text) ?? [];
-    if (name !== undefined && reference !== undefined) return { name, reference };
+    // A file may be called `epoch=12.onnx`.
+    if (name !== undefined && reference !== undefined && !existsSync(text)) return { name, reference };
     return { name: given.length === 1 ? undefined : nameOf(text), reference: text };
   });
   const twice = models.find(({ name }, at) => models.findIndex(other => other.name === name) !== at);

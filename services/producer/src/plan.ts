@@ -115,6 +115,8 @@ async function checkDirectory(
   if (run !== undefined) {
     const differences = [...describeDifferences(run, request, source)];
     if (run.limit !== limit) differences.push(`limit was ${run.limit ?? 'none'} and is now ${limit ?? 'none'}`);
+    // Its parts so far were made without keeping to one processor and one set of versions.
+    if (request.deterministic && !run.request.deterministic) differences.push('it was not begun with --deterministic');
     if (differences.length === 0) return run;
     throw new Refusal(
       'run-mismatch',
@@ -139,6 +141,8 @@ function continuedNotes(options: PlanOptions, run: RunRecord): readonly string[]
   const { batch } = run.request;
   const notes = [`its manifest of ${run.manifest.rows} images stands: images that came since are not in it`];
   if (options.batch !== batch) notes.push(`--batch ${batch} stands, as the run began with it`);
+  if (run.request.deterministic && !options.deterministic)
+    notes.push('--deterministic stands, as the run began with it');
   if (options.shardSize !== undefined && options.shardSize !== run.shardSize) {
     notes.push(`--shard-size ${run.shardSize} stands, as the run began with it`);
   }

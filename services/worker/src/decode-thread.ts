@@ -10,7 +10,7 @@ import { readImageFile } from './read-image-file.ts';
 import { serveTasks } from './thread-server.ts';
 
 const { limits, share, allowRoots } = workerData as DecodeSettings;
-const allows = allowedRoots(allowRoots);
+const allowed = allowedRoots(allowRoots);
 const budget = openPixelBudget(share);
 
 serveTasks<DecodeTask, DecodedSample>({
@@ -26,7 +26,8 @@ const NOT_ALLOWED = {
 
 async function prepareFile({ uri, inputs }: DecodeTask): Promise<DecodedSample> {
   const started = performance.now();
-  const file = (await allows(uri)) ? await readImageFile(uri, limits.maxBytes) : NOT_ALLOWED;
+  const path = await allowed(uri);
+  const file = path === undefined ? NOT_ALLOWED : await readImageFile(path, limits.maxBytes);
   const sha256 = file.ok ? createHash('sha256').update(file.bytes).digest('hex') : null;
   const read = performance.now();
   const result = file.ok ? await prepareInputs(file.bytes, inputs, { limits, budget }) : file;

@@ -158,7 +158,7 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
         deathsInARow = 0;
         answered = true;
         takeShard(message.key)?.resolve(message.receipt);
-        if (isTooLarge(message.residentBytes)) replacing ??= replace(message.residentBytes);
+        if (isTooLarge(message.residentBytes)) beginReplacing(message.residentBytes);
         return;
       case 'failed':
         deathsInARow = 0;
@@ -174,6 +174,14 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
     return options.maxResidentBytes !== undefined && bytes !== undefined && bytes > options.maxResidentBytes;
   }
 
+  function beginReplacing(bytes: number): void {
+    if (replacing !== undefined) return;
+    const replaced = replace(bytes).finally(() => {
+      replacing = undefined;
+    });
+    replacing = replaced;
+  }
+
   /** What a native library keeps, for ever larger pictures or by a leak, goes back to the system with its process. */
   async function replace(bytes: number): Promise<void> {
     logger.log(
@@ -181,7 +189,6 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
       `an engine process holds ${formatBytes(bytes)}: another one takes its place after the shards in hand`,
     );
     while (shards.size > 0) await Promise.allSettled([...shards.values()].map(({ promise }) => promise));
-    replacing = undefined;
     if (engine === undefined) return;
     leaving.add(engine);
     engine.send({ type: 'close' });

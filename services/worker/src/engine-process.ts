@@ -12,6 +12,7 @@ import { openRun, RUN_FILE, type RunRecord, readReceipt, shardRange } from '../.
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { commonVersions, cpuName } from '../../../shared/src/versions.ts';
+import { requireAllowed, requireAllowedRun } from './allowed-run.ts';
 import { openBatchBuffers } from './batch-buffers.ts';
 import { type DecodePool, openDecodePool } from './decode-pool.ts';
 import { keepConditions } from './deterministic.ts';
@@ -54,7 +55,7 @@ const holder = openExtractorHolder({
   halvings: Number(process.argv[3] ?? 0),
   onWarning: message => send({ type: 'log', level: 'warn', message }),
 });
-const allows = allowedRoots(options.allowRoots);
+const allowed = allowedRoots(options.allowRoots);
 const aborts = new Map<string, AbortController>();
 const buffers = openBatchBuffers();
 let pool: Promise<DecodePool> | undefined;
@@ -152,6 +153,7 @@ async function quarantine({ job, row, death }: QuarantineMessage): Promise<void>
   const { storage, run, manifest } = await openRunOf(job);
   const { value: sample } = await manifest.read(shardRange(run, job.shard).first + row, 1).next();
   if (sample === undefined) throw new Error(`Expected a row ${row} in shard ${job.shard} but there is none`);
+  await requireAllowed(allowed, 'the image', sample.uri);
   send({ type: 'begun', batch: 1 });
   const folder = await quarantineImage(storage, run, { shard: job.shard, row, sample, death });
   const message = `'${sample.sampleId}' kills the engine process (it ${death}): its row fails as crashed-worker`;
@@ -250,13 +252,15 @@ async function isStillThere({ storage }: OpenedRun): Promise<boolean> {
 
 /** run.json and the manifest never change, so one opening serves all shards of a run. */
 async function openRunOf(job: ShardJob): Promise<OpenedRun> {
-  if (current?.out === job.out && current.run.runId === job.runId && (await isStillThere(current))) return current;
-  await requireAllowed('the output directory', job.out);
+  if (current?.out === job.out && current.run.runId === job.runId && (await isStillThere(current))) {
+    if (options.allowRoots !== undefined) await requireAllowedRun(allowed, job.out, current.run, job.shard);
+    return current;
+  }
+  // Before anything is read from it.
+  await requireAllowed(allowed, 'the output directory', job.out);
   const storage = openFileStorage(job.out);
   const run = await openRun(storage);
-  for (const { model, modelUrl, engine } of modelsOf(run.request)) {
-    if (modelUrl === undefined && engine !== 'null') await requireAllowed('the model', model);
-  }
+  if (options.allowRoots !== undefined) await requireAllowedRun(allowed, job.out, run, job.shard);
   if (run.runId !== job.runId || run.fingerprint !== job.fingerprint) {
     throw new Refusal('run-mismatch', `Expected run ${job.runId} in '${job.out}' but it holds run ${run.runId}`, {
       hint: 'The job is older than the directory: run `npx layertap resume` on it.',
@@ -264,18 +268,6 @@ async function openRunOf(job: ShardJob): Promise<OpenedRun> {
   }
   current = { out: job.out, run, storage, manifest: openManifestReader(storage, run.runId) };
   return current;
-}
-
-/** Whoever queues a job does not decide where this process reads and writes. */
-async function requireAllowed(what: string, path: string): Promise<void> {
-  if (await allows(path)) return;
-  throw new Refusal(
-    'not-allowed',
-    `Expected ${what} in one of the folders that --allow-root names but received '${path}'`,
-    {
-      hint: 'Start the worker with --allow-root for its folder, if the job is yours.',
-    },
-  );
 }
 
 /** What this machine lacks and another may have: an engine, the model's bytes, the folders of the run. */

@@ -59,10 +59,16 @@ async function load(run: RunRecord, options: HolderOptions, loads: number): Prom
   const started = performance.now();
   const extractors: Extractor[] = [];
   let versions: Readonly<Record<string, string>> = {};
-  for (const request of modelsOf(run.request)) {
-    const opened = await openModel(request, run.request, options);
-    extractors.push(opened.extractor);
-    versions = { ...versions, ...opened.versions };
+  try {
+    for (const request of modelsOf(run.request)) {
+      const opened = await openModel(request, run.request, options);
+      extractors.push(opened.extractor);
+      versions = { ...versions, ...opened.versions };
+    }
+  } catch (error) {
+    // A worker that lacks one of the models tries again and again.
+    for (const extractor of extractors) await extractor.close();
+    throw error;
   }
   return { extractors, versions, seconds: (performance.now() - started) / 1000, loads };
 }
@@ -110,6 +116,11 @@ async function openModel(
             `the memory does not suffice for a batch, from here on ${rows} images at a time: ${error.message}`,
           ),
       });
-  await extractor.warmUp(batch);
+  try {
+    await extractor.warmUp(batch);
+  } catch (error) {
+    await extractor.close();
+    throw error;
+  }
   return { extractor, versions: engine.versions() };
 }

@@ -30,7 +30,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   });
   lifecycle.defer(() => queue.close());
   const name = `${hostname()}-${process.pid}`;
-  const finisher = createRunFinisher(logger);
+  const finisher = createRunFinisher(logger, options.allowRoot);
   lifecycle.defer(() => finisher.close());
   const split = splitProcessors(options);
   const worker = await openWorker({

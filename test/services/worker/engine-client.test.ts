@@ -65,6 +65,17 @@ describe('the engine client', () => {
     expect(new Set(receipts.map(({ pid }) => pid)).size).toBe(1);
   });
 
+  it('replaces a process that holds too much, with one shard in hand or several', async () => {
+    const client = open({ maxResidentBytes: 1 });
+    const alone = [await work(client, jobOf(0)), await work(client, jobOf(1)), await work(client, jobOf(2))];
+    const together = await Promise.all([3, 4].map(shard => work(client, jobOf(shard))));
+    const pids = [...alone, ...together].map(({ pid }) => pid);
+    // The two were in hand of one process.
+    expect(new Set(pids).size).toBe(4);
+    expect(pids[3]).toBe(pids[4]);
+    expect(lines.join('\n')).not.toMatch(/ended/);
+  });
+
   it('says why warming failed', async () => {
     await expect(open().warm(jobOf(0, 'warm-failed'))).rejects.toThrow('no such model');
   });
