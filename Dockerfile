@@ -31,6 +31,8 @@ FROM packages AS production
 RUN npm prune --omit=dev --no-audit --no-fund --loglevel=error \
  && find node_modules/onnxruntime-node/bin -mindepth 3 -maxdepth 3 -type d \
       ! -path "*/$(node -p 'process.platform')/$(node -p 'process.arch')" -exec rm -r '{}' + \
+ && find node_modules/@julusian/jpeg-turbo/prebuilds -mindepth 1 -maxdepth 1 \
+      ! -name "jpeg-turbo-linux-$(node -p 'process.arch')" -exec rm -r '{}' + \
  && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete \
  && find node_modules/@tensorflow/*/dist -maxdepth 1 -type f -name 'tf[.-]*' ! -name '*.node.js' -delete \
  && rm -rf node_modules/@tensorflow/*/dist/miniprogram node_modules/@tensorflow/*/src \
