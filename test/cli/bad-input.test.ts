@@ -337,7 +337,7 @@ describe.concurrent('a bad flag', () => {
 
   it.each<[string, () => readonly string[], RegExp]>([
     ['an unknown one', () => args(...request, '--bacth', '4'), /Unknown option --bacth; did you mean --batch/],
-    ['no model', () => args('--layer', 'features'), /Expected --model MODEL/],
+    ['no model', () => args('--layer', 'features'), /Expected --model \[NAME=\]MODEL/],
     ['no layer', () => args('--model', DEMO_MODEL), /Expected --layer NAME/],
     ['no output', () => ['extract', demo.images, ...request], /Expected --out DIR/],
     ['no source', () => ['extract', ...request, '--out', 'unused'], /Expected one SOURCE/],
