@@ -29,7 +29,6 @@ export async function compactRun(storage: Storage, run: RunRecord, { fileBytes }
     const stands = group.length === 1 && group[0]?.whole === true;
     group = [];
     if (stands || receipts.length === 0) return;
-    if (moved === 0) await storage.remove(SUMMARY_FILE);
     await moveRows(storage, run, receipts);
     moved += receipts.length;
   }
@@ -55,7 +54,6 @@ export async function settleSharedFiles(storage: Storage, run: RunRecord): Promi
   for await (const receipt of readReceipts(storage, run)) shared.add(receipt);
   const shards = new Set(shared.incomplete().flatMap(file => file.shards));
   if (shards.size === 0) return 0;
-  await storage.remove(SUMMARY_FILE);
   for await (const receipt of readReceipts(storage, run))
     if (shards.has(receipt.shard)) await moveRows(storage, run, [receipt]);
   for (const { path } of shared.incomplete()) await storage.remove(path);
@@ -119,6 +117,8 @@ async function moveRows(storage: Storage, run: RunRecord, receipts: readonly Sha
       at += receipt.rows;
       return { ...receipt, files: files.map(file => ({ ...file, rows: receipt.rows, ...range })) };
     });
+    // Each time: a worker that finished the run meanwhile has written it.
+    await storage.remove(SUMMARY_FILE);
     await replaceReceipts(storage, run, replaced, part);
     const kept = new Set(files.map(({ path }) => path));
     // A shared one may still be named by the receipts of another group.
