@@ -8,6 +8,7 @@ import { rowSchema } from '../../../shared/src/row-schema.ts';
 import { type RunRecord, readReceipts, SUMMARY_FILE } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { decodeTensor, featureOfField } from '../../../shared/src/tensor.ts';
+import { createFileHashes, type FileHashes, requireUndamaged } from '../../../shared/src/verify-shard.ts';
 import { settleSharedFiles } from './compact-run.ts';
 import { mergeRows, type RowOfBatch } from './merge-rows.ts';
 import { openPart, replaceReceipts } from './publish.ts';
@@ -29,6 +30,7 @@ export interface ReplacedRows {
 
 export async function replaceRows(storage: Storage, run: RunRecord, retry: Retry): Promise<ReplacedRows> {
   const retried = rowsOfRun(retry);
+  const hashes = createFileHashes(storage);
   const total = { shards: 0, rows: 0, ok: 0 };
   for await (const receipt of readReceipts(storage, run)) {
     const rows = await failedRows(storage, receipt, retry.codes);
@@ -39,9 +41,7 @@ export async function replaceRows(storage: Storage, run: RunRecord, retry: Retry
       if (next.done === true) throw new Error(`Expected a retried row for row ${row} of shard ${receipt.shard}`);
       others.set(row, next.value);
     }
-    // Beside rows of the summary that are not so any more, a reader would see old and new.
-    if (total.shards === 0) await storage.remove(SUMMARY_FILE);
-    total.ok += await replaceInShard(storage, run, receipt, others);
+    total.ok += await replaceInShard(storage, run, receipt, others, hashes);
     total.shards++;
     total.rows += rows.length;
   }
@@ -70,10 +70,12 @@ async function replaceInShard(
   run: RunRecord,
   before: ShardReceipt,
   others: ReadonlyMap<number, RetriedRow>,
+  hashes: FileHashes,
 ): Promise<number> {
   const schema = rowSchema(run, before.versions);
   const [source] = before.files;
   if (source === undefined) throw new Error(`Expected a part in the receipt of shard ${before.shard}`);
+  await requireUndamaged(storage, source, hashes);
   const part = await openPart(storage, run, before.shard, schema);
   const failures: Record<string, number> = {};
   try {
@@ -104,6 +106,8 @@ async function replaceInShard(
       files: [...(await part.finish())],
       retries: [...(before.retries ?? []), ...retriesOf(others)],
     };
+    // Beside rows of the summary that are not so any more, a reader would see old and new.
+    await storage.remove(SUMMARY_FILE);
     await replaceReceipts(storage, run, [after], part);
     const kept = new Set(after.files.map(({ path }) => path));
     // The rows of other shards may lie in a shared one.

@@ -12,8 +12,10 @@ import { missingShards, openRun, readReceipt, receiptPath, SUMMARY_FILE } from '
 import type { StagedFile, Storage } from '../../../shared/src/storage.ts';
 import { isTemporary, openFileStorage } from '../../../shared/src/storages/file.ts';
 import { verifyRun } from '../../../shared/src/verify-run.ts';
+import { flipBit } from '../../support/flip-bit.ts';
 import { killAtStep } from '../../support/kill-at-step.ts';
 import { rowDigests } from '../../support/read-rows.ts';
+import { refusalOf } from '../../support/refusal.ts';
 import {
   createSmallRun,
   pathsIn,
@@ -99,6 +101,15 @@ describe('a compaction', () => {
     expect(names).toEqual(['000000-000001', '000003-000005']);
     await publishShard(small, 2);
     await expectWhole(small);
+  });
+
+  it('copies no rows of a part that is damaged', async () => {
+    const small = await doneRun({ format: 'arrow' });
+    const path = await flipBit(small, 2);
+    const before = await pathsIn(small.storage, '.');
+    const { message, hint } = await refusalOf(() => compactRun(small.storage, small.run, ALL), 'run-unreadable');
+    expect([message, hint]).toEqual([expect.stringContaining(path), expect.stringContaining('resume')]);
+    expect(await pathsIn(small.storage, '.')).toEqual(before);
   });
 
   it('makes files up to the size that it is given', async () => {
@@ -214,6 +225,16 @@ describe('a compacted run', () => {
     expect(await finishRun(small.storage, small.run)).toMatchObject({ files: 6 });
     await expectWhole(small);
     expect(await rowDigests(small.root)).toEqual(before);
+  });
+
+  it('of which a file is damaged is not taken apart either', async () => {
+    const small = await doneRun({ format: 'arrow' });
+    await compactRun(small.storage, small.run, ALL);
+    const path = await flipBit(small, 0);
+    await rm(join(small.root, receiptPath(small.run, 1)));
+    const { message } = await refusalOf(() => settleSharedFiles(small.storage, small.run), 'run-unreadable');
+    expect(message).toContain(path);
+    expect(await pathsIn(small.storage, 'parts')).toEqual([path]);
   });
 
   it('of which a file is missing is seen by sizes alone', async () => {

@@ -7,10 +7,12 @@ import { replaceRows } from '../../../services/worker/src/replace-rows.ts';
 import { finishRun } from '../../../shared/src/finish-run.ts';
 import { removeGarbage } from '../../../shared/src/garbage.ts';
 import { openRun, readReceipt, SUMMARY_FILE } from '../../../shared/src/run.ts';
-import { openFileStorage } from '../../../shared/src/storages/file.ts';
+import { isTemporary, openFileStorage } from '../../../shared/src/storages/file.ts';
 import { verifyRun } from '../../../shared/src/verify-run.ts';
+import { flipBit } from '../../support/flip-bit.ts';
 import { killAtStep } from '../../support/kill-at-step.ts';
 import { digestsOf, readRows, rowDigests } from '../../support/read-rows.ts';
+import { refusalOf } from '../../support/refusal.ts';
 import {
   createSmallRun,
   pathsIn,
@@ -97,6 +99,16 @@ describe('a retry', () => {
     expect((await pathsIn(small.storage, '.')).filter(path => path.includes('.layertap-'))).toEqual([]);
   });
 
+  it('copies no rows of a part that is damaged', async () => {
+    const small = await doneRun({ format: 'arrow' });
+    const retry = await retried(small);
+    const path = await flipBit(small, 1);
+    const replacing = () => replaceRows(small.storage, small.run, { ...retry, codes: new Set() });
+    const { message, hint } = await refusalOf(replacing, 'run-unreadable');
+    expect([message, hint]).toEqual([expect.stringContaining(path), expect.stringContaining('resume')]);
+    expect((await verifyRun(small.storage, small.run)).damages.map(({ file }) => file)).toContain(path);
+  });
+
   it('whose rows are those of other samples changes nothing', async () => {
     const small = await doneRun();
     const before = await rowDigests(small.root);
@@ -124,7 +136,7 @@ describe('a retry', () => {
       expect(rows).toBe(12);
       expect(damages.filter(({ code }) => code !== 'part-unnamed')).toEqual([]);
       // Where old and new parts lie side by side, no summary says that the run is done.
-      if (damages.length > 0) expect(await storage.read(SUMMARY_FILE)).toBeUndefined();
+      if (damages.some(({ file }) => !isTemporary(file))) expect(await storage.read(SUMMARY_FILE)).toBeUndefined();
       await removeGarbage(storage, run);
       expect((await verifyRun(storage, run)).damages).toEqual([]);
       expect(without(await rowDigests(out), idsOf(small, FAILED))).toEqual(before);
@@ -132,8 +144,8 @@ describe('a retry', () => {
       return ended;
     };
     const steps = (await killedAt(0)) ?? 0;
-    // Summary; for each of two shards: part and receipt staged, both named, the old part removed.
-    expect(steps).toBe(11);
+    // For each of two shards: part staged, summary, receipt staged, both named, the old part removed.
+    expect(steps).toBe(12);
     for (let step = 1; step <= steps; step++) expect(await killedAt(step)).toBeUndefined();
   }, 240_000);
 });
