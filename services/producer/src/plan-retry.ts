@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { failedRows } from '../../../shared/src/failed-rows.ts';
 import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { openManifestWriter } from '../../../shared/src/manifest-writer.ts';
-import { createRun, type RunRecord, readReceipts, shardRange } from '../../../shared/src/run.ts';
+import { CONDITIONS_FILE, createRun, type RunRecord, readReceipts, shardRange } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage, WORKSPACE_PREFIX } from '../../../shared/src/storages/file.ts';
 import { commonVersions } from '../../../shared/src/versions.ts';
@@ -47,6 +47,9 @@ export async function planRetry(
       shards: Math.ceil(summary.rows / run.shardSize),
       versions: { ...commonVersions() },
     };
+    // Before the first worker would write down its own.
+    const conditions = await storage.read(CONDITIONS_FILE);
+    if (conditions !== undefined) await own.replace(CONDITIONS_FILE, conditions);
     await createRun(own, retry);
     return { run: retry, storage: own, remove };
   } catch (error) {

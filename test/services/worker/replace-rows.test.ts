@@ -3,6 +3,7 @@ import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type PlannedRetry, planRetry } from '../../../services/producer/src/plan-retry.ts';
+import { type Conditions, keepConditions } from '../../../services/worker/src/deterministic.ts';
 import { replaceRows } from '../../../services/worker/src/replace-rows.ts';
 import { finishRun } from '../../../shared/src/finish-run.ts';
 import { removeGarbage } from '../../../shared/src/garbage.ts';
@@ -91,6 +92,16 @@ describe('a retry', () => {
     await replaceRows(small.storage, small.run, { ...retry, codes: new Set() });
     expect(await small.storage.read(SUMMARY_FILE)).toBeUndefined();
     expect(await finishRun(small.storage, small.run)).toMatchObject({ ok: 12, failed: 0 });
+  });
+
+  it('of a deterministic run is bound to the conditions that the run began with', async () => {
+    const small = await doneRun();
+    const conditions: Conditions = { cpu: 'one of then', threads: 1, versions: {} };
+    await keepConditions(small.storage, conditions);
+    const retry = await planRetry(small.storage, small.run, new Set());
+    if (retry === undefined) throw new Error('Expected failed rows');
+    await refusalOf(() => keepConditions(retry.storage, { ...conditions, cpu: 'one of now' }), 'conditions-differ');
+    await keepConditions(retry.storage, conditions);
   });
 
   it('of another code than the failed rows have is none at all', async () => {
