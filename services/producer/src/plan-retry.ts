@@ -30,7 +30,7 @@ export async function planRetry(
   const writer = openManifestWriter(own, runId, run.carried);
   try {
     for await (const receipt of readReceipts(storage, run)) {
-      const rows = new Set(await failedRows(storage, receipt, codes));
+      const rows = new Set((await failedRows(storage, receipt, codes)).map(({ row }) => row));
       if (rows.size === 0) continue;
       const range = shardRange(run, receipt.shard);
       let row = 0;

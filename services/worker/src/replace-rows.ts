@@ -2,6 +2,7 @@
 // part goes. Whatever interrupts it, a shard has one receipt that names whole parts; what none names is garbage.
 import type { RecordBatch } from 'apache-arrow';
 import { failedRows } from '../../../shared/src/failed-rows.ts';
+import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { readPartFile } from '../../../shared/src/part-reader.ts';
 import type { ShardReceipt } from '../../../shared/src/receipt.ts';
 import { rowSchema } from '../../../shared/src/row-schema.ts';
@@ -15,7 +16,7 @@ import { openPart, replaceReceipts } from './publish.ts';
 
 export interface Retry {
   readonly storage: Storage;
-  /** Finished: one row for each failed one of the run, in its order. */
+  /** Finished: one row for each failed one that the run had as it was planned, in its order. */
   readonly run: RunRecord;
   /** Those that were planned with. */
   readonly codes: ReadonlySet<string>;
@@ -29,37 +30,54 @@ export interface ReplacedRows {
 }
 
 export async function replaceRows(storage: Storage, run: RunRecord, retry: Retry): Promise<ReplacedRows> {
+  const places = await placesOf(retry);
   const retried = rowsOfRun(retry);
   const hashes = createFileHashes(storage);
   const total = { shards: 0, rows: 0, ok: 0 };
   for await (const receipt of readReceipts(storage, run)) {
     const rows = await failedRows(storage, receipt, retry.codes);
-    if (rows.length === 0) continue;
     const others = new Map<number, RetriedRow>();
-    for (const row of rows) {
-      const next = await retried.next();
-      if (next.done === true) throw new Error(`Expected a retried row for row ${row} of shard ${receipt.shard}`);
+    for (const { row, sampleId } of rows) {
+      const place = places.get(sampleId);
+      // Of a shard that was done since.
+      if (place === undefined) continue;
+      let next = await retried.next();
+      while (next.done !== true && next.value.place < place) next = await retried.next();
+      if (next.value?.place !== place)
+        throw new Error(`Expected a retried row of '${sampleId}': was the run changed meanwhile?`);
       others.set(row, next.value);
     }
+    if (others.size === 0) continue;
     total.ok += await replaceInShard(storage, run, receipt, others, hashes);
     total.shards++;
-    total.rows += rows.length;
+    total.rows += others.size;
   }
   await settleSharedFiles(storage, run);
   return total;
 }
 
 interface RetriedRow extends RowOfBatch {
+  /** In the retry. */
+  readonly place: number;
   /** Of the shard of the retry that it comes from. */
   readonly receipt: ShardReceipt;
 }
 
+/** Where in the retry a sample is: its run may have gained failed rows since, and others may have lost theirs. */
+async function placesOf({ storage, run }: Retry): Promise<ReadonlyMap<string, number>> {
+  const places = new Map<string, number>();
+  for await (const { sampleId } of openManifestReader(storage, run.runId).read(0, run.manifest.rows))
+    places.set(sampleId, places.size);
+  return places;
+}
+
 async function* rowsOfRun({ storage, run }: Retry): AsyncGenerator<RetriedRow, undefined> {
+  let place = 0;
   for await (const receipt of readReceipts(storage, run)) {
     const [file] = receipt.files;
     if (file === undefined) throw new Error(`Expected a part in the receipt of shard ${receipt.shard}`);
     for await (const batch of readPartFile(storage.root, file))
-      for (let index = 0; index < batch.numRows; index++) yield { batch, index, receipt };
+      for (let index = 0; index < batch.numRows; index++) yield { batch, index, receipt, place: place++ };
   }
   return undefined;
 }

@@ -7,7 +7,7 @@ import { type Conditions, keepConditions } from '../../../services/worker/src/de
 import { replaceRows } from '../../../services/worker/src/replace-rows.ts';
 import { finishRun } from '../../../shared/src/finish-run.ts';
 import { removeGarbage } from '../../../shared/src/garbage.ts';
-import { openRun, readReceipt, SUMMARY_FILE } from '../../../shared/src/run.ts';
+import { openRun, readReceipt, receiptPath, SUMMARY_FILE } from '../../../shared/src/run.ts';
 import { isTemporary, openFileStorage } from '../../../shared/src/storages/file.ts';
 import { verifyRun } from '../../../shared/src/verify-run.ts';
 import { flipBit } from '../../support/flip-bit.ts';
@@ -17,6 +17,7 @@ import { refusalOf } from '../../support/refusal.ts';
 import {
   createSmallRun,
   pathsIn,
+  publishShard,
   publishShards,
   type SmallRun,
   type SmallRunOptions,
@@ -92,6 +93,27 @@ describe('a retry', () => {
     await replaceRows(small.storage, small.run, { ...retry, codes: new Set() });
     expect(await small.storage.read(SUMMARY_FILE)).toBeUndefined();
     expect(await finishRun(small.storage, small.run)).toMatchObject({ ok: 12, failed: 0 });
+  });
+
+  it('beside workers leaves out rows that failed since, and such as did not fail any more', async () => {
+    const root = join(await temporaryFolder(), 'out');
+    const small = await createSmallRun(root, { rows: 16, failedRows: [1, 3, 5, 6, 9] });
+    for (const shard of [1, 3]) await publishShard(small, shard);
+    await publishShard({ ...small, failedRows: new Set([1]) }, 0);
+    const retry = await planRetry(small.storage, small.run, new Set());
+    if (retry === undefined) throw new Error('Expected failed rows');
+    const samples = FAILED.flatMap(row => small.samples[row] ?? []);
+    await publishShards({ ...retry, root: retry.storage.root, samples, failedRows: new Set() });
+    // The first shard is done again, with another failed row than before; the third one is done for the first time.
+    await small.storage.remove(receiptPath(small.run, 0));
+    await publishShard({ ...small, failedRows: new Set([3]) }, 0);
+    await publishShard(small, 2);
+    const result = await replaceRows(small.storage, small.run, { ...retry, codes: new Set() });
+    expect(result).toEqual({ shards: 1, rows: 2, ok: 2 });
+    const rows = [...(await readRows(small.root)).values()];
+    expect(rows.flatMap(({ values }, row) => (values.status === 'ok' ? [] : row))).toEqual([3, 9]);
+    await removeGarbage(small.storage, small.run);
+    expect((await verifyRun(small.storage, small.run, { deep: true })).damages).toEqual([]);
   });
 
   it('of a deterministic run is bound to the conditions that the run began with', async () => {
