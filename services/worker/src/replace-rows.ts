@@ -6,13 +6,14 @@ import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { readPartFile } from '../../../shared/src/part-reader.ts';
 import type { ShardReceipt } from '../../../shared/src/receipt.ts';
 import { rowSchema } from '../../../shared/src/row-schema.ts';
-import { type RunRecord, readReceipts, SUMMARY_FILE } from '../../../shared/src/run.ts';
+import { type RunRecord, readReceipts, SUMMARY_FILE, shardRange } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { decodeTensor, featureOfField } from '../../../shared/src/tensor.ts';
 import { createFileHashes, type FileHashes, requireUndamaged } from '../../../shared/src/verify-shard.ts';
 import { settleSharedFiles } from './compact-run.ts';
 import { mergeRows, type RowOfBatch } from './merge-rows.ts';
 import { openPart, replaceReceipts } from './publish.ts';
+import { adoptCrash, failureOf, readQuarantine, releaseImage } from './quarantine.ts';
 
 export interface Retry {
   readonly storage: Storage;
@@ -48,7 +49,8 @@ export async function replaceRows(storage: Storage, run: RunRecord, retry: Retry
       others.set(row, next.value);
     }
     if (others.size === 0) continue;
-    total.ok += await replaceInShard(storage, run, receipt, others, hashes);
+    const settled = await settleQuarantine(storage, run, receipt.shard, others, retry);
+    total.ok += await replaceInShard(storage, run, receipt, settled, hashes);
     total.shards++;
     total.rows += others.size;
   }
@@ -80,6 +82,33 @@ async function* rowsOfRun({ storage, run }: Retry): AsyncGenerator<RetriedRow, u
       for (let index = 0; index < batch.numRows; index++) yield { batch, index, receipt, place: place++ };
   }
   return undefined;
+}
+
+/**
+ * Before the rows are replaced: where that does not happen, an image without its folder is only tried again.
+ * Returns the rows, those in quarantine with a message that names their folder in the run.
+ */
+async function settleQuarantine(
+  storage: Storage,
+  run: RunRecord,
+  shard: number,
+  others: ReadonlyMap<number, RetriedRow>,
+  retry: Retry,
+): Promise<ReadonlyMap<number, RetriedRow>> {
+  const standing = await readQuarantine(storage, run, shard);
+  const settled = new Map<number, RetriedRow>();
+  for (const [row, other] of others) {
+    settled.set(row, other);
+    const code: unknown = other.batch.getChild('error_code')?.get(other.index);
+    if (code === null && standing.has(row)) await releaseImage(storage, run, shard, row);
+    if (code !== 'crashed-worker') continue;
+    const first = shardRange(retry.run, other.receipt.shard).first;
+    const record = (await readQuarantine(retry.storage, retry.run, other.receipt.shard)).get(other.place - first);
+    if (record === undefined) continue;
+    const adopted = await adoptCrash(storage, run, { shard, row }, { ...retry, record });
+    settled.set(row, { ...other, message: failureOf(adopted, run).message });
+  }
+  return settled;
 }
 
 /** Returns how many of the rows are ok now. */

@@ -1,12 +1,14 @@
 // The rows of a retry in the place of the failed ones: all others bit for bit as they were, and a kill at any step loses nothing.
-import { cp } from 'node:fs/promises';
+import { cp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type PlannedRetry, planRetry } from '../../../services/producer/src/plan-retry.ts';
 import { type Conditions, keepConditions } from '../../../services/worker/src/deterministic.ts';
+import { type Crash, quarantineImage, readQuarantine } from '../../../services/worker/src/quarantine.ts';
 import { replaceRows } from '../../../services/worker/src/replace-rows.ts';
 import { finishRun } from '../../../shared/src/finish-run.ts';
 import { removeGarbage } from '../../../shared/src/garbage.ts';
+import type { Sample } from '../../../shared/src/manifest.ts';
 import { openRun, readReceipt, receiptPath, SUMMARY_FILE } from '../../../shared/src/run.ts';
 import { isTemporary, openFileStorage } from '../../../shared/src/storages/file.ts';
 import { verifyRun } from '../../../shared/src/verify-run.ts';
@@ -114,6 +116,41 @@ describe('a retry', () => {
     expect(rows.flatMap(({ values }, row) => (values.status === 'ok' ? [] : row))).toEqual([3, 9]);
     await removeGarbage(small.storage, small.run);
     expect((await verifyRun(small.storage, small.run, { deep: true })).damages).toEqual([]);
+  });
+
+  it('takes images that kill again into the quarantine of the run, and those that are ok now out of it', async () => {
+    const small = await doneRun();
+    const { storage, run } = small;
+    const crashOf = (sample: Sample | undefined, shard: number, row: number): Crash => {
+      if (sample === undefined) throw new Error('Expected a sample');
+      return { shard, row, sample, death: 'ended by SIGSEGV' };
+    };
+    await quarantineImage(storage, run, crashOf(small.samples[1], 0, 1));
+    await quarantineImage(storage, run, crashOf(small.samples[5], 1, 1));
+    const retry = await planRetry(storage, run, new Set());
+    if (retry === undefined) throw new Error('Expected failed rows');
+    const uri = join(await temporaryFolder(), 'photo.jpg');
+    await writeFile(uri, 'deadly');
+    const samples = FAILED.flatMap(row => small.samples[row] ?? []);
+    const failure = { code: 'crashed-worker', message: 'see quarantine/000/000000-2' } as const;
+    await publishShards({ ...retry, root: retry.storage.root, samples, failedRows: new Set([2]), failure });
+    const deadly = crashOf(samples[2], 0, 2);
+    await quarantineImage(retry.storage, retry.run, { ...deadly, sample: { ...deadly.sample, uri } });
+    await replaceRows(storage, run, { ...retry, codes: new Set() });
+    await retry.remove();
+    const sampleId = small.samples[6]?.sampleId ?? '';
+    expect((await readRows(small.root)).get(sampleId)?.values).toMatchObject({
+      error_code: 'crashed-worker',
+      error_message: 'alone with it, the engine process ended by SIGSEGV: see quarantine/000/000001-2',
+    });
+    expect((await readQuarantine(storage, run, 0)).size).toBe(0);
+    expect([...(await readQuarantine(storage, run, 1))]).toEqual([
+      [2, expect.objectContaining({ shard: 1, row: 2, sampleId, copy: 'image.jpg' })],
+    ]);
+    expect(await pathsIn(storage, 'quarantine/000/000001-2')).toHaveLength(4);
+    const { reproduce } = (await readQuarantine(storage, run, 1)).get(2) ?? {};
+    expect(reproduce).toContain(`${small.root}/quarantine/000/000001-2/list.txt`);
+    expect((await verifyRun(storage, run, { deep: true })).damages).toEqual([]);
   });
 
   it('of a deterministic run is bound to the conditions that the run began with', async () => {
