@@ -31,7 +31,7 @@ export const retryFailed = defineCommand({
     const run = await openRun(storage);
     checkFingerprint(storage, run);
     const codes = new Set<string>(options.code);
-    const retry = await planRetry(storage, run, codes);
+    const retry = await planRetry(storage, run, codes, lifecycle.stopping);
     if (retry !== undefined) lifecycle.defer(() => retry.remove());
     if (retry !== undefined) {
       await checkModels(run);

@@ -16,11 +16,12 @@ export interface PlannedRetry {
   remove(): Promise<void>;
 }
 
-/** Undefined where no row has failed. @param codes only rows of these; all failed rows where it is empty */
+/** Undefined where no row has failed; what it began is gone where the signal ends it. @param codes only rows of these; all failed rows where it is empty */
 export async function planRetry(
   storage: Storage,
   run: RunRecord,
   codes: ReadonlySet<string>,
+  signal?: AbortSignal,
 ): Promise<PlannedRetry | undefined> {
   const folder = `${WORKSPACE_PREFIX}retry-${randomBytes(4).toString('hex')}`;
   const remove = (): Promise<void> => storage.removeFolder(folder);
@@ -30,6 +31,7 @@ export async function planRetry(
   const writer = openManifestWriter(own, runId, run.carried);
   try {
     for await (const receipt of readReceipts(storage, run)) {
+      signal?.throwIfAborted();
       const rows = new Set((await failedRows(storage, receipt, codes)).map(({ row }) => row));
       if (rows.size === 0) continue;
       const range = shardRange(run, receipt.shard);

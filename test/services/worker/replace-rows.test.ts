@@ -1,5 +1,5 @@
 // The rows of a retry in the place of the failed ones: all others bit for bit as they were, and a kill at any step loses nothing.
-import { cp, writeFile } from 'node:fs/promises';
+import { cp, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type PlannedRetry, planRetry } from '../../../services/producer/src/plan-retry.ts';
@@ -10,6 +10,7 @@ import { finishRun } from '../../../shared/src/finish-run.ts';
 import { removeGarbage } from '../../../shared/src/garbage.ts';
 import type { Sample } from '../../../shared/src/manifest.ts';
 import { openRun, readReceipt, receiptPath, SUMMARY_FILE } from '../../../shared/src/run.ts';
+import type { Storage } from '../../../shared/src/storage.ts';
 import { isTemporary, openFileStorage } from '../../../shared/src/storages/file.ts';
 import { verifyRun } from '../../../shared/src/verify-run.ts';
 import { flipBit } from '../../support/flip-bit.ts';
@@ -116,6 +117,22 @@ describe('a retry', () => {
     expect(rows.flatMap(({ values }, row) => (values.status === 'ok' ? [] : row))).toEqual([3, 9]);
     await removeGarbage(small.storage, small.run);
     expect((await verifyRun(small.storage, small.run, { deep: true })).damages).toEqual([]);
+  });
+
+  it('that is stopped while it is planned leaves nothing', async () => {
+    const small = await doneRun();
+    const before = await readdir(small.root);
+    const stopping = new AbortController();
+    const read = small.storage.read;
+    const storage: Storage = {
+      ...small.storage,
+      read(path): Promise<Uint8Array | undefined> {
+        if (path === receiptPath(small.run, 1)) stopping.abort(new Error('told to stop'));
+        return read(path);
+      },
+    };
+    await expect(planRetry(storage, small.run, new Set(), stopping.signal)).rejects.toThrow('told to stop');
+    expect(await readdir(small.root)).toEqual(before);
   });
 
   it('takes images that kill again into the quarantine of the run, and those that are ok now out of it', async () => {
