@@ -6,7 +6,7 @@ import { engineProcessStart } from '../../services/worker/src/engine-process-opt
 import { describeSplit, memoryLimit, splitProcessors } from '../../services/worker/src/split-processors.ts';
 import { Refusal } from '../../shared/src/errors.ts';
 import type { WorkerOptions } from '../../shared/src/extract-options.ts';
-import { finishRun, type RunSummary } from '../../shared/src/finish-run.ts';
+import { finishRun, halfMoved, type RunSummary } from '../../shared/src/finish-run.ts';
 import type { Lifecycle } from '../../shared/src/lifecycle.ts';
 import { createLogger } from '../../shared/src/logger.ts';
 import { openMemoryQueue } from '../../shared/src/queues/memory.ts';
@@ -33,6 +33,7 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<RunSummary>
   const summary = await finishRun(storage, run);
   if (summary !== undefined) return summary;
   const left = (await missingShards(storage, run)).length;
+  if (left === 0) throw halfMoved(storage);
   const hint = options.goOn ?? `Go on with: npx layertap resume ${storage.root}`;
   if (lifecycle.stopping.aborted) {
     throw new Refusal(

@@ -1,11 +1,13 @@
 // The end of a run: when every shard has its receipt, garbage goes and the summary and the guides for readers appear.
 
+import { Refusal } from './errors.ts';
 import { removeGarbage } from './garbage.ts';
 import { outputQueries, outputReadme } from './output-guide.ts';
-import { noSeconds, STAGES, type StageSeconds } from './receipt.ts';
+import { noSeconds, type ShardReceipt, STAGES, type StageSeconds } from './receipt.ts';
 import { modelsOf } from './request.ts';
 import type { RunRecord } from './run.ts';
 import { encodeJson, missingShards, readReceipts, SUMMARY_FILE } from './run.ts';
+import { createSharedFiles } from './shared-files.ts';
 import type { Storage } from './storage.ts';
 
 export interface RunSummary {
@@ -37,12 +39,15 @@ export interface RunSummary {
 }
 
 /**
- * Writes summary.json, README.md and queries.sql once no shard is missing; undefined before that.
+ * Writes summary.json, README.md and queries.sql once no shard is missing; undefined before that, and while a compaction or
+ * retry stands half done: whoever reads all files of `parts/` would see rows twice.
  * Safe to call from several workers at once: all write the same.
  */
 export async function finishRun(storage: Storage, run: RunRecord): Promise<RunSummary | undefined> {
   if ((await missingShards(storage, run)).length > 0) return undefined;
-  const summary = await summarizeRun(storage, run);
+  const shared = createSharedFiles();
+  const summary = await summarizeRun(storage, run, shared.add);
+  if (shared.incomplete().length > 0) return undefined;
   await removeGarbage(storage, run);
   await storage.replace('README.md', new TextEncoder().encode(outputReadme(run, summary)));
   await storage.replace('queries.sql', new TextEncoder().encode(outputQueries(run)));
@@ -50,8 +55,23 @@ export async function finishRun(storage: Storage, run: RunRecord): Promise<RunSu
   return summary;
 }
 
+/** What keeps a run without summary of which every shard is done. */
+export function halfMoved(storage: Storage): Refusal {
+  return new Refusal(
+    'run-incomplete',
+    `Every shard in '${storage.root}' is done but a compaction or retry did not end: some rows lie in two files`,
+    {
+      hint: `If none is at work: npx layertap compact ${storage.root} ends it, npx layertap resume ${storage.root} undoes it.`,
+    },
+  );
+}
+
 /** What the receipts that are there add up to; of an unfinished run too. */
-export async function summarizeRun(storage: Storage, run: RunRecord): Promise<RunSummary> {
+export async function summarizeRun(
+  storage: Storage,
+  run: RunRecord,
+  onReceipt?: (receipt: ShardReceipt) => void,
+): Promise<RunSummary> {
   const totals = { rows: 0, ok: 0, failed: 0, shards: 0, files: 0, bytes: 0, peakBytes: 0 };
   const failures: Record<string, number> = {};
   const warnings: Record<string, number> = {};
@@ -60,6 +80,7 @@ export async function summarizeRun(storage: Storage, run: RunRecord): Promise<Ru
   const versions = new Map<string, Set<string>>();
   const intervals: Interval[] = [];
   for await (const receipt of readReceipts(storage, run)) {
+    onReceipt?.(receipt);
     totals.rows += receipt.rows;
     totals.ok += receipt.ok;
     totals.failed += receipt.failed;

@@ -1,7 +1,7 @@
 // Files of a run directory that belong to nothing: left by workers that lost a race or died, by producers that were not first,
 // by commands that were killed.
 import { manifestFolder } from './manifest.ts';
-import { doneShards, type RunRecord, readReceipt, readReceipts } from './run.ts';
+import { doneShards, missingShards, type RunRecord, readReceipt, readReceipts } from './run.ts';
 import type { Storage } from './storage.ts';
 import { isTemporary, isWorkspace } from './storages/file.ts';
 
@@ -17,15 +17,16 @@ export interface Garbage {
 /** Folders of other commands are among it: a retry or a compaction at work must not be beside. */
 export async function findGarbage(storage: Storage, run: RunRecord): Promise<readonly Garbage[]> {
   const garbage: Garbage[] = [...(await garbageOfRun(storage, run))];
+  const pending = (await missingShards(storage, run)).length > 0;
   for await (const path of storage.list('.')) {
     const own = path.slice(2);
     if (isWorkspace(own)) garbage.push({ kind: 'workspace', path: own, pending: false });
-    else if (!own.includes('/') && isTemporary(own)) garbage.push({ kind: 'temporary', path: own, pending: false });
+    else if (!own.includes('/') && isTemporary(own)) garbage.push({ kind: 'temporary', path: own, pending });
   }
   return garbage;
 }
 
-/** Removes what is garbage of parts, receipts and manifests, in a run of which every shard is done. Returns the paths. */
+/** Removes what is garbage of parts, receipts, quarantine and manifests, in a run of which every shard is done. Returns the paths. */
 export async function removeGarbage(storage: Storage, run: RunRecord): Promise<readonly string[]> {
   const garbage = await garbageOfRun(storage, run);
   const removed: string[] = [];
@@ -56,10 +57,14 @@ async function garbageOfRun(storage: Storage, run: RunRecord): Promise<readonly 
     else if (shard === undefined) garbage.push({ kind: 'part', path, pending: !finished });
     else garbage.push({ kind: 'part', path, shard, pending: !done.has(shard) });
   }
-  for await (const path of storage.list('receipts'))
-    if (isTemporary(path)) garbage.push({ kind: 'temporary', path, pending: !finished });
-  for await (const path of storage.list('manifest'))
+  for (const folder of ['receipts', 'quarantine'])
+    for await (const path of storage.list(folder))
+      if (isTemporary(path)) garbage.push({ kind: 'temporary', path, pending: !finished });
+  for await (const path of storage.list('manifest')) {
     if (!path.startsWith(`${manifestFolder(run.runId)}/`)) garbage.push({ kind: 'manifest', path, pending: false });
+    // The manifest was whole before run.json named it.
+    else if (isTemporary(path)) garbage.push({ kind: 'temporary', path, pending: false });
+  }
   return garbage;
 }
 

@@ -28,6 +28,8 @@ export const RunRecord = z.strictObject({
 export type RunRecord = z.output<typeof RunRecord>;
 
 export const RUN_FILE = 'run.json';
+/** What decides the last bits of a deterministic run beside its request. */
+export const CONDITIONS_FILE = 'deterministic.json';
 export const SUMMARY_FILE = 'summary.json';
 
 /** Rows [first, first + rows) of the manifest make a shard. */

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Schema } from 'apache-arrow';
 import type { ReportDamage } from './damage.ts';
-import { describeError } from './errors.ts';
+import { describeError, Refusal } from './errors.ts';
 import type { ManifestReader } from './manifest-reader.ts';
 import { readPartFile, readPartSchema } from './part-reader.ts';
 import type { PartFile, ShardReceipt } from './receipt.ts';
@@ -111,6 +111,16 @@ export function createFileHashes(storage: Storage): FileHashes {
       return sha256;
     },
   };
+}
+
+/** Refuses a part whose bytes are not those that its receipt tells of: copied, its rows would look whole. */
+export async function requireUndamaged(storage: Storage, file: PartFile, hashes: FileHashes): Promise<void> {
+  const missing = (await storage.size(file.path)) === undefined;
+  if (!missing && (await hashes.of(file)) === file.sha256) return;
+  const problem = missing ? 'is missing' : 'is damaged: its sha256 is not that of its receipt';
+  throw new Refusal('run-unreadable', `Expected a whole part in '${storage.root}/${file.path}' but it ${problem}`, {
+    hint: `First: npx layertap resume ${storage.root} --verify`,
+  });
 }
 
 async function sha256Of(storage: Storage, path: string): Promise<string> {

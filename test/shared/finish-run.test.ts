@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { publishReceipt } from '../../services/worker/src/publish.ts';
 import { finishRun, type RunSummary, summarizeRun } from '../../shared/src/finish-run.ts';
-import { removeGarbage } from '../../shared/src/garbage.ts';
+import { findGarbage, type Garbage, removeGarbage } from '../../shared/src/garbage.ts';
 import { readReceipts, receiptPath, SUMMARY_FILE } from '../../shared/src/run.ts';
 import { refusalOf } from '../support/refusal.ts';
 import {
@@ -171,6 +171,27 @@ describe('the summary', () => {
     expect(await summaryOf(small)).toMatchObject({ rows: 0, shards: 0, wallSeconds: 0, imagesPerSecond: 0 });
     await publishShard(small, 1);
     expect(await summaryOf(small)).toMatchObject({ rows: 4, ok: 4, failed: 0, shards: 1 });
+  });
+});
+
+describe('findGarbage', () => {
+  it('of an unfinished run finds temporary files wherever they are written, for nobody but the idle', async () => {
+    const small = await smallRun();
+    await publishShard(small, 0);
+    const name = '.layertap-0123.tmp';
+    const own = `manifest/${small.run.runId}/${name}`;
+    const paths = [name, own, `parts/000/${name}`, `quarantine/000/000000-1/${name}`, `receipts/000/${name}`];
+    for (const path of paths) {
+      await mkdir(join(small.root, path, '..'), { recursive: true });
+      await writeFile(join(small.root, path), 'half');
+    }
+    const found = async (): Promise<readonly Garbage[]> =>
+      [...(await findGarbage(small.storage, small.run))].sort((a, b) => (a.path < b.path ? -1 : 1));
+    const all = paths.map(path => ({ kind: 'temporary', path }));
+    expect(await found()).toEqual(all.map(entry => ({ ...entry, pending: entry.path !== own })));
+    await publishShard(small, 1);
+    await publishShard(small, 2);
+    expect(await found()).toEqual(all.map(entry => ({ ...entry, pending: false })));
   });
 });
 

@@ -34,6 +34,8 @@ export interface SmallRun {
   readonly run: RunRecord;
   readonly samples: readonly Sample[];
   readonly failedRows: ReadonlySet<number>;
+  /** Of the failed rows. @default FAILURE */
+  readonly failure?: SampleFailure;
 }
 
 export const TWO_COLUMNS: readonly FeatureSpec[] = [
@@ -128,7 +130,7 @@ export function rowsOf(small: SmallRun, first: number, count: number): readonly 
       sample,
       sha256: (first + index).toString(16).padStart(64, '0'),
       size: failed ? null : { width: 640 + first + index, height: 480 },
-      failure: failed ? FAILURE : undefined,
+      failure: failed ? (small.failure ?? FAILURE) : undefined,
     };
   });
 }
@@ -170,7 +172,7 @@ export function receiptOf(small: SmallRun, shard: number, files: readonly PartFi
     rows,
     ok: rows - failed,
     failed,
-    failures: failed === 0 ? {} : { [FAILURE.code]: failed },
+    failures: failed === 0 ? {} : { [(small.failure ?? FAILURE).code]: failed },
     files: [...files],
     seconds: { ...noSeconds(), read: 0.25, infer: 0.5 },
     totalSeconds: 2,

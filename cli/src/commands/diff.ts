@@ -31,7 +31,7 @@ export const diff = defineCommand({
     const equal = isEqual(features, options.cosine);
     process.stdout.write(
       options.json
-        ? `${JSON.stringify({ one: one.storage.root, other: other.storage.root, equal, differences, ...features })}\n`
+        ? `${JSON.stringify({ one: one.storage.root, other: other.storage.root, equal, nothingToCompare: nothingToCompare(features), differences, ...features })}\n`
         : `${describe(differences, features, equal)}\n`,
     );
     return equal ? 0 : 1;
@@ -51,15 +51,21 @@ async function factsOf({ storage, run }: OpenedRun): Promise<RunFacts> {
 
 function isEqual(features: FeatureComparison, cosine: number | undefined): boolean {
   const { onlyInOne, onlyInOther, otherStatus, unmatched, columns } = features;
-  if (onlyInOne + onlyInOther + otherStatus + unmatched.length > 0) return false;
+  if (onlyInOne + onlyInOther + otherStatus + unmatched.length > 0 || nothingToCompare(features)) return false;
   return columns.every(({ rows, identical, leastCosine }) =>
     cosine === undefined ? identical === rows : leastCosine >= cosine,
   );
 }
 
+/** Two runs of which nothing is done would be equal. */
+function nothingToCompare({ columns }: FeatureComparison): boolean {
+  return columns.every(({ rows }) => rows === 0);
+}
+
 function describe(differences: readonly RecordDifference[], features: FeatureComparison, equal: boolean): string {
   const { rows, onlyInOne, onlyInOther, otherStatus, unmatched } = features;
   const lines = [`${equal ? 'equal' : 'different'}: ${rows} images in both`];
+  if (nothingToCompare(features)) lines.push('nothing to compare: no image has features of the same column in both');
   if (onlyInOne + onlyInOther > 0) lines.push(`${onlyInOne} only in the first, ${onlyInOther} only in the second`);
   if (otherStatus > 0) lines.push(`${otherStatus} are ok in one and failed in the other`);
   if (unmatched.length > 0) lines.push(`not in both, or of another shape: ${unmatched.join(', ')}`);

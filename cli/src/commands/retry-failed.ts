@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { planRetry } from '../../../services/producer/src/plan-retry.ts';
+import { settleSharedFiles } from '../../../services/worker/src/compact-run.ts';
 import { replaceRows } from '../../../services/worker/src/replace-rows.ts';
 import { SAMPLE_ERROR_CODES } from '../../../shared/src/errors.ts';
 import { outputOptions, workerOptions } from '../../../shared/src/extract-options.ts';
@@ -30,7 +31,7 @@ export const retryFailed = defineCommand({
     const run = await openRun(storage);
     checkFingerprint(storage, run);
     const codes = new Set<string>(options.code);
-    const retry = await planRetry(storage, run, codes);
+    const retry = await planRetry(storage, run, codes, lifecycle.stopping);
     if (retry !== undefined) lifecycle.defer(() => retry.remove());
     if (retry !== undefined) {
       await checkModels(run);
@@ -38,6 +39,8 @@ export const retryFailed = defineCommand({
       const goOn = `Nothing was changed yet: run the same command again.`;
       await runEmbedded({ ...options, run: retry.run, storage: retry.storage, lifecycle, goOn });
     }
+    // What an earlier one left half done is ended in any case.
+    if (retry === undefined) await settleSharedFiles(storage, run);
     const done =
       retry === undefined ? { shards: 0, rows: 0, ok: 0 } : await replaceRows(storage, run, { ...retry, codes });
     const summary = (await finishRun(storage, run)) ?? (await summarizeRun(storage, run));

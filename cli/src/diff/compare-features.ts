@@ -86,8 +86,8 @@ export async function compareRuns(one: OpenedRun, other: OpenedRun): Promise<Fea
 }
 
 function commonColumns(one: RunRecord, other: RunRecord): readonly string[] {
-  const sizes = new Map(other.columns.map(({ name, shape }) => [name, sizeOfShape(shape)]));
-  return one.columns.filter(({ name, shape }) => sizes.get(name) === sizeOfShape(shape)).map(({ name }) => name);
+  const shapes = new Map(other.columns.map(({ name, shape }) => [name, String(shape)]));
+  return one.columns.filter(({ name, shape }) => shapes.get(name) === String(shape)).map(({ name }) => name);
 }
 
 interface Tally {

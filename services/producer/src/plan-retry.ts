@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { failedRows } from '../../../shared/src/failed-rows.ts';
 import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { openManifestWriter } from '../../../shared/src/manifest-writer.ts';
-import { createRun, type RunRecord, readReceipts, shardRange } from '../../../shared/src/run.ts';
+import { CONDITIONS_FILE, createRun, type RunRecord, readReceipts, shardRange } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage, WORKSPACE_PREFIX } from '../../../shared/src/storages/file.ts';
 import { commonVersions } from '../../../shared/src/versions.ts';
@@ -16,11 +16,12 @@ export interface PlannedRetry {
   remove(): Promise<void>;
 }
 
-/** Undefined where no row has failed. @param codes only rows of these; all failed rows where it is empty */
+/** Undefined where no row has failed; what it began is gone where the signal ends it. @param codes only rows of these; all failed rows where it is empty */
 export async function planRetry(
   storage: Storage,
   run: RunRecord,
   codes: ReadonlySet<string>,
+  signal?: AbortSignal,
 ): Promise<PlannedRetry | undefined> {
   const folder = `${WORKSPACE_PREFIX}retry-${randomBytes(4).toString('hex')}`;
   const remove = (): Promise<void> => storage.removeFolder(folder);
@@ -30,7 +31,8 @@ export async function planRetry(
   const writer = openManifestWriter(own, runId, run.carried);
   try {
     for await (const receipt of readReceipts(storage, run)) {
-      const rows = new Set(await failedRows(storage, receipt, codes));
+      signal?.throwIfAborted();
+      const rows = new Set((await failedRows(storage, receipt, codes)).map(({ row }) => row));
       if (rows.size === 0) continue;
       const range = shardRange(run, receipt.shard);
       let row = 0;
@@ -47,6 +49,9 @@ export async function planRetry(
       shards: Math.ceil(summary.rows / run.shardSize),
       versions: { ...commonVersions() },
     };
+    // Before the first worker would write down its own.
+    const conditions = await storage.read(CONDITIONS_FILE);
+    if (conditions !== undefined) await own.replace(CONDITIONS_FILE, conditions);
     await createRun(own, retry);
     return { run: retry, storage: own, remove };
   } catch (error) {

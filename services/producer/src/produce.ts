@@ -1,7 +1,7 @@
 // The producer's second half: queue what is missing and, where asked for, stay until the run is done.
 import { setTimeout as delay } from 'node:timers/promises';
 import { Refusal } from '../../../shared/src/errors.ts';
-import { finishRun, type RunSummary } from '../../../shared/src/finish-run.ts';
+import { finishRun, halfMoved, type RunSummary } from '../../../shared/src/finish-run.ts';
 import type { Logger } from '../../../shared/src/logger.ts';
 import type { JobQueue } from '../../../shared/src/queue.ts';
 import { doneShards, openRun, type RunRecord } from '../../../shared/src/run.ts';
@@ -25,7 +25,11 @@ export async function produce(options: ProduceOptions): Promise<RunSummary | und
   const { queue, run, storage, logger, signal } = options;
   const queued = await enqueueRun(queue, run, storage, { signal });
   logger.log('info', `${queued} of ${run.shards} shards queued`, { run: run.runId, out: storage.root });
-  if (queued === 0) return finishRun(storage, run);
+  if (queued === 0) {
+    const summary = await finishRun(storage, run);
+    if (summary === undefined) throw halfMoved(storage);
+    return summary;
+  }
   return options.wait ? waitForRun(options) : undefined;
 }
 
@@ -38,8 +42,14 @@ async function waitForRun(options: ProduceOptions): Promise<RunSummary | undefin
     const done = (await doneShards(storage, run)).length;
     // Counting the receipts of a million shards takes seconds: most of the time goes into waiting all the same.
     const pause = Math.max(WAIT_POLL_MS, 10 * (performance.now() - began));
-    if (done === run.shards) return finishRun(storage, run);
-    if (done === before) {
+    if (done === run.shards) {
+      const summary = await finishRun(storage, run);
+      if (summary !== undefined) return summary;
+      // A compaction at work ends by itself.
+      const { message, hint } = halfMoved(storage);
+      if (told !== message) logger.log('warn', `${message}. ${hint}`);
+      told = message;
+    } else if (done === before) {
       // Whoever removed the output meant to end the run.
       await openRun(storage);
       await checkQueue(options, run.shards - done);

@@ -7,6 +7,7 @@ import { rowSchema } from '../../../shared/src/row-schema.ts';
 import { type RunRecord, readReceipts, SUMMARY_FILE } from '../../../shared/src/run.ts';
 import { createSharedFiles } from '../../../shared/src/shared-files.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
+import { createFileHashes, type FileHashes, requireUndamaged } from '../../../shared/src/verify-shard.ts';
 import { mergeRows } from './merge-rows.ts';
 import { openPart, replaceReceipts } from './publish.ts';
 
@@ -20,6 +21,7 @@ const GROUP_SHARDS = 256;
 
 /** Returns the number of shards whose rows were moved to another file. */
 export async function compactRun(storage: Storage, run: RunRecord, { fileBytes }: CompactOptions): Promise<number> {
+  const hashes = createFileHashes(storage);
   let moved = 0;
   let group: Unit[] = [];
 
@@ -29,8 +31,7 @@ export async function compactRun(storage: Storage, run: RunRecord, { fileBytes }
     const stands = group.length === 1 && group[0]?.whole === true;
     group = [];
     if (stands || receipts.length === 0) return;
-    if (moved === 0) await storage.remove(SUMMARY_FILE);
-    await moveRows(storage, run, receipts);
+    await moveRows(storage, run, receipts, hashes);
     moved += receipts.length;
   }
 
@@ -55,9 +56,9 @@ export async function settleSharedFiles(storage: Storage, run: RunRecord): Promi
   for await (const receipt of readReceipts(storage, run)) shared.add(receipt);
   const shards = new Set(shared.incomplete().flatMap(file => file.shards));
   if (shards.size === 0) return 0;
-  await storage.remove(SUMMARY_FILE);
+  const hashes = createFileHashes(storage);
   for await (const receipt of readReceipts(storage, run))
-    if (shards.has(receipt.shard)) await moveRows(storage, run, [receipt]);
+    if (shards.has(receipt.shard)) await moveRows(storage, run, [receipt], hashes);
   for (const { path } of shared.incomplete()) await storage.remove(path);
   return shards.size;
 }
@@ -95,7 +96,12 @@ function* unitsOfFile(receipts: readonly ShardReceipt[]): Generator<Unit> {
 }
 
 /** Into one file, in their order; a part of its own where there is one shard. */
-async function moveRows(storage: Storage, run: RunRecord, receipts: readonly ShardReceipt[]): Promise<void> {
+async function moveRows(
+  storage: Storage,
+  run: RunRecord,
+  receipts: readonly ShardReceipt[],
+  hashes: FileHashes,
+): Promise<void> {
   const [first, last] = [receipts[0], receipts.at(-1)];
   if (first === undefined || last === undefined) return;
   const schema = rowSchema(run, versionsOf(receipts));
@@ -104,6 +110,7 @@ async function moveRows(storage: Storage, run: RunRecord, receipts: readonly Sha
     for (const receipt of receipts) {
       const [file] = receipt.files;
       if (file === undefined) throw new Error(`Expected a part in the receipt of shard ${receipt.shard}`);
+      await requireUndamaged(storage, file, hashes);
       let rows = 0;
       for await (const batch of readPartFile(storage.root, file)) {
         await part.write(mergeRows(schema, batch, new Map()));
@@ -119,6 +126,8 @@ async function moveRows(storage: Storage, run: RunRecord, receipts: readonly Sha
       at += receipt.rows;
       return { ...receipt, files: files.map(file => ({ ...file, rows: receipt.rows, ...range })) };
     });
+    // Each time: a worker that finished the run meanwhile has written it.
+    await storage.remove(SUMMARY_FILE);
     await replaceReceipts(storage, run, replaced, part);
     const kept = new Set(files.map(({ path }) => path));
     // A shared one may still be named by the receipts of another group.

@@ -2,7 +2,7 @@
 // worker must have the same. For engine-process.ts.
 import { z } from 'zod';
 import { Refusal } from '../../../shared/src/errors.ts';
-import { encodeJson } from '../../../shared/src/run.ts';
+import { CONDITIONS_FILE, encodeJson } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 
 /** What decides last bits beside the request. */
@@ -14,8 +14,6 @@ export const Conditions = z.strictObject({
   versions: z.record(z.string(), z.string()),
 });
 export type Conditions = z.output<typeof Conditions>;
-
-const CONDITIONS_FILE = 'deterministic.json';
 
 /**
  * Makes `mine` the conditions of the run where it has none yet.

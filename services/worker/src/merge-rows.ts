@@ -1,10 +1,21 @@
 // Puts other rows in the place of some of a batch; all others keep their values bit for bit.
-import { type Data, makeData, RecordBatch, type Schema, Struct, type Vector, vectorFromArray } from 'apache-arrow';
+import {
+  type Data,
+  type Field,
+  makeData,
+  RecordBatch,
+  type Schema,
+  Struct,
+  type Vector,
+  vectorFromArray,
+} from 'apache-arrow';
 import { featureOfField, sizeOfShape, validityBitmap } from '../../../shared/src/tensor.ts';
 
 export interface RowOfBatch {
   readonly batch: RecordBatch;
   readonly index: number;
+  /** In the place of its own `error_message`. */
+  readonly message?: string;
 }
 
 /** @param schema of the run's rows: that of the result @param others by position in the batch */
@@ -16,19 +27,21 @@ export function mergeRows(schema: Schema, batch: RecordBatch, others: ReadonlyMa
       throw new Error(`Expected ${field.type} in column '${field.name}' but it is ${vector.type}`);
     if (others.size === 0) return standing;
     const feature = featureOfField(field);
-    if (feature === undefined) return mergePlain(field.type, vector, column, others);
+    if (feature === undefined) return mergePlain(field, vector, column, others);
     return mergeFeatures(standing, sizeOfShape(feature.shape), column, others);
   });
   const type = new Struct(schema.fields);
   return new RecordBatch(schema, makeData({ type, length: batch.numRows, nullCount: 0, children }));
 }
 
-function mergePlain(type: Data['type'], vector: Vector, column: number, others: ReadonlyMap<number, RowOfBatch>): Data {
+function mergePlain(field: Field, vector: Vector, column: number, others: ReadonlyMap<number, RowOfBatch>): Data {
   const values = Array.from({ length: vector.length }, (_, row): unknown => {
     const other = others.get(row);
-    return other === undefined ? vector.get(row) : columnOf(other.batch, column).get(other.index);
+    if (other === undefined) return vector.get(row);
+    if (other.message !== undefined && field.name === 'error_message') return other.message;
+    return columnOf(other.batch, column).get(other.index);
   });
-  const [data] = vectorFromArray(values, type).data;
+  const [data] = vectorFromArray(values, field.type).data;
   if (data === undefined) throw new Error('Expected one chunk');
   return data;
 }

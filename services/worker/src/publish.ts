@@ -3,6 +3,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { posix } from 'node:path';
 import type { RecordBatch, Schema } from 'apache-arrow';
+import { Refusal } from '../../../shared/src/errors.ts';
 import type { PartFile, ShardReceipt } from '../../../shared/src/receipt.ts';
 import { formatsOf } from '../../../shared/src/request.ts';
 import {
@@ -117,7 +118,10 @@ export async function publishReceipt(
   return standing;
 }
 
-/** Puts receipts in the place of those that stand, once all have found their room and the part that they name has its names. */
+/**
+ * Puts receipts in the place of those that stand, once all have found their room and the part that they name has its names.
+ * Whoever collects garbage may have taken it, before a receipt named it: then the old receipts are put back, and nothing is lost.
+ */
 export async function replaceReceipts(
   storage: Storage,
   run: RunRecord,
@@ -125,6 +129,18 @@ export async function replaceReceipts(
   part: Pick<PartWriter, 'publish'>,
 ): Promise<void> {
   const staged: { readonly path: string; readonly file: StagedFile }[] = [];
+  const replaced = new Map<string, Uint8Array>();
+  let files: readonly PartFile[] = [];
+
+  /** Does nothing where the files stand: what a receipt named before may be gone. */
+  async function putBack(): Promise<void> {
+    for (const { path } of files) {
+      if ((await storage.size(path)) !== undefined) continue;
+      for (const [receipt, bytes] of replaced) await storage.replace(receipt, bytes);
+      throw removedMeanwhile(storage, path);
+    }
+  }
+
   try {
     for (const receipt of receipts) {
       const path = receiptPath(run, receipt.shard);
@@ -133,11 +149,29 @@ export async function replaceReceipts(
       await file.write(encodeJson(receipt));
       await file.flush();
     }
-    await part.publish();
-    for (const { path, file } of staged) await file.publish(path);
+    files = await part.publish();
+    for (const { path, file } of staged) {
+      const standing = await storage.read(path);
+      await file.publish(path);
+      if (standing !== undefined) replaced.set(path, standing);
+    }
+  } catch (error) {
+    await putBack();
+    throw error;
   } finally {
     for (const { file } of staged) await file.abort();
   }
+  await putBack();
+}
+
+function removedMeanwhile(storage: Storage, path: string): Refusal {
+  return new Refusal(
+    'run-incomplete',
+    `'${storage.root}/${path}' was removed as garbage before its receipts named it`,
+    {
+      hint: 'Nothing is lost: run the same command again once no other one is at work on this run.',
+    },
+  );
 }
 
 async function abortAll(files: readonly OpenFile[]): Promise<void> {

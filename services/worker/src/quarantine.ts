@@ -68,6 +68,31 @@ export async function quarantineImage(storage: Storage, run: RunRecord, crash: C
   return folder;
 }
 
+/** The quarantine of a retry's row becomes that of the row of the run; the files come first here too. Returns the new record. */
+export async function adoptCrash(
+  storage: Storage,
+  run: RunRecord,
+  { shard, row }: Pick<Crash, 'shard' | 'row'>,
+  retry: { readonly storage: Storage; readonly run: RunRecord; readonly record: CrashRecord },
+): Promise<CrashRecord> {
+  const before = folderOf(retry.run, retry.record.shard, retry.record.row);
+  const folder = folderOf(run, shard, row);
+  for (const name of [retry.record.copy, LIST_FILE, RECIPE_FILE]) {
+    const bytes = name === null ? undefined : await retry.storage.read(`${before}/${name}`);
+    if (bytes !== undefined) await storage.replace(`${folder}/${name}`, bytes);
+  }
+  const { copy } = retry.record;
+  const reproduce = copy === null ? null : reproduceCommand(run, `${storage.root}/${folder}`, LIST_FILE, RECIPE_FILE);
+  const record: CrashRecord = { ...retry.record, shard, row, reproduce };
+  await storage.replace(`${folder}/${RECORD_FILE}`, encodeJson(record));
+  return record;
+}
+
+/** An image that is ok by now is not to fail unseen where its shard is done once more. */
+export async function releaseImage(storage: Storage, run: RunRecord, shard: number, row: number): Promise<void> {
+  await storage.removeFolder(folderOf(run, shard, row));
+}
+
 /** The images of a shard that are in quarantine, by their rows' positions in the shard. */
 export async function readQuarantine(
   storage: Storage,

@@ -2,19 +2,22 @@
 // part goes. Whatever interrupts it, a shard has one receipt that names whole parts; what none names is garbage.
 import type { RecordBatch } from 'apache-arrow';
 import { failedRows } from '../../../shared/src/failed-rows.ts';
+import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { readPartFile } from '../../../shared/src/part-reader.ts';
 import type { ShardReceipt } from '../../../shared/src/receipt.ts';
 import { rowSchema } from '../../../shared/src/row-schema.ts';
-import { type RunRecord, readReceipts, SUMMARY_FILE } from '../../../shared/src/run.ts';
+import { type RunRecord, readReceipts, SUMMARY_FILE, shardRange } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { decodeTensor, featureOfField } from '../../../shared/src/tensor.ts';
+import { createFileHashes, type FileHashes, requireUndamaged } from '../../../shared/src/verify-shard.ts';
 import { settleSharedFiles } from './compact-run.ts';
 import { mergeRows, type RowOfBatch } from './merge-rows.ts';
 import { openPart, replaceReceipts } from './publish.ts';
+import { adoptCrash, failureOf, readQuarantine, releaseImage } from './quarantine.ts';
 
 export interface Retry {
   readonly storage: Storage;
-  /** Finished: one row for each failed one of the run, in its order. */
+  /** Finished: one row for each failed one that the run had as it was planned, in its order. */
   readonly run: RunRecord;
   /** Those that were planned with. */
   readonly codes: ReadonlySet<string>;
@@ -28,40 +31,84 @@ export interface ReplacedRows {
 }
 
 export async function replaceRows(storage: Storage, run: RunRecord, retry: Retry): Promise<ReplacedRows> {
+  const places = await placesOf(retry);
   const retried = rowsOfRun(retry);
+  const hashes = createFileHashes(storage);
   const total = { shards: 0, rows: 0, ok: 0 };
   for await (const receipt of readReceipts(storage, run)) {
     const rows = await failedRows(storage, receipt, retry.codes);
-    if (rows.length === 0) continue;
     const others = new Map<number, RetriedRow>();
-    for (const row of rows) {
-      const next = await retried.next();
-      if (next.done === true) throw new Error(`Expected a retried row for row ${row} of shard ${receipt.shard}`);
+    for (const { row, sampleId } of rows) {
+      const place = places.get(sampleId);
+      // Of a shard that was done since.
+      if (place === undefined) continue;
+      let next = await retried.next();
+      while (next.done !== true && next.value.place < place) next = await retried.next();
+      if (next.value?.place !== place)
+        throw new Error(`Expected a retried row of '${sampleId}': was the run changed meanwhile?`);
       others.set(row, next.value);
     }
-    // Beside rows of the summary that are not so any more, a reader would see old and new.
-    if (total.shards === 0) await storage.remove(SUMMARY_FILE);
-    total.ok += await replaceInShard(storage, run, receipt, others);
+    if (others.size === 0) continue;
+    const settled = await settleQuarantine(storage, run, receipt.shard, others, retry);
+    total.ok += await replaceInShard(storage, run, receipt, settled, hashes);
     total.shards++;
-    total.rows += rows.length;
+    total.rows += others.size;
   }
   await settleSharedFiles(storage, run);
   return total;
 }
 
 interface RetriedRow extends RowOfBatch {
+  /** In the retry. */
+  readonly place: number;
   /** Of the shard of the retry that it comes from. */
   readonly receipt: ShardReceipt;
 }
 
+/** Where in the retry a sample is: its run may have gained failed rows since, and others may have lost theirs. */
+async function placesOf({ storage, run }: Retry): Promise<ReadonlyMap<string, number>> {
+  const places = new Map<string, number>();
+  for await (const { sampleId } of openManifestReader(storage, run.runId).read(0, run.manifest.rows))
+    places.set(sampleId, places.size);
+  return places;
+}
+
 async function* rowsOfRun({ storage, run }: Retry): AsyncGenerator<RetriedRow, undefined> {
+  let place = 0;
   for await (const receipt of readReceipts(storage, run)) {
     const [file] = receipt.files;
     if (file === undefined) throw new Error(`Expected a part in the receipt of shard ${receipt.shard}`);
     for await (const batch of readPartFile(storage.root, file))
-      for (let index = 0; index < batch.numRows; index++) yield { batch, index, receipt };
+      for (let index = 0; index < batch.numRows; index++) yield { batch, index, receipt, place: place++ };
   }
   return undefined;
+}
+
+/**
+ * Before the rows are replaced: where that does not happen, an image without its folder is only tried again.
+ * Returns the rows, those in quarantine with a message that names their folder in the run.
+ */
+async function settleQuarantine(
+  storage: Storage,
+  run: RunRecord,
+  shard: number,
+  others: ReadonlyMap<number, RetriedRow>,
+  retry: Retry,
+): Promise<ReadonlyMap<number, RetriedRow>> {
+  const standing = await readQuarantine(storage, run, shard);
+  const settled = new Map<number, RetriedRow>();
+  for (const [row, other] of others) {
+    settled.set(row, other);
+    const code: unknown = other.batch.getChild('error_code')?.get(other.index);
+    if (code === null && standing.has(row)) await releaseImage(storage, run, shard, row);
+    if (code !== 'crashed-worker') continue;
+    const first = shardRange(retry.run, other.receipt.shard).first;
+    const record = (await readQuarantine(retry.storage, retry.run, other.receipt.shard)).get(other.place - first);
+    if (record === undefined) continue;
+    const adopted = await adoptCrash(storage, run, { shard, row }, { ...retry, record });
+    settled.set(row, { ...other, message: failureOf(adopted, run).message });
+  }
+  return settled;
 }
 
 /** Returns how many of the rows are ok now. */
@@ -70,10 +117,12 @@ async function replaceInShard(
   run: RunRecord,
   before: ShardReceipt,
   others: ReadonlyMap<number, RetriedRow>,
+  hashes: FileHashes,
 ): Promise<number> {
   const schema = rowSchema(run, before.versions);
   const [source] = before.files;
   if (source === undefined) throw new Error(`Expected a part in the receipt of shard ${before.shard}`);
+  await requireUndamaged(storage, source, hashes);
   const part = await openPart(storage, run, before.shard, schema);
   const failures: Record<string, number> = {};
   try {
@@ -104,6 +153,8 @@ async function replaceInShard(
       files: [...(await part.finish())],
       retries: [...(before.retries ?? []), ...retriesOf(others)],
     };
+    // Beside rows of the summary that are not so any more, a reader would see old and new.
+    await storage.remove(SUMMARY_FILE);
     await replaceReceipts(storage, run, [after], part);
     const kept = new Set(after.files.map(({ path }) => path));
     // The rows of other shards may lie in a shared one.

@@ -3,6 +3,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DEMO_MODEL, useDemoSet } from '../../support/demo-set.ts';
+import { killAtStep } from '../../support/kill-at-step.ts';
 import { jsonLines, run } from '../../support/layertap.ts';
 import { readJson, rowDigests } from '../../support/read-rows.ts';
 
@@ -46,6 +47,20 @@ describe('compact', () => {
     expect(await readdir(join(out, 'parts/000'))).toHaveLength(6);
     expect(await rowDigests(out)).toEqual(before);
     expect((await run(['verify', out])).code).toBe(0);
+  });
+
+  it('that was killed half way leaves no summary until it is ended, by itself or by retry-failed', async () => {
+    const before = await rowDigests(out);
+    // The part, the summary and six receipts; then the part and the first receipt have their names.
+    expect(await killAtStep({ out, step: 11, work: { kind: 'compact', fileBytes: 1e9 } })).toBeUndefined();
+    const again = await run(['extract', demo.images, ...REQUEST, '--out', out]);
+    expect(again.stderr).toContain(`npx layertap compact ${out} ends it`);
+    expect(again.code).toBe(1);
+    expect(await readdir(out)).not.toContain('summary.json');
+    expect((await run(['retry-failed', out, '--code', 'crashed-worker'])).code).toBe(0);
+    expect(await readdir(out)).toContain('summary.json');
+    expect((await run(['verify', out])).code).toBe(0);
+    expect(await rowDigests(out)).toEqual(before);
   });
 
   it('refuses a size that is none, with status 2', async () => {

@@ -98,6 +98,17 @@ describe('diff', () => {
     });
   });
 
+  it('of two runs without a feature in both is not equal', async () => {
+    const lost = join(demo.root, 'lost.csv');
+    await writeFile(lost, 'sample_id,path\na,nowhere.jpg\nb,nowhere-else.jpg\n');
+    await extract('lost', lost, []);
+    const result = await run(['diff', join(demo.root, 'lost'), join(demo.root, 'lost')]);
+    expect(result.code).toBe(1);
+    expect(result.stdout).toContain('different: 2 images in both\nnothing to compare');
+    const json = await run(['diff', join(demo.root, 'lost'), join(demo.root, 'lost'), '--json']);
+    expect(jsonLines(json.stdout)).toMatchObject([{ equal: false, nothingToCompare: true }]);
+  });
+
   it('refuses what is no run with status 1, and one argument alone with status 2', async () => {
     const [noRun, one] = await Promise.all([diff('nowhere'), run(['diff', join(demo.root, 'one')])]);
     expect(noRun.stderr).toContain('has no run.json');

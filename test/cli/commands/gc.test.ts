@@ -15,7 +15,9 @@ const GARBAGE = {
   'parts/000/.layertap-0123456789abcdef.tmp': 'temporary',
   'receipts/000/.layertap-0123456789abcdef.tmp': 'temporary',
   'manifest/run-of-a-loser/000000.arrow': 'manifest',
+  'quarantine/000/000001-3/.layertap-0123456789abcdef.tmp': 'temporary',
   '.layertap-retry-01234567/run.json': 'workspace',
+  '.layertap-retry-89abcdef/manifest/run-half/.layertap-0123456789abcdef.tmp': 'workspace',
   '.layertap-0123456789abcdef.tmp': 'temporary',
 };
 let copies = 0;
@@ -73,15 +75,21 @@ describe('gc', () => {
     const out = await littered();
     await rm(join(out, 'receipts/000/000002.json'));
     const careful = await gc(out);
-    expect(careful.kept).toBe(3);
+    expect(careful.kept).toBe(5);
     expect(careful.removed.map(({ path }) => path).sort()).toEqual([
-      '.layertap-0123456789abcdef.tmp',
       '.layertap-retry-01234567/run.json',
+      '.layertap-retry-89abcdef/manifest/run-half/.layertap-0123456789abcdef.tmp',
       'manifest/run-of-a-loser/000000.arrow',
       'parts/000/000001-00000000.parquet',
     ]);
     const idle = await gc(out, '--idle');
-    expect(idle.removed.map(({ kind }) => kind).sort()).toEqual(['part', 'temporary', 'temporary']);
+    expect(idle.removed.map(({ kind }) => kind).sort()).toEqual([
+      'part',
+      'temporary',
+      'temporary',
+      'temporary',
+      'temporary',
+    ]);
     expect((await run(['verify', out])).stdout).not.toContain('named by no receipt');
   });
 

@@ -137,16 +137,16 @@ describe('resume', () => {
 
 describe('a damaged part', () => {
   it.each([
-    ['missing', (path: string) => rm(path)],
-    ['cannot be read', (path: string) => truncate(path, 100)],
-  ])('that is %s is named by commands that read it, with what mends it', async (words, damage) => {
+    ['missing', /is missing/, (path: string) => rm(path)],
+    ['cut short', /cannot be read|is damaged/, (path: string) => truncate(path, 100)],
+  ])('that is %s is named by commands that read it, with what mends it', async (_, words, damage) => {
     const out = await copy();
     const part = await partOf(out, 1);
     await damage(join(out, part));
     const results = await Promise.all([run(['diff', out, join(demo.root, 'whole')]), run(['compact', out])]);
     for (const { code, stderr } of results) {
       expect(stderr).toContain(`Expected a whole part in '${join(out, part)}' but it`);
-      expect(stderr).toContain(words);
+      expect(stderr).toMatch(words);
       expect(stderr).toContain(`npx layertap resume ${out} --verify`);
       expect(stderr).not.toMatch(/^ +at /m);
       expect(code).toBe(1);

@@ -77,7 +77,7 @@ describe('retry-failed', () => {
 
   it('refuses a code that there is not, with status 2', async () => {
     const { code, stderr } = await run(['retry-failed', demo.root, '--code', 'lost']);
-    expect(stderr).toContain('one of not-found, unreadable');
+    expect(stderr).toContain('one of not-found, not-allowed, unreadable');
     expect(code).toBe(2);
   });
 });

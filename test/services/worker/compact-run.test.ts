@@ -9,10 +9,13 @@ import { finishRun, summarizeRun } from '../../../shared/src/finish-run.ts';
 import { readPart } from '../../../shared/src/part-reader.ts';
 import { repairRun } from '../../../shared/src/repair-run.ts';
 import { missingShards, openRun, readReceipt, receiptPath, SUMMARY_FILE } from '../../../shared/src/run.ts';
-import { openFileStorage } from '../../../shared/src/storages/file.ts';
+import type { StagedFile, Storage } from '../../../shared/src/storage.ts';
+import { isTemporary, openFileStorage } from '../../../shared/src/storages/file.ts';
 import { verifyRun } from '../../../shared/src/verify-run.ts';
+import { flipBit } from '../../support/flip-bit.ts';
 import { killAtStep } from '../../support/kill-at-step.ts';
 import { rowDigests } from '../../support/read-rows.ts';
+import { refusalOf } from '../../support/refusal.ts';
 import {
   createSmallRun,
   pathsIn,
@@ -100,6 +103,15 @@ describe('a compaction', () => {
     await expectWhole(small);
   });
 
+  it('copies no rows of a part that is damaged', async () => {
+    const small = await doneRun({ format: 'arrow' });
+    const path = await flipBit(small, 2);
+    const before = await pathsIn(small.storage, '.');
+    const { message, hint } = await refusalOf(() => compactRun(small.storage, small.run, ALL), 'run-unreadable');
+    expect([message, hint]).toEqual([expect.stringContaining(path), expect.stringContaining('resume')]);
+    expect(await pathsIn(small.storage, '.')).toEqual(before);
+  });
+
   it('makes files up to the size that it is given', async () => {
     const small = await doneRun();
     const before = await rowDigests(small.root);
@@ -108,6 +120,32 @@ describe('a compaction', () => {
     expect(names).toEqual(['000000-000001', '000002-000003', '000004-000005']);
     expect(await rowDigests(small.root)).toEqual(before);
     await expectWhole(small);
+  });
+
+  it('takes away the summary that a worker writes between two of its files', async () => {
+    const small = await doneRun();
+    const { storage } = small;
+    let finished = 0;
+    let beside = 0;
+    const watched: Storage = {
+      ...storage,
+      async stage(directory): Promise<StagedFile> {
+        const staged = await storage.stage(directory);
+        return {
+          ...staged,
+          async publish(path): Promise<void> {
+            if ((await storage.size(SUMMARY_FILE)) !== undefined) beside++;
+            await staged.publish(path);
+          },
+        };
+      },
+      async remove(path): Promise<void> {
+        await storage.remove(path);
+        if (path.startsWith('parts/') && (await finishRun(storage, small.run)) !== undefined) finished++;
+      },
+    };
+    await compactRun(watched, small.run, { fileBytes: 2.2 * (await sizeOfPart(small, 0)) });
+    expect([finished > 0, beside]).toEqual([true, 0]);
   });
 
   it.each(['parquet', 'arrow'] as const)(
@@ -124,7 +162,9 @@ describe('a compaction', () => {
         const { damages, rows } = await verifyRun(storage, run, { deep: true });
         expect(rows).toBe(12);
         expect(damages.filter(({ code }) => code !== 'part-unnamed' && code !== 'part-shared')).toEqual([]);
-        if (damages.length > 0) expect(await storage.read(SUMMARY_FILE)).toBeUndefined();
+        // No reader's glob sees an unfinished file.
+        if (damages.some(({ file }) => !isTemporary(file))) expect(await storage.read(SUMMARY_FILE)).toBeUndefined();
+        if (damages.some(({ code }) => code === 'part-shared')) expect(await finishRun(storage, run)).toBeUndefined();
         expect(await rowDigests(out, format)).toEqual(before);
         // The same command ends it, and so does resume.
         const again = `${out}-again`;
@@ -142,7 +182,7 @@ describe('a compaction', () => {
         return ended;
       };
       const steps = (await killedAt(0)) ?? 0;
-      // Summary, part staged, three receipts staged, part and receipts named, three old parts removed.
+      // Part staged, summary, three receipts staged, part and receipts named, three old parts removed.
       expect(steps).toBe(12);
       for (let step = 1; step <= steps; step++) expect(await killedAt(step)).toBeUndefined();
     },
@@ -185,6 +225,16 @@ describe('a compacted run', () => {
     expect(await finishRun(small.storage, small.run)).toMatchObject({ files: 6 });
     await expectWhole(small);
     expect(await rowDigests(small.root)).toEqual(before);
+  });
+
+  it('of which a file is damaged is not taken apart either', async () => {
+    const small = await doneRun({ format: 'arrow' });
+    await compactRun(small.storage, small.run, ALL);
+    const path = await flipBit(small, 0);
+    await rm(join(small.root, receiptPath(small.run, 1)));
+    const { message } = await refusalOf(() => settleSharedFiles(small.storage, small.run), 'run-unreadable');
+    expect(message).toContain(path);
+    expect(await pathsIn(small.storage, 'parts')).toEqual([path]);
   });
 
   it('of which a file is missing is seen by sizes alone', async () => {

@@ -3,18 +3,24 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { compactRun } from '../../../services/worker/src/compact-run.ts';
 import { openPart, type PartWriter, publishReceipt } from '../../../services/worker/src/publish.ts';
 import { encodeRows } from '../../../services/worker/src/serialize.ts';
+import { removeGarbage } from '../../../shared/src/garbage.ts';
 import type { PartFile } from '../../../shared/src/receipt.ts';
 import { rowSchema } from '../../../shared/src/row-schema.ts';
 import { readReceipt } from '../../../shared/src/run.ts';
+import type { StagedFile, Storage } from '../../../shared/src/storage.ts';
 import { verifyRun } from '../../../shared/src/verify-run.ts';
+import { rowDigests } from '../../support/read-rows.ts';
+import { refusalOf } from '../../support/refusal.ts';
 import {
   createSmallRun,
   featuresOf,
   pathsIn,
   publishPart,
   publishShard,
+  publishShards,
   receiptOf,
   rowsOf,
   type SmallRun,
@@ -117,6 +123,56 @@ describe('a receipt that finds no room', () => {
     expect((await pathsIn(small.storage, 'parts')).filter(path => path.endsWith('.parquet'))).toEqual([]);
     await abort?.();
     expect([...(await pathsIn(small.storage, 'parts')), ...(await pathsIn(small.storage, 'receipts'))]).toEqual([]);
+  });
+});
+
+describe('receipts that take the place of others', () => {
+  /** A storage in which `collect` runs once a part has its name, and again after each receipt. */
+  function beside(storage: Storage, collect: (path: string) => Promise<unknown>): Storage {
+    return {
+      ...storage,
+      async stage(directory): Promise<StagedFile> {
+        const staged = await storage.stage(directory);
+        return {
+          ...staged,
+          async publish(path): Promise<void> {
+            await staged.publish(path);
+            await collect(path);
+          },
+        };
+      },
+    };
+  }
+
+  it.each(['parquet', 'both'] as const)('are put back where their %s part is collected as garbage', async format => {
+    const small = await smallRun(format, 3);
+    await publishShards(small);
+    const { storage, run } = small;
+    const before = await pathsIn(storage, '.');
+    const digests = await rowDigests(small.root);
+    const taking = beside(storage, async path => {
+      if (path.startsWith('parts/')) await storage.remove(path);
+    });
+    const { message, hint } = await refusalOf(() => compactRun(taking, run, { fileBytes: 1e9 }), 'run-incomplete');
+    expect([message, hint]).toEqual([expect.stringContaining('000000-000002-'), expect.stringContaining('again')]);
+    expect(await pathsIn(storage, '.')).toEqual(before);
+    expect(await rowDigests(small.root)).toEqual(digests);
+    expect((await verifyRun(storage, run)).damages).toEqual([]);
+  });
+
+  it('lose no row where all garbage is collected between any two of their steps', async () => {
+    for (let step = 1; step <= 4; step++) {
+      const small = await smallRun('parquet', 3);
+      await publishShards(small);
+      const { storage, run } = small;
+      const digests = await rowDigests(small.root);
+      let steps = 0;
+      const collecting = beside(storage, async () => {
+        if (++steps === step) await removeGarbage(storage, run);
+      });
+      await compactRun(collecting, run, { fileBytes: 1e9 }).catch(() => undefined);
+      expect(await rowDigests(small.root)).toEqual(digests);
+    }
   });
 });
 
