@@ -79,7 +79,8 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
     void producer.ended.then(ended => {
       result = ended;
     });
-    const client = new Redis(redis.url);
+    // Whoever stops the test may have stopped Redis before.
+    const client = new Redis(redis.url, { maxRetriesPerRequest: 1 }).on('error', () => undefined);
     const memory: number[] = [];
     let [mostWaiting, redisMegabytes, nextBlow] = [0, 0, started + 1000 * options.blowSeconds];
     while (result === undefined && options.signal?.aborted !== true) {
