@@ -5,12 +5,21 @@ import { POOLING_NAMES, PoolingName, poolingChoice } from './pooling.ts';
 import { recipeOptions } from './recipe-options.ts';
 import { DTYPES, ENGINE_NAMES, FORMATS, NORMALIZATIONS } from './request.ts';
 
-const byteLimit = z.string().transform((text, context) => {
-  const bytes = text === 'none' ? text : parseBytes(text);
-  if (bytes !== undefined) return bytes;
-  context.addIssue('an amount such as 10GB or 500MB, or none');
-  return z.NEVER;
-});
+/** An amount of bytes, or one of the words. */
+function bytesOr<const Word extends string>(words: readonly Word[], expected: string) {
+  return (text: string, context: z.RefinementCtx<string>): number | Word => {
+    const value = words.find(word => word === text) ?? parseBytes(text);
+    if (value !== undefined) return value;
+    context.addIssue(expected);
+    return z.NEVER;
+  };
+}
+
+const byteLimit = z.string().transform(bytesOr(['none'], 'an amount such as 10GB or 500MB, or none'));
+const memoryLimit = z
+  .string()
+  .default('auto')
+  .transform(bytesOr(['auto', 'none'], 'an amount such as 4GB or 800MB, auto or none'));
 
 const count = z.coerce.number().int().min(1);
 const autoCount = z
@@ -20,16 +29,6 @@ const autoCount = z
     const value = text === 'auto' ? text : /^\d+$/.test(text) ? Number(text) : 0;
     if (value !== 0) return value;
     context.addIssue('a whole number of at least 1, or auto');
-    return z.NEVER;
-  });
-
-const memoryLimit = z
-  .string()
-  .default('auto')
-  .transform((text, context) => {
-    const bytes = text === 'auto' || text === 'none' ? text : parseBytes(text);
-    if (bytes !== undefined) return bytes;
-    context.addIssue('an amount such as 4GB or 800MB, auto or none');
     return z.NEVER;
   });
 

@@ -7,6 +7,7 @@ import { makeDemoImages } from '../../demo/src/images.ts';
 import { SHAPE_NAMES } from '../../demo/src/shapes.ts';
 import { openOwnRedis } from '../../setup/src/own-redis.ts';
 import type { RedisServer } from '../../setup/src/redis-server.ts';
+import { keepWorkers } from '../support/kept-workers.ts';
 import { lastLines, type Running, type RunResult, startProgram } from '../support/programs.ts';
 import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
@@ -56,35 +57,15 @@ export async function openWorld(log: (line: string) => void): Promise<World> {
   const proxy = await openTcpProxy(redis.port);
   const address = `redis://127.0.0.1:${proxy.port}`;
   const problems: string[] = [];
-  const living = new Set<Running>();
-  let closing = false;
-
-  function startWorker(): void {
-    const worker = startProgram('layertap', [
-      'work',
-      '--redis',
-      address,
-      '--processes',
-      '1',
-      '--threads',
-      '1',
-      '--json',
-    ]);
-    living.add(worker);
-    void worker.ended.then(result => {
-      living.delete(worker);
-      if (closing) return;
-      if (!isExpectedEnd(result)) problems.push(`a worker ended with ${result.code}: ${lastLines(result)}`);
-      startWorker();
-    });
-  }
-  for (let index = 0; index < WORKERS; index++) startWorker();
+  const workers = keepWorkers(WORKERS, address, result => {
+    if (!isExpectedEnd(result)) problems.push(`a worker ended with ${result.code}: ${lastLines(result)}`);
+  });
 
   return {
     proxy,
     problems,
     redis: () => redis,
-    workers: () => [...living],
+    workers: () => workers.living(),
     async restartRedis(): Promise<void> {
       process.kill(redis.pid, 'SIGKILL');
       await redis.close();
@@ -92,10 +73,8 @@ export async function openWorld(log: (line: string) => void): Promise<World> {
       log('redis is back, empty');
     },
     async close(): Promise<void> {
-      closing = true;
       proxy.unblock();
-      for (const worker of living) worker.kill('SIGKILL');
-      await Promise.all([...living].map(({ ended }) => ended));
+      await workers.close();
       await proxy.close();
       await redis.close();
     },

@@ -8,8 +8,9 @@ import { Redis } from 'ioredis';
 import { openOwnRedis } from '../../setup/src/own-redis.ts';
 import { openRun, readReceipts } from '../../shared/src/run.ts';
 import { openFileStorage } from '../../shared/src/storages/file.ts';
+import { type KeptWorkers, keepWorkers } from '../support/kept-workers.ts';
 import { residentMegabytes } from '../support/processes.ts';
-import { lastLines, type Running, type RunResult, startProgram } from '../support/programs.ts';
+import { lastLines, type RunResult, startProgram } from '../support/programs.ts';
 
 export interface LoadOptions {
   readonly shards: number;
@@ -43,33 +44,15 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
   const folder = await mkdtemp(join(tmpdir(), 'layertap-load-'));
   const redis = await openOwnRedis();
   const problems: string[] = [];
-  const workers = new Set<Running>();
   let workersKilled = 0;
-  let ending = false;
-  function startWorker(): void {
-    const worker = startProgram('layertap', [
-      'work',
-      '--redis',
-      redis.url,
-      '--processes',
-      '1',
-      '--threads',
-      '1',
-      '--json',
-    ]);
-    workers.add(worker);
-    void worker.ended.then(() => {
-      workers.delete(worker);
-      if (!ending) startWorker();
-    });
-  }
+  let workers: KeptWorkers | undefined;
   try {
     const list = join(folder, 'list.txt');
     const rows = options.shards * ROWS_PER_SHARD;
     await writeFile(list, Array.from({ length: rows }, (_, row) => `photos/${row}.jpg\n`).join(''));
     const out = join(folder, 'out');
     const request = ['--model', 'null:8', '--layer', 'features', '--size', '8x8', '--scale', '1', '--batch', '4'];
-    for (let index = 0; index < options.workers; index++) startWorker();
+    workers = keepWorkers(options.workers, redis.url);
     const started = performance.now();
     const producer = startProgram('layertap', [
       ...['enqueue', list, ...request, '--shard-size', String(ROWS_PER_SHARD), '--out', out],
@@ -91,7 +74,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
       if (megabytes !== undefined) memory.push(megabytes);
       if (performance.now() < nextBlow) continue;
       nextBlow += 1000 * options.blowSeconds;
-      for (const worker of [...workers].slice(0, Math.ceil(options.workers / 2))) {
+      for (const worker of workers.living().slice(0, Math.ceil(options.workers / 2))) {
         worker.kill('SIGKILL');
         workersKilled++;
       }
@@ -110,9 +93,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
       idle: { median: quantile(idle, 0.5), p99: quantile(idle, 0.99) },
     };
   } finally {
-    ending = true;
-    for (const worker of workers) worker.kill('SIGKILL');
-    await Promise.all([...workers].map(({ ended }) => ended));
+    await workers?.close();
     await redis.close();
     await rm(folder, { recursive: true, force: true });
   }

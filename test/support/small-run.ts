@@ -1,8 +1,10 @@
 // A small run directory made by the real writers but without a model: features whose values a test can tell from the row.
+import { join } from 'node:path';
 import { openPart, publishReceipt } from '../../services/worker/src/publish.ts';
 import { encodeRows, type Row } from '../../services/worker/src/serialize.ts';
 import type { SampleFailure } from '../../shared/src/errors.ts';
 import { fingerprintOf } from '../../shared/src/fingerprint.ts';
+import { finishRun } from '../../shared/src/finish-run.ts';
 import type { CarriedColumn, CarriedValue, Sample } from '../../shared/src/manifest.ts';
 import { openManifestWriter } from '../../shared/src/manifest-writer.ts';
 import { noSeconds, type PartFile, type ShardReceipt } from '../../shared/src/receipt.ts';
@@ -13,6 +15,7 @@ import { createRun, type RunRecord, shardRange } from '../../shared/src/run.ts';
 import type { Storage } from '../../shared/src/storage.ts';
 import { openFileStorage } from '../../shared/src/storages/file.ts';
 import { type FeatureSpec, sizeOfShape, type TensorData } from '../../shared/src/tensor.ts';
+import { temporaryFolder } from './temporary-folder.ts';
 
 export interface SmallRunOptions {
   /** @default 10 */
@@ -199,4 +202,12 @@ export async function pathsIn(storage: Storage, directory: string): Promise<read
   const paths: string[] = [];
   for await (const path of storage.list(directory)) paths.push(path);
   return paths.sort();
+}
+
+/** A run with all shards done and its summary, in a folder `out` of a temporary one. */
+export async function finishedSmallRun(options: SmallRunOptions): Promise<SmallRun> {
+  const small = await createSmallRun(join(await temporaryFolder(), 'out'), options);
+  await publishShards(small);
+  await finishRun(small.storage, small.run);
+  return small;
 }

@@ -16,10 +16,6 @@ export function jpegTurboVersion(): string | undefined {
   return turbo()?.version;
 }
 
-export function haveJpegTurbo(): boolean {
-  return turbo() !== undefined;
-}
-
 /**
  * The pixels of a JPEG of one or three components, bit for bit what libvips and Pillow decode, not turned by EXIF.
  * Undefined where libjpeg-turbo has anything to say against the file, or sees another size than `header`.

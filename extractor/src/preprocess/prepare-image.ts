@@ -111,8 +111,9 @@ export function prepareRaw(pixels: RawPixels, recipe: Recipe): PrepareResult {
     return failure('corrupt-image', `${data.length} bytes are not ${width}x${height} pixels of ${channels} channels`);
   }
   const opaque = applyAlpha({ data, width, height, channels }, recipe.alpha);
-  const source = recipe.channels === 'gray' ? toGray(opaque) : opaque;
-  return { ok: true, image: { values: toTensor(resizeToInput(source, recipe), recipe), width, height } };
+  const values = new Float32Array(sizeOfShape(shapeOfRecipe(recipe)));
+  writeInput({ pixels: opaque, width, height }, { recipe, into: values });
+  return { ok: true, image: { values, width, height } };
 }
 
 /** Gray comes before the resize, which rounds to 8 bits: Pillow's convert('L').resize() in that order. */

@@ -247,20 +247,20 @@ async function extractorFor(run: RunRecord): Promise<HeldExtractor> {
 }
 
 async function isStillThere({ storage }: OpenedRun): Promise<boolean> {
-  return (await storage.read(RUN_FILE)) !== undefined;
+  return (await storage.size(RUN_FILE)) !== undefined;
 }
 
 /** run.json and the manifest never change, so one opening serves all shards of a run. */
 async function openRunOf(job: ShardJob): Promise<OpenedRun> {
   if (current?.out === job.out && current.run.runId === job.runId && (await isStillThere(current))) {
-    if (options.allowRoots !== undefined) await requireAllowedRun(allowed, job.out, current.run, job.shard);
+    await requireAllowedRun(allowed, job.out, current.run, job.shard);
     return current;
   }
   // Before anything is read from it.
   await requireAllowed(allowed, 'the output directory', job.out);
   const storage = openFileStorage(job.out);
   const run = await openRun(storage);
-  if (options.allowRoots !== undefined) await requireAllowedRun(allowed, job.out, run, job.shard);
+  await requireAllowedRun(allowed, job.out, run, job.shard);
   if (run.runId !== job.runId || run.fingerprint !== job.fingerprint) {
     throw new Refusal('run-mismatch', `Expected run ${job.runId} in '${job.out}' but it holds run ${run.runId}`, {
       hint: 'The job is older than the directory: run `npx layertap resume` on it.',

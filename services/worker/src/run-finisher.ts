@@ -32,7 +32,7 @@ export function createRunFinisher(logger: Logger, allowRoots?: readonly string[]
       try {
         const storage = openFileStorage(out);
         const run = await openRun(storage);
-        if (allowRoots !== undefined) await requireAllowedRun(allowed, out, run);
+        await requireAllowedRun(allowed, out, run);
         const summary = await finishRun(storage, run);
         if (summary === undefined) continue;
         logger.log('info', `run ${job.runId} is done: ${summary.ok} ok, ${summary.failed} failed`, { out });

@@ -18,6 +18,7 @@ import { rowDigests } from '../../support/read-rows.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import {
   createSmallRun,
+  finishedSmallRun,
   pathsIn,
   publishShard,
   publishShards,
@@ -29,12 +30,8 @@ import { temporaryFolder } from '../../support/temporary-folder.ts';
 const ALL = { fileBytes: 1e9 };
 
 /** Six shards: five of four rows and one of two. */
-async function doneRun(options: SmallRunOptions = {}): Promise<SmallRun> {
-  const root = join(await temporaryFolder(), 'out');
-  const small = await createSmallRun(root, { rows: 22, failedRows: [1, 9, 10], ...options });
-  await publishShards(small);
-  await finishRun(small.storage, small.run);
-  return small;
+function doneRun(options: SmallRunOptions = {}): Promise<SmallRun> {
+  return finishedSmallRun({ rows: 22, failedRows: [1, 9, 10], ...options });
 }
 
 async function expectWhole(small: Pick<SmallRun, 'storage' | 'run'>): Promise<void> {

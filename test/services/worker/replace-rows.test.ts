@@ -19,6 +19,7 @@ import { digestsOf, readRows, rowDigests } from '../../support/read-rows.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import {
   createSmallRun,
+  finishedSmallRun,
   pathsIn,
   publishShard,
   publishShards,
@@ -29,12 +30,8 @@ import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const FAILED = [1, 5, 6];
 
-async function doneRun(options: SmallRunOptions = {}): Promise<SmallRun> {
-  const root = join(await temporaryFolder(), 'out');
-  const small = await createSmallRun(root, { rows: 12, failedRows: FAILED, ...options });
-  await publishShards(small);
-  await finishRun(small.storage, small.run);
-  return small;
+function doneRun(options: SmallRunOptions = {}): Promise<SmallRun> {
+  return finishedSmallRun({ rows: 12, failedRows: FAILED, ...options });
 }
 
 /** Plans the retry and does it, with rows that are ok but for `failing`, positions in the retry. */
