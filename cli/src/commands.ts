@@ -14,6 +14,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   compact: async () => (await import('./commands/compact.ts')).compact,
   gc: async () => (await import('./commands/gc.ts')).gc,
   extend: async () => (await import('./commands/extend.ts')).extend,
+  'add-layer': async () => (await import('./commands/add-layer.ts')).addLayer,
   verify: async () => (await import('./commands/verify.ts')).verify,
   show: async () => (await import('./commands/show.ts')).show,
   layers: async () => (await import('./commands/layers.ts')).layers,

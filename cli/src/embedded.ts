@@ -33,7 +33,7 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<RunSummary>
   const summary = await finishRun(storage, run);
   if (summary !== undefined) return summary;
   const left = (await missingShards(storage, run)).length;
-  if (left === 0) throw halfMoved(storage);
+  if (left === 0) throw halfMoved(storage, run);
   const hint = options.goOn ?? `Go on with: npx layertap resume ${storage.root}`;
   if (lifecycle.stopping.aborted) {
     throw new Refusal(

@@ -1,13 +1,16 @@
 // The models of a run that is gone on with: that they are those it began with, and that their engine is here.
-import { openModel } from '../../extractor/src/model.ts';
+import { type ModelFile, openModel } from '../../extractor/src/model.ts';
 import { resolveModel } from '../../extractor/src/model-download.ts';
 import { prepareTensorFlow } from '../../setup/src/tensorflow-library.ts';
 import { Refusal } from '../../shared/src/errors.ts';
 import { type ModelRequest, modelsOf } from '../../shared/src/request.ts';
 import type { RunRecord } from '../../shared/src/run.ts';
 
-export async function checkModels(run: RunRecord): Promise<void> {
-  for (const model of modelsOf(run.request)) await checkModel(model);
+/** In their order. @throws Refusal `model-mismatch` */
+export async function checkModels(run: RunRecord): Promise<readonly ModelFile[]> {
+  const files: ModelFile[] = [];
+  for (const model of modelsOf(run.request)) files.push(await checkModel(model));
+  return files;
 }
 
 export async function prepareEngines(run: RunRecord): Promise<void> {
@@ -15,9 +18,9 @@ export async function prepareEngines(run: RunRecord): Promise<void> {
 }
 
 /** Other bytes under the old name would give other numbers in the rows that are left. */
-async function checkModel({ model: path, modelUrl, modelSha256 }: ModelRequest): Promise<void> {
+async function checkModel({ model: path, modelUrl, modelSha256 }: ModelRequest): Promise<ModelFile> {
   const model = await openModel(await resolveModel(modelUrl ?? path));
-  if (model.sha256 === modelSha256) return;
+  if (model.sha256 === modelSha256) return model;
   throw new Refusal(
     'model-mismatch',
     `Expected '${path}' to have sha256 ${modelSha256.slice(0, 12)}… as when the run began but it has ${model.sha256.slice(0, 12)}…`,

@@ -35,6 +35,8 @@ export interface SampleHistory {
   > | null;
   /** Each time that this row was done again. */
   readonly retries: readonly Omit<NonNullable<ShardReceipt['retries']>[number], 'rows'>[];
+  /** Columns that its shard got later. */
+  readonly added: NonNullable<ShardReceipt['added']>;
 }
 
 /** Undefined where the manifest has no sample of that id, nor one of that uri. */
@@ -56,7 +58,10 @@ export async function explainSample(
     ...{ row, shard, rowInShard },
   };
   if (receipt === undefined)
-    return { ...place, state: 'undone', error: null, image: null, files: [], features: [], done: null, retries: [] };
+    return {
+      ...place,
+      ...{ state: 'undone', error: null, image: null, files: [], features: [], done: null, retries: [], added: [] },
+    };
   const { attempt, worker, cpu, versions, finishedAt, seconds, totalSeconds, warnings } = receipt;
   return {
     ...place,
@@ -66,6 +71,7 @@ export async function explainSample(
     retries: (receipt.retries ?? [])
       .filter(({ rows }) => rows.includes(rowInShard))
       .map(({ rows: _, ...retry }) => retry),
+    added: receipt.added ?? [],
   };
 }
 

@@ -39,12 +39,12 @@ export interface RunSummary {
 }
 
 /**
- * Writes summary.json, README.md and queries.sql once no shard is missing; undefined before that, and while a compaction or
- * retry stands half done: whoever reads all files of `parts/` would see rows twice.
+ * Writes summary.json, README.md and queries.sql once no shard is missing; undefined before that, and while a compaction,
+ * a retry or added layers stand half done: whoever reads all files of `parts/` would see rows twice, or without a column.
  * Safe to call from several workers at once: all write the same.
  */
 export async function finishRun(storage: Storage, run: RunRecord): Promise<RunSummary | undefined> {
-  if ((await missingShards(storage, run)).length > 0) return undefined;
+  if (run.adding !== undefined || (await missingShards(storage, run)).length > 0) return undefined;
   const shared = createSharedFiles();
   const summary = await summarizeRun(storage, run, shared.add);
   if (shared.incomplete().length > 0) return undefined;
@@ -56,7 +56,14 @@ export async function finishRun(storage: Storage, run: RunRecord): Promise<RunSu
 }
 
 /** What keeps a run without summary of which every shard is done. */
-export function halfMoved(storage: Storage): Refusal {
+export function halfMoved(storage: Storage, run: RunRecord): Refusal {
+  if (run.adding !== undefined) {
+    return new Refusal(
+      'run-incomplete',
+      `Every shard in '${storage.root}' is done but an \`add-layer\` did not end: some parts lack its columns`,
+      { hint: `If it is not at work: npx layertap resume ${storage.root} ends it.` },
+    );
+  }
   return new Refusal(
     'run-incomplete',
     `Every shard in '${storage.root}' is done but a compaction or retry did not end: some rows lie in two files`,
@@ -94,9 +101,9 @@ export async function summarizeRun(
     for (const [code, count] of Object.entries(receipt.warnings ?? {})) warnings[code] = (warnings[code] ?? 0) + count;
     for (const stage of STAGES) seconds[stage] += receipt.seconds[stage];
     workers.add(`${receipt.worker.host}/${receipt.worker.name}`);
-    for (const [name, version] of Object.entries(receipt.versions)) {
-      versions.set(name, (versions.get(name) ?? new Set()).add(version));
-    }
+    for (const { versions: own } of [receipt, ...(receipt.added ?? [])])
+      for (const [name, version] of Object.entries(own))
+        versions.set(name, (versions.get(name) ?? new Set()).add(version));
     const finished = Date.parse(receipt.finishedAt) / 1000;
     intervals.push([finished - receipt.totalSeconds, finished]);
   }

@@ -20,6 +20,7 @@ export async function findGarbage(storage: Storage, run: RunRecord): Promise<rea
   const pending = (await missingShards(storage, run)).length > 0;
   for await (const path of storage.list('.')) {
     const own = path.slice(2);
+    if (run.adding !== undefined && own.startsWith(`${run.adding.folder}/`)) continue;
     if (isWorkspace(own)) garbage.push({ kind: 'workspace', path: own, pending: false });
     else if (!own.includes('/') && isTemporary(own)) garbage.push({ kind: 'temporary', path: own, pending });
   }

@@ -35,6 +35,14 @@ const Retry = z.strictObject({
   cpu: z.string(),
 });
 
+const AddedColumns = z.strictObject({
+  columns: z.array(z.string()),
+  finishedAt: z.string(),
+  worker: Worker,
+  versions: z.record(z.string(), z.string()),
+  cpu: z.string(),
+});
+
 export const ShardReceipt = z.strictObject({
   version: z.literal(1),
   shard: z.int(),
@@ -65,6 +73,8 @@ export const ShardReceipt = z.strictObject({
   finishedAt: z.string(),
   /** Rows (positions in the shard) that were done again since, and by whom; the other fields but the counts tell of the first time. */
   retries: z.array(Retry).optional(),
+  /** Columns that came later, by `add-layer`, and by whom; the other fields tell of the first ones. */
+  added: z.array(AddedColumns).optional(),
 });
 export type ShardReceipt = z.output<typeof ShardReceipt>;
 

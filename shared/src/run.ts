@@ -7,6 +7,9 @@ import { ShardReceipt } from './receipt.ts';
 import { DTYPES, ExtractRequest } from './request.ts';
 import type { Storage } from './storage.ts';
 
+/** Where the columns of added layers are made, in the run directory. */
+export const ADDED_LAYERS = /^\.layertap-layers-[0-9a-f]+$/;
+
 export const RunRecord = z.strictObject({
   version: z.literal(1),
   runId: z.string().regex(/^\w[\w.-]*$/),
@@ -24,6 +27,8 @@ export const RunRecord = z.strictObject({
   shardSize: z.int().min(1),
   shards: z.int(),
   versions: z.record(z.string(), z.string()),
+  /** Only while layers are added: shards whose receipts have this fingerprint lack the columns that the run in this folder has. */
+  adding: z.strictObject({ fingerprint: z.string(), folder: z.string().regex(ADDED_LAYERS) }).optional(),
 });
 export type RunRecord = z.output<typeof RunRecord>;
 

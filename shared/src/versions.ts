@@ -28,6 +28,15 @@ export function commonVersions(): Readonly<Record<string, string>> {
   return { layertap: layertapVersion(), node: process.versions.node };
 }
 
+/** Of each library all versions that something was made with, as one text. */
+export function mergeVersions(all: readonly Readonly<Record<string, string>>[]): Readonly<Record<string, string>> {
+  const merged = new Map<string, Set<string>>();
+  for (const versions of all)
+    for (const [name, version] of Object.entries(versions))
+      merged.set(name, (merged.get(name) ?? new Set()).add(version));
+  return Object.fromEntries([...merged].map(([name, set]) => [name, [...set].sort().join(', ')]));
+}
+
 /** Model and count of the processors, such as "AMD EPYC 7763 × 8". */
 export function cpuName(): string {
   const list = cpus();

@@ -1,6 +1,6 @@
 // The world of the chaos: a Redis behind a bad network, a producer and workers that a supervisor starts again whenever they
 // end, and the run that they work on. For chaos.ts; faults.ts breaks it.
-import { writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { makeDemoImages } from '../../demo/src/images.ts';
@@ -13,7 +13,6 @@ import { openTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 const DEMO_MODEL = fileURLToPath(new URL('../../demo/model/model.json', import.meta.url));
 const PER_CLASS = 4;
-const ROWS = 1600;
 const SHARD_SIZE = 16;
 const WORKERS = 2;
 
@@ -22,8 +21,12 @@ export interface World {
   readonly redis: () => RedisServer;
   /** Living ones. */
   readonly workers: () => readonly Running[];
-  /** Kills Redis, data and all, and starts an empty one in its place. */
-  restartRedis(): Promise<void>;
+  /** Kills Redis and starts it again, with what it had written down or empty. */
+  restartRedis(data: 'kept' | 'lost'): Promise<void>;
+  /** Does something after a while, unless the world has ended by then. */
+  later(milliseconds: number, act: () => void): void;
+  /** Files that were damaged on purpose in the run at hand. */
+  readonly damaged: Set<string>;
   /** Whatever was found to be wrong so far. */
   readonly problems: string[];
   close(): Promise<void>;
@@ -38,11 +41,11 @@ export function requestFlags(): readonly string[] {
 }
 
 /** A list of many samples over few images, some of them broken. */
-export async function writeSource(folder: string): Promise<string> {
+export async function writeSource(folder: string, rows: number): Promise<string> {
   const images = join(folder, 'images');
   await makeDemoImages(images, { perClass: PER_CLASS, seed: 5 });
   const broken = ['arrow/broken-truncated.jpg', 'circle/broken-empty.jpg', 'heart/broken-text.jpg'];
-  const lines = Array.from({ length: ROWS }, (_, row) => {
+  const lines = Array.from({ length: rows }, (_, row) => {
     const shape = SHAPE_NAMES[row % SHAPE_NAMES.length];
     const whole = `${shape}/${shape}-${String(Math.floor(row / 10) % PER_CLASS).padStart(3, '0')}.jpg`;
     return `s${row},${join(images, row % 97 === 0 ? (broken[row % broken.length] as string) : whole)}`;
@@ -52,8 +55,15 @@ export async function writeSource(folder: string): Promise<string> {
   return list;
 }
 
-export async function openWorld(log: (line: string) => void): Promise<World> {
-  let redis = await openOwnRedis();
+export async function openWorld(folder: string, log: (line: string) => void): Promise<World> {
+  const data = join(folder, 'redis');
+  const startRedis = async (port?: number): Promise<RedisServer> => {
+    await mkdir(data, { recursive: true });
+    const durable = { folder: data, extraArguments: ['--appendonly', 'yes'] };
+    return openOwnRedis(port === undefined ? durable : { ...durable, port });
+  };
+  let redis = await startRedis();
+  const timers = new Set<NodeJS.Timeout>();
   const proxy = await openTcpProxy(redis.port);
   const address = `redis://127.0.0.1:${proxy.port}`;
   const problems: string[] = [];
@@ -65,14 +75,24 @@ export async function openWorld(log: (line: string) => void): Promise<World> {
     proxy,
     problems,
     redis: () => redis,
+    damaged: new Set(),
     workers: () => workers.living(),
-    async restartRedis(): Promise<void> {
+    async restartRedis(kept): Promise<void> {
       process.kill(redis.pid, 'SIGKILL');
       await redis.close();
-      redis = await openOwnRedis({ port: redis.port });
-      log('redis is back, empty');
+      if (kept === 'lost') await rm(data, { recursive: true });
+      redis = await startRedis(redis.port);
+      log(`redis is back, its data ${kept}`);
+    },
+    later(milliseconds, act): void {
+      const timer = setTimeout(() => {
+        timers.delete(timer);
+        act();
+      }, milliseconds);
+      timers.add(timer);
     },
     async close(): Promise<void> {
+      for (const timer of timers) clearTimeout(timer);
       proxy.unblock();
       await workers.close();
       await proxy.close();

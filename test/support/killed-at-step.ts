@@ -1,14 +1,17 @@
 // A process of its own that works on a run directory and is killed with SIGKILL before the nth step that changes a file.
 // Prints how many steps it took where it came to its end.
+import { join } from 'node:path';
+import { addColumns } from '../../services/worker/src/add-columns.ts';
 import { compactRun } from '../../services/worker/src/compact-run.ts';
 import { replaceRows } from '../../services/worker/src/replace-rows.ts';
-import { openRun } from '../../shared/src/run.ts';
+import { openRun, type RunRecord } from '../../shared/src/run.ts';
 import type { StagedFile, Storage } from '../../shared/src/storage.ts';
 import { openFileStorage } from '../../shared/src/storages/file.ts';
 
 export type KilledWork =
   | { readonly kind: 'replace-rows'; readonly retry: string }
-  | { readonly kind: 'compact'; readonly fileBytes: number };
+  | { readonly kind: 'compact'; readonly fileBytes: number }
+  | { readonly kind: 'add-columns'; readonly folder: string; readonly extended: RunRecord };
 
 export interface KillOrders {
   readonly out: string;
@@ -64,7 +67,10 @@ function killing(storage: Storage): Storage {
 const storage = killing(openFileStorage(out));
 const run = await openRun(storage);
 if (work.kind === 'compact') await compactRun(storage, run, work);
-else {
+else if (work.kind === 'add-columns') {
+  const own = openFileStorage(join(out, work.folder));
+  await addColumns(storage, run, { storage: own, run: await openRun(own), extended: work.extended });
+} else {
   const retry = openFileStorage(work.retry);
   await replaceRows(storage, run, { storage: retry, run: await openRun(retry), codes: new Set() });
 }

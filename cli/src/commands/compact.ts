@@ -1,6 +1,7 @@
 // layertap compact: few large files out of a run's many small ones; each row stays what and where it is in the order.
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { endAdding } from '../../../services/worker/src/add-columns.ts';
 import { compactRun } from '../../../services/worker/src/compact-run.ts';
 import { formatBytes, parseBytes } from '../../../shared/src/byte-size.ts';
 import { outputOptions } from '../../../shared/src/extract-options.ts';
@@ -28,8 +29,9 @@ export const compact = defineCommand({
   options: { fileSize, ...outputOptions },
   async run({ options, positionals }): Promise<number> {
     const storage = openFileStorage(resolve(onlyPositional('compact', 'OUT', positionals)));
-    const run = await openRun(storage);
-    checkFingerprint(storage, run);
+    const standing = await openRun(storage);
+    checkFingerprint(storage, standing);
+    const run = await endAdding(storage, standing);
     const before = await summarizeRun(storage, run);
     const moved = await compactRun(storage, run, { fileBytes: options.fileSize });
     const after = (await finishRun(storage, run)) ?? (await summarizeRun(storage, run));

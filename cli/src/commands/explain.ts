@@ -59,6 +59,13 @@ function describe(history: SampleHistory, shard: string): string {
           `${finishedAt} by ${worker.host}/${worker.name} (process ${worker.pid}), ${versionsOf(versions)}`,
         ] as const,
     ),
+    ...history.added.map(
+      ({ columns, finishedAt, worker, versions }) =>
+        [
+          'added',
+          `${columns.join(', ')}: ${finishedAt} by ${worker.host}/${worker.name} (process ${worker.pid}), ${versionsOf(versions)}`,
+        ] as const,
+    ),
   ];
   return lines.flatMap(([name, value]) => (value === undefined ? [] : `${name.padEnd(8)} ${value}`)).join('\n');
 }

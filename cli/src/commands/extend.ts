@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { extendRun } from '../../../services/producer/src/extend-run.ts';
+import { endAdding } from '../../../services/worker/src/add-columns.ts';
 import { outputOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { checkFingerprint, openRun } from '../../../shared/src/run.ts';
@@ -26,8 +27,9 @@ export const extend = defineCommand({
   },
   async run({ options, positionals, lifecycle }): Promise<number> {
     const storage = openFileStorage(resolve(onlyPositional('extend', 'OUT', positionals)));
-    const standing = await openRun(storage);
-    checkFingerprint(storage, standing);
+    const begun = await openRun(storage);
+    checkFingerprint(storage, begun);
+    const standing = await endAdding(storage, begun);
     await checkModels(standing);
     const { run, added } = await extendRun(storage, standing, lifecycle.stopping);
     const logger = createLogger({ json: options.json });

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { produce } from '../../../services/producer/src/produce.ts';
+import { endAdding } from '../../../services/worker/src/add-columns.ts';
 import { outputOptions, queueOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import type { RunSummary } from '../../../shared/src/finish-run.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
@@ -40,8 +41,9 @@ export const resume = defineCommand({
   options,
   async run(input): Promise<number> {
     const storage = openFileStorage(resolve(onlyPositional('resume', 'OUT', input.positionals)));
-    const run = await openRun(storage);
-    checkFingerprint(storage, run);
+    const standing = await openRun(storage);
+    checkFingerprint(storage, standing);
+    const run = await endAdding(storage, standing);
     await checkModels(run);
     if (input.options.redis === undefined) await prepareEngines(run);
     await repairBeforeWork(storage, run, input.options);

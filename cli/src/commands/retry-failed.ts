@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { planRetry } from '../../../services/producer/src/plan-retry.ts';
+import { endAdding } from '../../../services/worker/src/add-columns.ts';
 import { settleSharedFiles } from '../../../services/worker/src/compact-run.ts';
 import { replaceRows } from '../../../services/worker/src/replace-rows.ts';
 import { SAMPLE_ERROR_CODES } from '../../../shared/src/errors.ts';
@@ -28,8 +29,9 @@ export const retryFailed = defineCommand({
   },
   async run({ options, positionals, lifecycle }): Promise<number> {
     const storage = openFileStorage(resolve(onlyPositional('retry-failed', 'OUT', positionals)));
-    const run = await openRun(storage);
-    checkFingerprint(storage, run);
+    const standing = await openRun(storage);
+    checkFingerprint(storage, standing);
+    const run = await endAdding(storage, standing);
     const codes = new Set<string>(options.code);
     const retry = await planRetry(storage, run, codes, lifecycle.stopping);
     if (retry !== undefined) lifecycle.defer(() => retry.remove());

@@ -4,17 +4,10 @@ import { Refusal } from '../../../shared/src/errors.ts';
 import { manifestFolder, type Sample } from '../../../shared/src/manifest.ts';
 import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { openManifestWriter } from '../../../shared/src/manifest-writer.ts';
-import {
-  encodeJson,
-  missingShards,
-  RUN_FILE,
-  type RunRecord,
-  receiptPath,
-  SUMMARY_FILE,
-  shardName,
-} from '../../../shared/src/run.ts';
+import { encodeJson, RUN_FILE, type RunRecord, receiptPath, SUMMARY_FILE, shardName } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { outputBytes, requireRoom } from './output-size.ts';
+import { requireFinished } from './require-finished.ts';
 import { openSource } from './source.ts';
 
 export interface ExtendedRun {
@@ -81,12 +74,7 @@ export async function extendRun(storage: Storage, run: RunRecord, signal: AbortS
 }
 
 async function requireExtendable(storage: Storage, run: RunRecord): Promise<void> {
-  const left = (await missingShards(storage, run)).length;
-  if (left > 0) {
-    throw new Refusal('run-incomplete', `Expected a finished run but ${left} of ${run.shards} shards are not done`, {
-      hint: `First: npx layertap resume ${storage.root}`,
-    });
-  }
+  await requireFinished(storage, run);
   if (run.limit !== undefined) {
     throw new Refusal('run-mismatch', `Expected a run of its whole source but it took the first ${run.limit} images`, {
       hint: 'Extract into another directory, without --limit.',

@@ -35,19 +35,31 @@ function nameOf(reference: string): string {
   return part.replace(/(?<=.)\.(keras|h5|hdf5|onnx|json|zip|tar\.gz|tgz)$/i, '').replace(/[^\w.-]/g, '_');
 }
 
-/** What is wanted of one model: `NAME/LAYER` is for the model of that name, anything else for every one. */
+/**
+ * What is wanted of one model: `NAME/LAYER` is for the model of that name, anything else for every one.
+ * @param name undefined for the only model
+ */
+export function wantedOf(
+  name: string | undefined,
+  all: readonly (string | undefined)[],
+  wanted: readonly string[],
+): readonly string[] {
+  if (name === undefined) return wanted;
+  return wanted.flatMap(entry => {
+    const prefix = all.map(other => `${other}/`).find(other => entry.startsWith(other));
+    if (prefix === undefined) return [entry];
+    return prefix === `${name}/` ? [entry.slice(prefix.length)] : [];
+  });
+}
+
+/** `wantedOf` where every model must have a layer. */
 export function layersOf(
   model: NamedReference,
   all: readonly NamedReference[],
   wanted: readonly string[],
 ): readonly string[] {
-  if (model.name === undefined) return wanted;
-  const names = all.map(({ name }) => `${name}/`);
-  const layers = wanted.flatMap(entry => {
-    const prefix = names.find(name => entry.startsWith(name));
-    if (prefix === undefined) return [entry];
-    return prefix === `${model.name}/` ? [entry.slice(prefix.length)] : [];
-  });
+  const names = all.map(({ name }) => name);
+  const layers = wantedOf(model.name, names, wanted);
   if (layers.length > 0) return layers;
   throw new Refusal('bad-option', `Expected a layer of every model but none of '${model.name}' is asked for`, {
     hint: `Add --layer ${model.name}/NAME.`,

@@ -7,15 +7,15 @@ import type { ExtractOptions } from '../../../shared/src/extract-options.ts';
 import { fingerprintOf } from '../../../shared/src/fingerprint.ts';
 import { manifestFolder } from '../../../shared/src/manifest.ts';
 import type { EngineName, ExtractRequest } from '../../../shared/src/request.ts';
-import { ROW_COLUMNS } from '../../../shared/src/row-schema.ts';
 import { createRun, describeDifferences, findRun, type RunRecord } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { isTemporary, openFileStorage } from '../../../shared/src/storages/file.ts';
 import { bytesPerRow, type FeatureSpec } from '../../../shared/src/tensor.ts';
 import { commonVersions } from '../../../shared/src/versions.ts';
+import { checkColumnNames } from './column-names.ts';
 import { decideRequest, openModels } from './decide-request.ts';
 import { outputBytes, requireRoom } from './output-size.ts';
-import { openSource, type Source } from './source.ts';
+import { openSource } from './source.ts';
 import { writeManifest } from './write-manifest.ts';
 
 export interface PlannedRun {
@@ -58,7 +58,7 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
   }
 
   const source = await openSource(location);
-  checkColumnNames(columns, source);
+  checkColumnNames(columns, source.carried);
   const runId = `run-${randomBytes(6).toString('hex')}`;
   const manifest = await writeManifest({
     storage,
@@ -147,19 +147,6 @@ function continuedNotes(options: PlanOptions, run: RunRecord): readonly string[]
     notes.push(`--shard-size ${run.shardSize} stands, as the run began with it`);
   }
   return notes;
-}
-
-function checkColumnNames(columns: readonly FeatureSpec[], source: Source): void {
-  const taken = new Set<string>([...ROW_COLUMNS, ...source.carried.map(({ name }) => name)]);
-  const clash = columns.find(({ name }) => taken.has(name));
-  if (clash === undefined) return;
-  throw new Refusal(
-    'bad-option',
-    `Expected layer names that differ from the other columns but '${clash.name}' is both`,
-    {
-      hint: 'Rename that column of the list.',
-    },
-  );
 }
 
 function shardSizeFor(columns: readonly FeatureSpec[], rows: number, batch: number): number {

@@ -27,7 +27,7 @@ export async function produce(options: ProduceOptions): Promise<RunSummary | und
   logger.log('info', `${queued} of ${run.shards} shards queued`, { run: run.runId, out: storage.root });
   if (queued === 0) {
     const summary = await finishRun(storage, run);
-    if (summary === undefined) throw halfMoved(storage);
+    if (summary === undefined) throw halfMoved(storage, run);
     return summary;
   }
   return options.wait ? waitForRun(options) : undefined;
@@ -46,7 +46,7 @@ async function waitForRun(options: ProduceOptions): Promise<RunSummary | undefin
       const summary = await finishRun(storage, run);
       if (summary !== undefined) return summary;
       // A compaction at work ends by itself.
-      const { message, hint } = halfMoved(storage);
+      const { message, hint } = halfMoved(storage, run);
       if (told !== message) logger.log('warn', `${message}. ${hint}`);
       told = message;
     } else if (done === before) {

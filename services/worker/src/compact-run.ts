@@ -8,6 +8,7 @@ import { type RunRecord, readReceipts, SUMMARY_FILE } from '../../../shared/src/
 import { createSharedFiles } from '../../../shared/src/shared-files.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { createFileHashes, type FileHashes, requireUndamaged } from '../../../shared/src/verify-shard.ts';
+import { mergeVersions } from '../../../shared/src/versions.ts';
 import { mergeRows } from './merge-rows.ts';
 import { openPart, replaceReceipts } from './publish.ts';
 
@@ -104,7 +105,7 @@ async function moveRows(
 ): Promise<void> {
   const [first, last] = [receipts[0], receipts.at(-1)];
   if (first === undefined || last === undefined) return;
-  const schema = rowSchema(run, versionsOf(receipts));
+  const schema = rowSchema(run, mergeVersions(receipts.map(({ versions }) => versions)));
   const part = await openPart(storage, run, { first: first.shard, last: last.shard }, schema);
   try {
     for (const receipt of receipts) {
@@ -148,12 +149,3 @@ async function removeUnnamed(storage: Storage, run: RunRecord): Promise<void> {
 
 /** Workers give parts names of one shard: what has that of several is a compaction's. */
 const SHARED_NAME = /\/\d+-\d+-[0-9a-f]{8}\.\w+$/;
-
-/** Of each library all versions that the shards were made with. */
-function versionsOf(receipts: readonly ShardReceipt[]): Readonly<Record<string, string>> {
-  const versions = new Map<string, Set<string>>();
-  for (const receipt of receipts)
-    for (const [name, version] of Object.entries(receipt.versions))
-      versions.set(name, (versions.get(name) ?? new Set()).add(version));
-  return Object.fromEntries([...versions].map(([name, set]) => [name, [...set].sort().join(', ')]));
-}

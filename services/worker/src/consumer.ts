@@ -10,7 +10,7 @@ import {
   JobReleased,
 } from '../../../shared/src/queue.ts';
 import type { EngineClientOptions } from './engine-client.ts';
-import { EngineFailure } from './engine-client.ts';
+import { EngineFailure } from './engine-errors.ts';
 import { createSlot, type Slot } from './slot.ts';
 import type { ShardProgress } from './worker-messages.ts';
 

@@ -3,9 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { formatBytes } from '../../../shared/src/byte-size.ts';
 import { jobIdOf, type ShardJob } from '../../../shared/src/job.ts';
 import type { Logger } from '../../../shared/src/logger.ts';
+import { EngineDeath, EngineFailure } from './engine-errors.ts';
 import { type EngineProcess, forkEngine } from './engine-fork.ts';
 import { createStallWatch } from './stall-watch.ts';
-import type { EngineMessage, FailureKind, ShardProgress, WarmedMessage, WorkMessage } from './worker-messages.ts';
+import type { EngineMessage, ShardProgress, WarmedMessage, WorkMessage } from './worker-messages.ts';
 
 export interface EngineClientOptions {
   /** The module that the process runs: engine-process, or a double of it in tests. */
@@ -50,29 +51,6 @@ export interface EngineClient {
   quarantine(job: ShardJob, crash: { readonly row: number; readonly death: string }): Promise<void>;
   /** Lets the shards in hand end, then the process. With `force`, kills it: its shards reject. */
   close(options?: { readonly force?: boolean }): Promise<void>;
-}
-
-/** The engine process itself said that it will not finish a shard. */
-export class EngineFailure extends Error {
-  readonly kind: FailureKind;
-
-  constructor(kind: FailureKind, message: string) {
-    super(message);
-    this.name = 'EngineFailure';
-    this.kind = kind;
-  }
-}
-
-/** The process ended before it had answered. */
-export class EngineDeath extends Error {
-  override readonly name = 'EngineDeath';
-  /** Completes the sentence "engine process …". */
-  readonly how: string;
-
-  constructor(how: string, doing: string) {
-    super(`engine process ${how}${doing}`);
-    this.how = how;
-  }
 }
 
 const LONGEST_RESTART_DELAY_MS = 30_000;

@@ -8,7 +8,8 @@ import type { Logger } from '../../../shared/src/logger.ts';
 import { readsImages } from '../../../shared/src/request.ts';
 import { openRun, shardRange } from '../../../shared/src/run.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
-import { type EngineClient, EngineDeath, EngineFailure, type ProcessOptions } from './engine-client.ts';
+import type { EngineClient, ProcessOptions } from './engine-client.ts';
+import { EngineDeath, EngineFailure } from './engine-errors.ts';
 import { readQuarantine } from './quarantine.ts';
 import { BATCHES_IN_WORK } from './read.ts';
 

@@ -9,9 +9,9 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   type EngineClient,
   type EngineClientOptions,
-  EngineDeath,
   openEngineClient,
 } from '../../../services/worker/src/engine-client.ts';
+import { EngineDeath } from '../../../services/worker/src/engine-errors.ts';
 import type { ShardProgress } from '../../../services/worker/src/worker-messages.ts';
 import { JOB_VERSION, type ShardJob } from '../../../shared/src/job.ts';
 import { createLogger } from '../../../shared/src/logger.ts';

@@ -1,0 +1,54 @@
+// layertap add-layer: gives every image of a finished run the columns of more layers; what is there stays to the last bit.
+import { resolve } from 'node:path';
+import { planLayers } from '../../../services/producer/src/plan-layers.ts';
+import { addColumns, endAdding } from '../../../services/worker/src/add-columns.ts';
+import { extractOptions, outputOptions, workerOptions } from '../../../shared/src/extract-options.ts';
+import { createLogger } from '../../../shared/src/logger.ts';
+import { checkFingerprint, openRun, type RunRecord } from '../../../shared/src/run.ts';
+import type { Storage } from '../../../shared/src/storage.ts';
+import { openFileStorage } from '../../../shared/src/storages/file.ts';
+import { type CommandInput, defineCommand } from '../command.ts';
+import { runEmbedded } from '../embedded.ts';
+import { onlyPositional } from '../positional.ts';
+import { formatReport } from '../report.ts';
+import { checkModels, prepareEngines } from '../run-models.ts';
+
+const shape = { layer: extractOptions.layer, ...workerOptions, ...outputOptions } as const;
+
+export const addLayer = defineCommand({
+  name: 'add-layer',
+  summary: 'Add columns of more layers to a finished run; the values that are there stay as they are',
+  positionals: 'OUT',
+  options: shape,
+  async run(input): Promise<number> {
+    const { options, positionals, lifecycle } = input;
+    const storage = openFileStorage(resolve(onlyPositional('add-layer', 'OUT', positionals)));
+    const standing = await openRun(storage);
+    checkFingerprint(storage, standing);
+    const run = await addLayers(storage, await endAdding(storage, standing), input);
+    // Nothing is left to do, save for shards whose old part was damaged.
+    const summary = await runEmbedded({ ...options, run, storage, lifecycle });
+    process.stdout.write(`${formatReport({ run, summary, out: storage.root, json: options.json })}\n`);
+    return 0;
+  },
+});
+
+async function addLayers(
+  storage: Storage,
+  run: RunRecord,
+  { options, lifecycle }: CommandInput<typeof shape>,
+): Promise<RunRecord> {
+  const logger = createLogger({ json: options.json });
+  const models = await checkModels(run);
+  await prepareEngines(run);
+  const planned = await planLayers(storage, run, { models, wanted: options.layer, signal: lifecycle.stopping });
+  if (planned === undefined) {
+    logger.log('info', 'the run has these layers already');
+    return run;
+  }
+  const columns = planned.run.columns.map(({ name }) => name).join(', ');
+  logger.log('info', `new columns: ${columns}`);
+  const goOn = 'Nothing was changed yet: the same command goes on where it stopped.';
+  await runEmbedded({ ...options, run: planned.run, storage: planned.storage, lifecycle, goOn });
+  return addColumns(storage, run, planned);
+}

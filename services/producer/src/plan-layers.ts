@@ -1,0 +1,185 @@
+// Plans more layers for a finished run: a run of their own over the same manifest, in a folder beside its parts, and the record
+// that the run gets once their columns are there.
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { planRequestColumns } from '../../../extractor/src/columns.ts';
+import type { ModelFile } from '../../../extractor/src/model.ts';
+import { requirePoolable } from '../../../extractor/src/poolable.ts';
+import { selectLayers } from '../../../extractor/src/select.ts';
+import { Refusal } from '../../../shared/src/errors.ts';
+import { fingerprintOf } from '../../../shared/src/fingerprint.ts';
+import { MANIFEST_FILE_ROWS, manifestPath } from '../../../shared/src/manifest.ts';
+import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
+import { type ExtractRequest, formatsOf, type ModelRequest, modelsOf } from '../../../shared/src/request.ts';
+import { CONDITIONS_FILE, createRun, findRun, type RunRecord } from '../../../shared/src/run.ts';
+import type { Storage } from '../../../shared/src/storage.ts';
+import { openFileStorage } from '../../../shared/src/storages/file.ts';
+import { commonVersions } from '../../../shared/src/versions.ts';
+import { checkColumnNames } from './column-names.ts';
+import { wantedOf } from './name-models.ts';
+import { outputBytes, requireRoom } from './output-size.ts';
+import { requireFinished } from './require-finished.ts';
+
+export interface LayersChoice {
+  /** Those of the run, in their order. */
+  readonly models: readonly ModelFile[];
+  /** As for a new run: names, patterns, positions; of one among several models, `NAME/LAYER`. */
+  readonly wanted: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+export interface PlannedLayers {
+  /** Of the new columns alone; one that was interrupted goes on. */
+  readonly run: RunRecord;
+  readonly storage: Storage;
+  /** The run with all columns; until every shard has them it says so. */
+  readonly extended: RunRecord;
+}
+
+/**
+ * Undefined where the run has all the layers. Recipe, pooling, type and engine are those of the run: an image gives the columns
+ * that it would have given in the first place.
+ * @throws Refusal `run-incomplete` for a run that is not done, `unknown-layer`, `bad-option` where the pooling does not fit,
+ * `output-unwritable` where there is no room
+ */
+export async function planLayers(
+  storage: Storage,
+  run: RunRecord,
+  choice: LayersChoice,
+): Promise<PlannedLayers | undefined> {
+  await requireFinished(storage, run);
+  const models = await Promise.all(
+    modelsOf(run.request).map((model, index) => addTo(run.request, model, index, choice)),
+  );
+  if (models.every(({ added }) => added.length === 0)) return undefined;
+  const request = withModels(run.request, models);
+  const columns = planRequestColumns(
+    request,
+    models.map(({ shapes }) => shapes),
+  );
+  const features = columns.map(({ feature: { name, dtype, shape } }) => ({ name, dtype, shape: [...shape] }));
+  checkColumnNames(features, run.carried);
+  const standing = new Set(run.columns.map(({ name }) => name));
+  const own = features.filter(({ name }) => !standing.has(name));
+  // Once in the run of their own, and once in the parts.
+  const bytes = 2 * outputBytes(own, run.manifest.rows, run.request.format);
+  await requireRoom(bytes, run.manifest.rows, { out: storage.root, maxOutput: undefined });
+
+  const [format] = formatsOf(run.request.format);
+  if (format === undefined) throw new Error('Expected a format');
+  const wanted = withModels(
+    { ...run.request, format },
+    models.filter(({ added }) => added.length > 0).map(({ model, added }) => ({ model: onlyLayers(model, added) })),
+  );
+  const folder = `.layertap-layers-${fingerprintOf(wanted).slice(0, 12)}`;
+  const planned = openFileStorage(join(storage.root, folder));
+  return {
+    run: await ownRun(storage, run, planned, { request: wanted, columns: own }, choice.signal),
+    storage: planned,
+    extended: {
+      ...run,
+      request,
+      fingerprint: fingerprintOf(request),
+      columns: features,
+      adding: { fingerprint: run.fingerprint, folder },
+    },
+  };
+}
+
+interface ModelOfLayers {
+  /** With all of its layers. */
+  readonly model: ModelRequest;
+  readonly added: readonly string[];
+  /** Of all of its layers, without the batch axis. */
+  readonly shapes: readonly (readonly number[])[];
+}
+
+async function addTo(
+  request: ExtractRequest,
+  model: ModelRequest,
+  index: number,
+  { models, wanted }: LayersChoice,
+): Promise<ModelOfLayers> {
+  const file = models[index];
+  if (file === undefined) throw new Error(`Expected the model '${model.model}'`);
+  const names = modelsOf(request).map(({ modelName }) => modelName);
+  const selected = selectLayers(file.table, wantedOf(model.modelName, names, wanted));
+  const added = selected.filter(layer => !model.layers.includes(layer));
+  const predictions = model.predictions ?? [];
+  // The predictions come last.
+  const kept = model.layers.filter(layer => !predictions.includes(layer));
+  const layers = [...kept, ...added, ...predictions];
+  const shapes = await file.shapesFor(shapeOfRecipe(model.recipe), layers);
+  requirePoolable(file.table, added, shapes.slice(kept.length), request.pool);
+  return { model: { ...model, layers }, added, shapes };
+}
+
+function onlyLayers({ predictions: _, ...model }: ModelRequest, layers: readonly string[]): ModelRequest {
+  return { ...model, layers: [...layers] };
+}
+
+/** All that is not of a model stays. */
+function withModels(request: ExtractRequest, models: readonly Pick<ModelOfLayers, 'model'>[]): ExtractRequest {
+  const [first, ...others] = models.map(({ model }) => model);
+  if (first === undefined) throw new Error('Expected at least one model');
+  const { pool, normalize, dtype, batch, deterministic, format } = request;
+  return {
+    // Without what the first model had and this one lacks.
+    ...pickModel(first),
+    ...{ pool, dtype, batch, format },
+    ...(normalize !== undefined && { normalize }),
+    ...(deterministic !== undefined && { deterministic }),
+    ...(others.length > 0 && { otherModels: others.map(pickModel) }),
+  };
+}
+
+function pickModel(model: ModelRequest): ModelRequest {
+  const { modelName, modelUrl, predictions, lowering } = model;
+  const { model: path, modelSha256, layers, recipe, recipeOrigin, engine } = model;
+  return {
+    ...{ model: path, modelSha256, layers, recipe, recipeOrigin, engine },
+    ...(modelName !== undefined && { modelName }),
+    ...(modelUrl !== undefined && { modelUrl }),
+    ...(predictions !== undefined && { predictions }),
+    ...(lowering !== undefined && { lowering }),
+  };
+}
+
+/** The run that makes the new columns: the one that was begun before, if it has the same work. */
+async function ownRun(
+  storage: Storage,
+  run: RunRecord,
+  own: Storage,
+  { request, columns }: Pick<RunRecord, 'request' | 'columns'>,
+  signal: AbortSignal | undefined,
+): Promise<RunRecord> {
+  const begun = await findRun(own);
+  const sameRows = begun?.manifest.digest === run.manifest.digest && begun.shardSize === run.shardSize;
+  if (begun !== undefined && sameRows && begun.fingerprint === fingerprintOf(request)) return begun;
+  await own.removeFolder('.');
+  const runId = `run-${randomBytes(6).toString('hex')}`;
+  for (let row = 0; row < run.manifest.rows; row += MANIFEST_FILE_ROWS) {
+    signal?.throwIfAborted();
+    const path = manifestPath(run.runId, row);
+    const bytes = await storage.read(path);
+    if (bytes === undefined) {
+      throw new Refusal('run-unreadable', `Expected the manifest in '${storage.root}/${path}' but it is missing`, {
+        hint: 'Restore it from a backup, or extract into another directory.',
+      });
+    }
+    await own.replace(manifestPath(runId, row), bytes);
+  }
+  // Before the first worker would write down its own.
+  const conditions = await storage.read(CONDITIONS_FILE);
+  if (conditions !== undefined) await own.replace(CONDITIONS_FILE, conditions);
+  const { source, carried, manifest, shardSize, shards } = run;
+  const planned: RunRecord = {
+    version: 1,
+    runId,
+    createdAt: new Date().toISOString(),
+    ...{ source, request, fingerprint: fingerprintOf(request), columns, carried, manifest, shardSize, shards },
+    versions: { ...commonVersions() },
+  };
+  await createRun(own, planned);
+  return planned;
+}

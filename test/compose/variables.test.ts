@@ -1,0 +1,23 @@
+// docker-compose.yml hands on every option of the services: without its name there, a variable that a user sets is silently lost.
+import { readFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { producerServiceOptions } from '../../services/producer/src/config.ts';
+import { workerServiceOptions } from '../../services/worker/src/config.ts';
+import { describeOptions, type OptionShape } from '../../shared/src/options.ts';
+
+/** The variables that a service of the file gets, in the order of their names. */
+async function variablesOf(service: string): Promise<readonly string[]> {
+  const text = await readFile(new URL('../../docker-compose.yml', import.meta.url), 'utf8');
+  const section = new RegExp(`^  ${service}:\\n((?: {4}.*\\n|\\n)+)`, 'm').exec(text)?.[1] ?? '';
+  return [...section.matchAll(/^ {6}([A-Z][A-Z0-9_]+):/gm)].flatMap(([, name]) => name ?? []).sort();
+}
+
+describe('docker-compose.yml', () => {
+  it.each<[string, OptionShape]>([
+    ['producer', producerServiceOptions],
+    ['worker', workerServiceOptions],
+  ])('hands every option on to the %s', async (service, options) => {
+    const names = describeOptions(options).map(({ env }) => env);
+    expect(await variablesOf(service)).toEqual(names.sort());
+  });
+});

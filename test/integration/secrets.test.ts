@@ -1,0 +1,108 @@
+// Passwords and tokens of a whole run, done and refused: none of them is in any file, any line of output or any job.
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { Redis } from 'ioredis';
+import { expect, it, onTestFinished } from 'vitest';
+import { DEMO_MODEL, useDemoSet } from '../support/demo-set.ts';
+import { type RunResult, run, start } from '../support/layertap.ts';
+import { openOwnRedis } from '../support/redis.ts';
+
+const demo = useDemoSet();
+const [PASSWORD, USER_SECRET, TOKEN] = ['redis-pa55word', 'http-pa55word', 'query-t0ken'] as const;
+const SECRETS = [PASSWORD, USER_SECRET, TOKEN, Buffer.from(`user:${USER_SECRET}`).toString('base64')];
+
+/** A server that hands out the model to whoever knows user and token, with its digest. */
+async function serveModel(): Promise<{ readonly url: string; readonly sha256: string; readonly port: number }> {
+  const archive = join(demo.root, 'model.zip');
+  const script = 'import shutil, sys; shutil.make_archive(sys.argv[1][:-4], "zip", sys.argv[2])';
+  await promisify(execFile)('python3', ['-c', script, archive, dirname(DEMO_MODEL)]);
+  const bytes = await readFile(archive);
+  const server = createServer(({ url, headers }, response) => {
+    const known = url?.includes(TOKEN) === true && headers.authorization !== undefined;
+    response.statusCode = known ? 200 : 403;
+    response.end(known ? bytes : `forbidden: ${url}`);
+  });
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const url = `http://user:${USER_SECRET}@127.0.0.1:${port}/demo.zip?token=${TOKEN}`;
+  return { url, sha256: createHash('sha256').update(bytes).digest('hex'), port };
+}
+
+/** Everything that the jobs of this Redis hold, as text. */
+async function jobsOf(url: string): Promise<string> {
+  const client = new Redis(url);
+  try {
+    const keys = await client.keys('*');
+    const values = keys.map(async key => ((await client.type(key)) === 'hash' ? client.hgetall(key) : []));
+    return JSON.stringify([keys, await Promise.all(values)]);
+  } finally {
+    client.disconnect();
+  }
+}
+
+async function expectNoSecret(where: string, text: string | Buffer): Promise<void> {
+  for (const secret of SECRETS) expect([where, secret, text.includes(secret)]).toEqual([where, secret, false]);
+}
+
+async function filesIn(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name));
+}
+
+it('no secret of a run is in its files, its lines or its jobs', { timeout: 180_000 }, async () => {
+  const redis = await openOwnRedis({ password: PASSWORD });
+  onTestFinished(() => redis.close());
+  const model = await serveModel();
+  const env = { LAYERTAP_CACHE: join(demo.root, 'cache'), LAYERTAP_LOG_LEVEL: 'debug' };
+  const out = join(demo.root, 'out');
+  const request = ['--layer', 'features', '--engine', 'wasm', '--shard-size', '8'];
+  const flags = ['--model', `${model.url}#sha256=${model.sha256}`, ...request, '--redis', redis.url];
+  const ended: [string, RunResult][] = [];
+  const end = async (args: readonly string[]): Promise<RunResult> => {
+    const result = await run(args, { env });
+    ended.push([args[0] ?? '', result]);
+    return result;
+  };
+
+  const worker = start(['work', '--redis', redis.url, '--processes', '1'], { env });
+  expect(await end(['enqueue', demo.images, ...flags, '--out', out, '--wait'])).toMatchObject({ code: 0 });
+  const jobs = await jobsOf(redis.url);
+  for (const command of ['status', 'verify', 'resume', 'retry-failed', 'gc']) await end([command, out]);
+  await end(['status', out, '--redis', redis.url]);
+  await end(['explain', out, 'arrow/broken-truncated.jpg']);
+  worker.kill('SIGTERM');
+  await worker.ended;
+
+  // Every refusal that has an address to tell.
+  const wrong = redis.url.replace(PASSWORD, `${PASSWORD}-wrong`);
+  const refusals: readonly (readonly string[])[] = [
+    ['enqueue', demo.images, ...flags.slice(0, -1), wrong, '--out', join(demo.root, 'refused')],
+    ['work', '--redis', wrong],
+    ['work', '--redis', `redis://:${PASSWORD}@127.0.0.1:1`],
+    ['work', '--redis', `http://:${PASSWORD}@127.0.0.1:1`],
+    ['gc', out, '--redis', wrong],
+    ...[
+      `${model.url}#sha256=${'0'.repeat(64)}`,
+      `${model.url.replace('demo', 'other')}#sha256=${'1'.repeat(64)}`,
+      `http://user:${USER_SECRET}@127.0.0.1:1/m.zip?token=${TOKEN}#sha256=${'2'.repeat(64)}`,
+      model.url,
+    ].map(url => ['extract', demo.images, '--model', url, ...request, '--out', join(demo.root, 'refused')]),
+  ];
+  for (const args of refusals) expect(await end(args)).toMatchObject({ code: expect.toSatisfy(code => code !== 0) });
+
+  await expectNoSecret('the worker', worker.output());
+  await expectNoSecret('the jobs', jobs);
+  for (const [command, { stdout, stderr }] of ended) await expectNoSecret(command, stdout + stderr);
+  const files = [...(await filesIn(out)), ...(await filesIn(env.LAYERTAP_CACHE))];
+  expect(files.length).toBeGreaterThan(20);
+  for (const file of files) await expectNoSecret(file, await readFile(file));
+  // The search finds what is there.
+  await writeFile(join(out, 'leak.txt'), `token=${TOKEN}`);
+  await expect(expectNoSecret('leak', await readFile(join(out, 'leak.txt')))).rejects.toThrow();
+});
