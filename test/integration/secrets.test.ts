@@ -11,6 +11,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { DEMO_MODEL, useDemoSet } from '../support/demo-set.ts';
 import { type RunResult, run, start } from '../support/layertap.ts';
 import { openOwnRedis } from '../support/redis.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 const demo = useDemoSet();
 const [PASSWORD, USER_SECRET, TOKEN] = ['redis-pa55word', 'http-pa55word', 'query-t0ken'] as const;
@@ -80,11 +81,11 @@ it('no secret of a run is in its files, its lines or its jobs', { timeout: 180_0
   await worker.ended;
 
   // Every refusal that has an address to tell.
+  const closed = `redis://:${PASSWORD}@127.0.0.1:1`;
   const wrong = redis.url.replace(PASSWORD, `${PASSWORD}-wrong`);
   const refusals: readonly (readonly string[])[] = [
     ['enqueue', demo.images, ...flags.slice(0, -1), wrong, '--out', join(demo.root, 'refused')],
-    ['work', '--redis', wrong],
-    ['work', '--redis', `redis://:${PASSWORD}@127.0.0.1:1`],
+    ['enqueue', demo.images, ...flags.slice(0, -1), closed, '--out', join(demo.root, 'refused')],
     ['work', '--redis', `http://:${PASSWORD}@127.0.0.1:1`],
     ['gc', out, '--redis', wrong],
     ...[
@@ -95,6 +96,15 @@ it('no secret of a run is in its files, its lines or its jobs', { timeout: 180_0
     ].map(url => ['extract', demo.images, '--model', url, ...request, '--out', join(demo.root, 'refused')]),
   ];
   for (const args of refusals) expect(await end(args)).toMatchObject({ code: expect.toSatisfy(code => code !== 0) });
+
+  // A worker waits until its Redis is there.
+  for (const address of [wrong, closed]) {
+    const waiting = start(['work', '--redis', address], { env });
+    await waitUntil('it says what it waits for', async () => waiting.output().includes('Expected a Redis server'));
+    waiting.kill('SIGTERM');
+    await waiting.ended;
+    await expectNoSecret('a worker that waits', waiting.output());
+  }
 
   await expectNoSecret('the worker', worker.output());
   await expectNoSecret('the jobs', jobs);
