@@ -33,7 +33,7 @@ export interface ChaosReport {
 }
 
 /** In which a run must end once nothing disturbs it any more: locks of dead workers take 30 s, their retries some more. */
-const CALM_SECONDS = 240;
+const CALM_SECONDS = 120;
 const ROWS = 1600;
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
@@ -96,6 +96,8 @@ async function disturbRun({ world, list, out, names, random, end, report, log }:
   }
   const late = pause(1000 * CALM_SECONDS, 'late' as const, { ref: false });
   if ((await Promise.race([done, late])) === 'late') {
+    for (const line of await world.describe()) log(line);
+    log(`producer: ${production.running()?.output().trim().split('\n').slice(-6).join(' / ') ?? 'none'}`);
     throw new Error(`the run in ${out} did not end within ${CALM_SECONDS} s of calm`);
   }
 }

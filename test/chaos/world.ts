@@ -3,6 +3,7 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
 import { makeDemoImages } from '../../demo/src/images.ts';
 import { SHAPE_NAMES } from '../../demo/src/shapes.ts';
 import { openOwnRedis } from '../../setup/src/own-redis.ts';
@@ -23,6 +24,8 @@ export interface World {
   readonly workers: () => readonly Running[];
   /** Kills Redis and starts it again, with what it had written down or empty. */
   restartRedis(data: 'kept' | 'lost'): Promise<void>;
+  /** How things stand, for whoever has to find out why a run does not end. */
+  describe(): Promise<readonly string[]>;
   /** Does something after a while, unless the world has ended by then. */
   later(milliseconds: number, act: () => void): void;
   /** Files that were damaged on purpose in the run at hand. */
@@ -84,6 +87,12 @@ export async function openWorld(folder: string, log: (line: string) => void): Pr
       redis = await startRedis(redis.port);
       log(`redis is back, its data ${kept}`);
     },
+    describe: async () => [
+      ...workers
+        .living()
+        .map(({ pid, output }) => `worker ${pid}: ${output().trim().split('\n').slice(-6).join(' / ')}`),
+      ...(await describeRedis(redis.url)),
+    ],
     later(milliseconds, act): void {
       const timer = setTimeout(() => {
         timers.delete(timer);
@@ -99,6 +108,29 @@ export async function openWorld(folder: string, log: (line: string) => void): Pr
       await redis.close();
     },
   };
+}
+
+async function describeRedis(url: string): Promise<readonly string[]> {
+  const client = new Redis(url, { maxRetriesPerRequest: 1, commandTimeout: 5000 }).on('error', () => undefined);
+  try {
+    const lines: string[] = [];
+    for (const key of (await client.keys('bull:*')).sort()) {
+      const type = await client.type(key);
+      const read: Readonly<Record<string, () => Promise<unknown>>> = {
+        list: () => client.lrange(key, 0, 10),
+        set: () => client.smembers(key),
+        zset: () => client.zrange(key, '0', '10'),
+        hash: () => client.hgetall(key),
+        string: () => Promise.all([client.get(key), client.pttl(key)]),
+      };
+      lines.push(`redis ${type} ${key} ${JSON.stringify(await read[type]?.())}`);
+    }
+    return lines;
+  } catch (error) {
+    return [`redis does not answer: ${String(error)}`];
+  } finally {
+    client.disconnect();
+  }
 }
 
 /** 0 after a signal to stop; 137 and 143 where it was killed, or stopped before it had begun anything. */

@@ -50,6 +50,7 @@ function takeShard(message: ShardMessage): void {
   const aborted = new Promise<void>(resolve => {
     aborts.set(key, () => {
       isAborted = true;
+      send({ type: 'log', level: 'info', message: 'told to abort', fields: { shard: job.shard } });
       resolve();
     });
   });

@@ -95,15 +95,18 @@ export async function openWorker(options: WorkerOptions): Promise<Worker> {
   };
 }
 
-/** Waits for work; nothing where the queue holds only jobs that no worker of this version reads: taking them fails them. */
+/**
+ * Waits for work. Nothing where there is some but none to warm for: jobs that no worker of this version reads, which taking
+ * them fails, and jobs in the hands of other workers, which may be dead: only a worker that consumes takes those back.
+ */
 async function firstJob({ queue, logger, onIdle }: WorkerOptions, signal: AbortSignal): Promise<ShardJob | undefined> {
   for (let tellIdle = true; ; tellIdle = false) {
     signal.throwIfAborted();
     try {
       const job = await queue.peek();
       if (job !== undefined) return job;
-      const { waiting, delayed } = await queue.counts();
-      if (waiting + delayed > 0) return undefined;
+      const { waiting, delayed, active } = await queue.counts();
+      if (waiting + delayed + active > 0) return undefined;
       if (tellIdle) onIdle?.();
     } catch (error) {
       logger.log('warn', `could not look into the queue: ${describeError(error)}`);

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Queue } from 'bullmq';
+import { Worker as BullmqWorker, Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openWorker, type Worker, type WorkerOptions } from '../../../services/worker/src/consumer.ts';
@@ -126,6 +126,7 @@ describe('a worker', () => {
     const closing = await start();
     await vi.waitFor(() => expect(takenShards()).toEqual([0, 1]), 30_000);
     const closed = closing.close();
+    await vi.waitFor(() => expect(lines).toContainEqual({ message: 'told to abort', fields: { shard: 1 } }), 30_000);
     await writeFile(end, '');
     await closed;
     expect(shardsOfReceipts()).toEqual([0]);
@@ -226,6 +227,34 @@ describe('a worker', () => {
 });
 
 describe('a worker on Redis', () => {
+  it('begins where all that is left lies in the hands of workers that died', async () => {
+    const name = `test-${randomUUID()}`;
+    const connection = new Redis(redisUrl(), { maxRetriesPerRequest: null });
+    const queue = await openBullmqQueue({ url: redisUrl(), name, lockDurationMs: 300 });
+    await queue.add([jobOf(0)]);
+    const dead = new BullmqWorker(name, null, { connection, lockDuration: 300 });
+    await dead.getNextJob('a token that nobody renews');
+    expect(await queue.counts()).toMatchObject({ waiting: 0, active: 1 });
+    const done = defer();
+    const worker = await openWorker({
+      queue,
+      processes: 1,
+      script: new URL('../../support/protocol-child.ts', import.meta.url),
+      execArgv: ['--import', 'tsx'],
+      env: { PATH: process.env.PATH },
+      logger: { log: () => undefined },
+      onReceipt: () => done.resolve(),
+    });
+    await done.promise;
+    await worker.close();
+    await queue.close();
+    await dead.close();
+    const rest = new Queue(name, { connection });
+    await rest.obliterate({ force: true });
+    await rest.close();
+    await connection.quit();
+  });
+
   it('fails a job of a newer version although nothing else waits to be warmed for', async () => {
     const name = `test-${randomUUID()}`;
     const connection = new Redis(redisUrl(), { maxRetriesPerRequest: null });
