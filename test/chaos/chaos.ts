@@ -33,7 +33,7 @@ export interface ChaosReport {
 }
 
 /** In which a run must end once nothing disturbs it any more: locks of dead workers take 30 s, their retries some more. */
-const CALM_SECONDS = 120;
+const CALM_SECONDS = 240;
 const ROWS = 1600;
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
