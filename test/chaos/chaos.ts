@@ -9,7 +9,7 @@ import { openFileStorage } from '../../shared/src/storages/file.ts';
 import { randomOf } from '../support/damage.ts';
 import { lastLines, startProgram } from '../support/programs.ts';
 import { FAULTS, type FaultName, LONG_FAULTS } from './faults.ts';
-import { openWorld, produceUntilDone, requestFlags, type World, writeSource } from './world.ts';
+import { openWorld, type Production, produceUntilDone, requestFlags, type World, writeSource } from './world.ts';
 
 export interface ChaosOptions {
   readonly seconds: number;
@@ -79,8 +79,17 @@ interface Disturbance {
   readonly log: (line: string) => void;
 }
 
-async function disturbRun({ world, list, out, names, random, end, report, log }: Disturbance): Promise<void> {
-  const production = produceUntilDone(world, list, out);
+async function disturbRun(disturbance: Disturbance): Promise<void> {
+  const production = produceUntilDone(disturbance.world, disturbance.list, disturbance.out);
+  try {
+    await disturb(production, disturbance);
+  } finally {
+    production.stop();
+  }
+}
+
+async function disturb(production: Production, disturbance: Disturbance): Promise<void> {
+  const { world, out, names, random, end, report, log } = disturbance;
   let isDone = false;
   const done = production.done.finally(() => {
     isDone = true;

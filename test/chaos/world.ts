@@ -143,19 +143,22 @@ export interface Production {
   readonly running: () => Running | undefined;
   /** Resolves when the run is done; rejects after so many starts in a row that ended by themselves without it. */
   readonly done: Promise<void>;
+  /** Kills it and starts it no more. */
+  stop(): void;
 }
 
 /** A producer that waits for its run, started again with the very same command until it ends with 0. */
 export function produceUntilDone(world: World, list: string, out: string): Production {
   let running: Running | undefined;
   let last: RunResult | undefined;
+  let stopped = false;
   const args = ['enqueue', list, ...requestFlags(), '--out', out, '--wait', '--json'];
   const done = (async (): Promise<void> => {
     for (let refusals = 0; refusals < MOST_REFUSALS; ) {
       running = startProgram('layertap', [...args, '--redis', `redis://127.0.0.1:${world.proxy.port}`]);
       const result = await running.ended;
       running = undefined;
-      if (result.code === 0) return;
+      if (result.code === 0 || stopped) return;
       // It was killed, or could not reach Redis, or found shards that had failed: the user's next call goes on.
       if (result.code < 128) refusals++;
       last = result;
@@ -164,7 +167,14 @@ export function produceUntilDone(world: World, list: string, out: string): Produ
       `the producer refused ${MOST_REFUSALS} times, lastly with: ${last === undefined ? '' : lastLines(last)}`,
     );
   })();
-  return { running: () => running, done };
+  return {
+    running: () => running,
+    done,
+    stop(): void {
+      stopped = true;
+      running?.kill('SIGKILL');
+    },
+  };
 }
 
 const MOST_REFUSALS = 200;

@@ -9,7 +9,7 @@ Usage: npm run load -- [options]
 
   --shards N   of 4 rows without an image (20000)
   --workers N  processes of one engine process each (8)
-  --blow S     seconds between two blows (5)
+  --blow S     seconds between two blows (10)
   --help       show this help
 `;
 
@@ -19,7 +19,7 @@ await lifecycle.run(async () => {
     options: {
       shards: { type: 'string', default: '20000' },
       workers: { type: 'string', default: '8' },
-      blow: { type: 'string', default: '5' },
+      blow: { type: 'string', default: '10' },
       help: { type: 'boolean', short: 'h' },
     },
   });

@@ -46,6 +46,8 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
   const problems: string[] = [];
   let workersKilled = 0;
   let workers: KeptWorkers | undefined;
+  // Whoever stops the load may have stopped Redis before.
+  const client = new Redis(redis.url, { maxRetriesPerRequest: 1 }).on('error', () => undefined);
   try {
     const list = join(folder, 'list.txt');
     const rows = options.shards * ROWS_PER_SHARD;
@@ -62,8 +64,6 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
     void producer.ended.then(ended => {
       result = ended;
     });
-    // Whoever stops the test may have stopped Redis before.
-    const client = new Redis(redis.url, { maxRetriesPerRequest: 1 }).on('error', () => undefined);
     const memory: number[] = [];
     let [mostWaiting, redisMegabytes, nextBlow] = [0, 0, started + 1000 * options.blowSeconds];
     while (result === undefined && options.signal?.aborted !== true) {
@@ -81,7 +81,6 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
       log(`${workersKilled} workers killed so far, ${await client.llen('bull:layertap:wait')} jobs waiting`);
     }
     const seconds = (performance.now() - started) / 1000;
-    client.disconnect();
     producer.kill('SIGKILL');
     if ((await producer.ended).code !== 0) problems.push(`the producer: ${lastLines(await producer.ended)}`);
     const verified = await startProgram('layertap', ['verify', out]).ended;
@@ -93,6 +92,7 @@ export async function runLoad(options: LoadOptions): Promise<LoadReport> {
       idle: { median: quantile(idle, 0.5), p99: quantile(idle, 0.99) },
     };
   } finally {
+    client.disconnect();
     await workers?.close();
     await redis.close();
     await rm(folder, { recursive: true, force: true });
