@@ -18,13 +18,18 @@ export interface Garbage {
 export async function findGarbage(storage: Storage, run: RunRecord): Promise<readonly Garbage[]> {
   const garbage: Garbage[] = [...(await garbageOfRun(storage, run))];
   const pending = (await missingShards(storage, run)).length > 0;
+  for (const folder of await leftWorkspaces(storage, run))
+    for await (const path of storage.list(folder)) garbage.push({ kind: 'workspace', path, pending: false });
   for await (const path of storage.list('.')) {
     const own = path.slice(2);
-    if (run.adding !== undefined && own.startsWith(`${run.adding.folder}/`)) continue;
-    if (isWorkspace(own)) garbage.push({ kind: 'workspace', path: own, pending: false });
-    else if (!own.includes('/') && isTemporary(own)) garbage.push({ kind: 'temporary', path: own, pending });
+    if (!own.includes('/') && isTemporary(own)) garbage.push({ kind: 'temporary', path: own, pending });
   }
   return garbage;
+}
+
+/** Folders of commands that were killed, empty ones too; not that of an `add-layer` that the run waits for. */
+export async function leftWorkspaces(storage: Storage, run: RunRecord): Promise<readonly string[]> {
+  return (await storage.folders()).filter(folder => isWorkspace(folder) && folder !== run.adding?.folder);
 }
 
 /** Removes what is garbage of parts, receipts, quarantine and manifests, in a run of which every shard is done. Returns the paths. */

@@ -98,6 +98,18 @@ export async function openRun(storage: Storage): Promise<RunRecord> {
   });
 }
 
+/**
+ * Refuses where another command has changed the run since it was read: what follows would undo that.
+ * @throws Refusal `run-mismatch`
+ */
+export async function requireUnchanged(storage: Storage, run: RunRecord): Promise<void> {
+  const now = await openRun(storage);
+  if (now.runId === run.runId && now.fingerprint === run.fingerprint && now.adding === undefined) return;
+  throw new Refusal('run-mismatch', `The run in '${storage.root}' was changed by another command meanwhile`, {
+    hint: 'Nothing of this one was put into it: run the same command again.',
+  });
+}
+
 /** Writes run.json once; false when another producer was first. */
 export async function createRun(storage: Storage, run: RunRecord): Promise<boolean> {
   return storage.createOnce(RUN_FILE, encodeJson(run));

@@ -29,6 +29,8 @@ export interface Storage {
   replace(path: string, bytes: Uint8Array): Promise<void>;
   /** All files below `directory`, in no order; none when it does not exist. */
   list(directory: string): AsyncIterable<string>;
+  /** Names of the folders right below the root, empty ones too. */
+  folders(): Promise<readonly string[]>;
   /** Bytes of a file, or undefined when there is none: without reading it. */
   size(path: string): Promise<number | undefined>;
   /** Removes a file; no error when there is none. */

@@ -28,10 +28,18 @@ export function commonVersions(): Readonly<Record<string, string>> {
   return { layertap: layertapVersion(), node: process.versions.node };
 }
 
-/** Of each library all versions that something was made with, as one text. */
-export function mergeVersions(all: readonly Readonly<Record<string, string>>[]): Readonly<Record<string, string>> {
+/** What made something: each library with its version. */
+type Versions = Readonly<Record<string, string>>;
+
+/** Of each library all versions that made the columns of some shards, as one text. */
+export function allVersions(
+  receipts: readonly {
+    readonly versions: Versions;
+    readonly added?: readonly { readonly versions: Versions }[] | undefined;
+  }[],
+): Versions {
   const merged = new Map<string, Set<string>>();
-  for (const versions of all)
+  for (const { versions } of receipts.flatMap(receipt => [receipt, ...(receipt.added ?? [])]))
     for (const [name, version] of Object.entries(versions))
       merged.set(name, (merged.get(name) ?? new Set()).add(version));
   return Object.fromEntries([...merged].map(([name, set]) => [name, [...set].sort().join(', ')]));

@@ -48,7 +48,7 @@ describe('the help', () => {
     ['diff', outputOptions, ['--cosine']],
     ['compact', outputOptions, ['--file-size']],
     ['extend', { ...workerOptions, ...outputOptions }, ['--plan-only']],
-    ['add-layer', { ...workerOptions, ...outputOptions }, ['--layer']],
+    ['add-layer', { ...workerOptions, ...outputOptions }, ['--layer', '--max-output']],
     ['gc', outputOptions, ['--dry-run', '--idle', '--redis', '--queue']],
     ['show', outputOptions, ['--rows', '--failed']],
     ['layers', outputOptions, []],

@@ -37,6 +37,8 @@ export interface SmallRun {
   readonly run: RunRecord;
   readonly samples: readonly Sample[];
   readonly failedRows: ReadonlySet<number>;
+  /** Of every image. @default another one for each */
+  readonly sha256?: string;
   /** Of the failed rows. @default FAILURE */
   readonly failure?: SampleFailure;
 }
@@ -131,7 +133,7 @@ export function rowsOf(small: SmallRun, first: number, count: number): readonly 
     const failed = small.failedRows.has(first + index);
     return {
       sample,
-      sha256: (first + index).toString(16).padStart(64, '0'),
+      sha256: small.sha256 ?? (first + index).toString(16).padStart(64, '0'),
       size: failed ? null : { width: 640 + first + index, height: 480 },
       failure: failed ? (small.failure ?? FAILURE) : undefined,
     };

@@ -4,6 +4,7 @@ import { planLayers } from '../../../services/producer/src/plan-layers.ts';
 import { addColumns, endAdding } from '../../../services/worker/src/add-columns.ts';
 import { extractOptions, outputOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
+import { repairRun } from '../../../shared/src/repair-run.ts';
 import { checkFingerprint, openRun, type RunRecord } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
@@ -13,7 +14,8 @@ import { onlyPositional } from '../positional.ts';
 import { formatReport } from '../report.ts';
 import { checkModels, prepareEngines } from '../run-models.ts';
 
-const shape = { layer: extractOptions.layer, ...workerOptions, ...outputOptions } as const;
+const { layer, maxOutput } = extractOptions;
+const shape = { layer, maxOutput, ...workerOptions, ...outputOptions } as const;
 
 export const addLayer = defineCommand({
   name: 'add-layer',
@@ -41,13 +43,21 @@ async function addLayers(
   const logger = createLogger({ json: options.json });
   const models = await checkModels(run);
   await prepareEngines(run);
-  const planned = await planLayers(storage, run, { models, wanted: options.layer, signal: lifecycle.stopping });
+  const planned = await planLayers(storage, run, {
+    models,
+    wanted: options.layer,
+    maxOutput: options.maxOutput,
+    signal: lifecycle.stopping,
+    onNote: note => logger.log('info', note),
+  });
   if (planned === undefined) {
     logger.log('info', 'the run has these layers already');
     return run;
   }
   const columns = planned.run.columns.map(({ name }) => name).join(', ');
   logger.log('info', `new columns: ${columns}`);
+  // What an earlier try has done may be damaged by now: its shards are done again before the run is touched.
+  await repairRun(planned.storage, planned.run, 'bytes');
   const goOn = 'Nothing was changed yet: the same command goes on where it stopped.';
   await runEmbedded({ ...options, run: planned.run, storage: planned.storage, lifecycle, goOn });
   return addColumns(storage, run, planned);

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { formatBytes } from '../../../shared/src/byte-size.ts';
 import { outputOptions, queueOptions } from '../../../shared/src/extract-options.ts';
-import { findGarbage, type Garbage, removeOne } from '../../../shared/src/garbage.ts';
+import { findGarbage, type Garbage, leftWorkspaces, removeOne } from '../../../shared/src/garbage.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
 import { missingShards, openRun, type RunRecord } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
@@ -76,8 +76,7 @@ async function removeAll(
     const bytes = (await storage.size(entry.path)) ?? 0;
     if (dryRun || (await removeOne(storage, run, entry))) gone.push({ kind: entry.kind, path: entry.path, bytes });
   }
-  const folders = new Set(garbage.flatMap(({ kind, path }) => (kind === 'workspace' ? path.split('/')[0] : []) ?? []));
-  if (!dryRun) for (const folder of folders) await storage.removeFolder(folder);
+  if (!dryRun) for (const folder of await leftWorkspaces(storage, run)) await storage.removeFolder(folder);
   return gone;
 }
 

@@ -4,7 +4,15 @@ import { Refusal } from '../../../shared/src/errors.ts';
 import { manifestFolder, type Sample } from '../../../shared/src/manifest.ts';
 import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { openManifestWriter } from '../../../shared/src/manifest-writer.ts';
-import { encodeJson, RUN_FILE, type RunRecord, receiptPath, SUMMARY_FILE, shardName } from '../../../shared/src/run.ts';
+import {
+  encodeJson,
+  RUN_FILE,
+  type RunRecord,
+  receiptPath,
+  requireUnchanged,
+  SUMMARY_FILE,
+  shardName,
+} from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { outputBytes, requireRoom } from './output-size.ts';
 import { requireFinished } from './require-finished.ts';
@@ -63,6 +71,7 @@ export async function extendRun(storage: Storage, run: RunRecord, signal: AbortS
     await requireRoom(bytes, added.size, { out: storage.root, maxOutput: undefined });
     const extended: RunRecord = { ...run, runId, manifest, shards: Math.ceil(manifest.rows / run.shardSize) };
     requireSameNames(run, extended);
+    await requireUnchanged(storage, run);
     await storage.remove(SUMMARY_FILE);
     await storage.replace(RUN_FILE, encodeJson(extended));
     if (run.manifest.rows % run.shardSize > 0) await storage.remove(receiptPath(run, run.shards - 1));

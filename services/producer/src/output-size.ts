@@ -19,10 +19,19 @@ export interface OutputLimit {
   readonly out: string;
   /** Bytes, or none; the free bytes of the output's file system where it is not given. */
   readonly maxOutput: number | 'none' | undefined;
+  /** What to do where there is no room. @default how to make a run smaller */
+  readonly hint?: string;
 }
 
+const SMALLER =
+  'Make it smaller with --pool, --dtype float16, fewer layers or --limit, see what each layer takes with `npx layertap estimate`, or give another --max-output (`none` does not look).';
+
 /** @throws Refusal `output-unwritable` where `bytes` are more than the limit */
-export async function requireRoom(bytes: number, rows: number, { out, maxOutput }: OutputLimit): Promise<void> {
+export async function requireRoom(
+  bytes: number,
+  rows: number,
+  { out, maxOutput, hint = SMALLER }: OutputLimit,
+): Promise<void> {
   if (maxOutput === 'none') return;
   const limit = maxOutput ?? (await freeBytes(out));
   if (limit === undefined || bytes <= limit) return;
@@ -33,9 +42,7 @@ export async function requireRoom(bytes: number, rows: number, { out, maxOutput 
   throw new Refusal(
     'output-unwritable',
     `Expected room for about ${formatBytes(bytes)} of features of ${rows} images but ${bound}`,
-    {
-      hint: 'Make it smaller with --pool, --dtype float16, fewer layers or --limit, see what each layer takes with `npx layertap estimate`, or give another --max-output (`none` does not look).',
-    },
+    { hint },
   );
 }
 

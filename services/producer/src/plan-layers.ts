@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { planRequestColumns } from '../../../extractor/src/columns.ts';
+import { decideEngine } from '../../../extractor/src/compile/decide-engine.ts';
 import type { ModelFile } from '../../../extractor/src/model.ts';
 import { requirePoolable } from '../../../extractor/src/poolable.ts';
 import { selectLayers } from '../../../extractor/src/select.ts';
@@ -11,7 +12,7 @@ import { fingerprintOf } from '../../../shared/src/fingerprint.ts';
 import { MANIFEST_FILE_ROWS, manifestPath } from '../../../shared/src/manifest.ts';
 import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
 import { type ExtractRequest, formatsOf, type ModelRequest, modelsOf } from '../../../shared/src/request.ts';
-import { CONDITIONS_FILE, createRun, findRun, type RunRecord } from '../../../shared/src/run.ts';
+import { CONDITIONS_FILE, createRun, findRun, type RunRecord, readReceipts } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { commonVersions } from '../../../shared/src/versions.ts';
@@ -25,7 +26,11 @@ export interface LayersChoice {
   readonly models: readonly ModelFile[];
   /** As for a new run: names, patterns, positions; of one among several models, `NAME/LAYER`. */
   readonly wanted: readonly string[];
+  /** As for a new run. */
+  readonly maxOutput: number | 'none' | undefined;
   readonly signal?: AbortSignal;
+  /** What the user should know before the work begins. */
+  readonly onNote?: (note: string) => void;
 }
 
 export interface PlannedLayers {
@@ -48,9 +53,8 @@ export async function planLayers(
   choice: LayersChoice,
 ): Promise<PlannedLayers | undefined> {
   await requireFinished(storage, run);
-  const models = await Promise.all(
-    modelsOf(run.request).map((model, index) => addTo(run.request, model, index, choice)),
-  );
+  const models: ModelOfLayers[] = [];
+  for (const model of modelsOf(run.request)) models.push(await addTo(run.request, model, models.length, choice));
   if (models.every(({ added }) => added.length === 0)) return undefined;
   const request = withModels(run.request, models);
   const columns = planRequestColumns(
@@ -61,9 +65,14 @@ export async function planLayers(
   checkColumnNames(features, run.carried);
   const standing = new Set(run.columns.map(({ name }) => name));
   const own = features.filter(({ name }) => !standing.has(name));
-  // Once in the run of their own, and once in the parts.
-  const bytes = 2 * outputBytes(own, run.manifest.rows, run.request.format);
-  await requireRoom(bytes, run.manifest.rows, { out: storage.root, maxOutput: undefined });
+  const { rows } = run.manifest;
+  // Once in the run of their own, and once in the parts; the old files of a compacted run go last of all.
+  const old = (await isCompacted(storage, run)) ? outputBytes(run.columns, rows, run.request.format) : 0;
+  await requireRoom(2 * outputBytes(own, rows, run.request.format) + old, rows, {
+    out: storage.root,
+    maxOutput: choice.maxOutput,
+    hint: 'Make room, take fewer layers, or give another --max-output (`none` does not look).',
+  });
 
   const [format] = formatsOf(run.request.format);
   if (format === undefined) throw new Error('Expected a format');
@@ -98,7 +107,7 @@ async function addTo(
   request: ExtractRequest,
   model: ModelRequest,
   index: number,
-  { models, wanted }: LayersChoice,
+  { models, wanted, onNote }: LayersChoice,
 ): Promise<ModelOfLayers> {
   const file = models[index];
   if (file === undefined) throw new Error(`Expected the model '${model.model}'`);
@@ -111,7 +120,22 @@ async function addTo(
   const layers = [...kept, ...added, ...predictions];
   const shapes = await file.shapesFor(shapeOfRecipe(model.recipe), layers);
   requirePoolable(file.table, added, shapes.slice(kept.length), request.pool);
+  if (added.length > 0 && model.lowering !== undefined) {
+    // The comparison of the run was one of its own layers.
+    const { recipe } = model;
+    const { engine, reason } = await decideEngine('auto', file, { layers: added, recipe, batch: request.batch });
+    if (engine !== model.engine)
+      onNote?.(
+        `engine ${model.engine} stays, as the run began with it; alone, these layers would get ${engine}: ${reason}`,
+      );
+  }
   return { model: { ...model, layers }, added, shapes };
+}
+
+async function isCompacted(storage: Storage, run: RunRecord): Promise<boolean> {
+  for await (const { files } of readReceipts(storage, run))
+    if (files.some(({ range }) => range !== undefined)) return true;
+  return false;
 }
 
 function onlyLayers({ predictions: _, ...model }: ModelRequest, layers: readonly string[]): ModelRequest {
@@ -169,9 +193,15 @@ async function ownRun(
     }
     await own.replace(manifestPath(runId, row), bytes);
   }
-  // Before the first worker would write down its own.
+  // Before the first worker would write down its own; they name the versions of every engine.
   const conditions = await storage.read(CONDITIONS_FILE);
-  if (conditions !== undefined) await own.replace(CONDITIONS_FILE, conditions);
+  if (conditions !== undefined && enginesOf(request) === enginesOf(run.request))
+    await own.replace(CONDITIONS_FILE, conditions);
+  // What kills engine processes has failed in any case.
+  for await (const path of storage.list('quarantine')) {
+    const bytes = await storage.read(path);
+    if (bytes !== undefined) await own.replace(path, bytes);
+  }
   const { source, carried, manifest, shardSize, shards } = run;
   const planned: RunRecord = {
     version: 1,
@@ -182,4 +212,8 @@ async function ownRun(
   };
   await createRun(own, planned);
   return planned;
+}
+
+function enginesOf(request: ExtractRequest): string {
+  return [...new Set(modelsOf(request).map(({ engine }) => engine))].sort().join();
 }

@@ -3,7 +3,6 @@
 import { join } from 'node:path';
 import { type Data, type Field, makeData, RecordBatch, type Schema, Struct } from 'apache-arrow';
 import { Refusal } from '../../../shared/src/errors.ts';
-import { failedRows } from '../../../shared/src/failed-rows.ts';
 import { readPartFile } from '../../../shared/src/part-reader.ts';
 import type { ShardReceipt } from '../../../shared/src/receipt.ts';
 import { rowSchema } from '../../../shared/src/row-schema.ts';
@@ -16,13 +15,14 @@ import {
   readReceipt,
   readReceipts,
   receiptPath,
+  requireUnchanged,
   SUMMARY_FILE,
 } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { featureOfField, sizeOfShape, validityBitmap } from '../../../shared/src/tensor.ts';
 import { createFileHashes, type FileHashes, requireUndamaged } from '../../../shared/src/verify-shard.ts';
-import { mergeVersions } from '../../../shared/src/versions.ts';
+import { allVersions } from '../../../shared/src/versions.ts';
 import { openPart, replaceReceipts } from './publish.ts';
 
 export interface AddedLayers {
@@ -36,10 +36,12 @@ export interface AddedLayers {
 /**
  * Adds the columns to every shard. Returns the run with them. A shard whose part is damaged loses its receipt: done again, it has
  * all columns.
- * @throws Refusal `run-incomplete` where an image that has features has none in the new columns; nothing was changed then
+ * @throws Refusal `run-incomplete` where an image that has features has none in the new columns, or is another one by now, and
+ * `run-mismatch` where another command has changed the run since it was read; nothing was changed then
  */
 export async function addColumns(storage: Storage, run: RunRecord, layers: AddedLayers): Promise<RunRecord> {
   await requireSameRows(storage, run, layers);
+  await requireUnchanged(storage, run);
   await storage.remove(SUMMARY_FILE);
   await storage.replace(RUN_FILE, encodeJson(layers.extended));
   return endAdding(storage, layers.extended);
@@ -50,46 +52,108 @@ export async function endAdding(storage: Storage, run: RunRecord): Promise<RunRe
   const { adding, ...ended } = run;
   if (adding === undefined) return run;
   const own = openFileStorage(join(storage.root, adding.folder));
-  const columns = await findRun(own);
+  const columns = await unlessUnreadable(findRun(own));
   const hashes = { old: createFileHashes(storage), added: createFileHashes(own) };
   for (const shard of await doneShards(storage, run)) {
-    const receipt = await readReceipt(storage, run, shard);
-    if (receipt === undefined || receipt.fingerprint !== adding.fingerprint) continue;
+    const receipt = await unlessUnreadable(readReceipt(storage, run, shard));
+    if (receipt?.fingerprint === run.fingerprint) continue;
     const added = columns && (await readReceipt(own, columns, shard));
-    // Without its folder: `resume` does the shard again.
-    if (added === undefined) continue;
-    try {
-      await addToShard(storage, ended, receipt, { storage: own, receipt: added }, hashes);
-    } catch (error) {
-      if (!(error instanceof Refusal) || error.code !== 'run-unreadable') throw error;
+    // Without receipt it is a shard that is not done: with all layers, where its old part or the new columns are lost.
+    if (receipt === undefined || added === undefined || !(await isWhole(storage, receipt, hashes.old)))
       await storage.remove(receiptPath(run, shard));
-    }
+    else await addToShard(storage, ended, receipt, { storage: own, receipt: added }, hashes.added);
   }
   await storage.replace(RUN_FILE, encodeJson(ended));
   await storage.removeFolder(adding.folder);
   return ended;
 }
 
-/** An image may have become unreadable since: its old values would stand beside none. */
+async function unlessUnreadable<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof Refusal && error.code === 'run-unreadable') return undefined;
+    throw error;
+  }
+}
+
+async function isWhole(storage: Storage, { files }: ShardReceipt, hashes: FileHashes): Promise<boolean> {
+  const [file] = files;
+  const undamaged = file && requireUndamaged(storage, file, hashes).then(() => true);
+  return undamaged !== undefined && (await unlessUnreadable(undamaged)) === true;
+}
+
+/** An image may have become unreadable since, or another one: old values would stand beside none, or beside a stranger's. */
 async function requireSameRows(storage: Storage, run: RunRecord, added: AddedLayers): Promise<void> {
-  const lost: string[] = [];
+  const [lost, changed]: [string[], string[]] = [[], []];
   for await (const receipt of readReceipts(added.storage, added.run)) {
-    if (receipt.failed === 0) continue;
-    const standing = await readReceipt(storage, run, receipt.shard);
-    const failed = new Set((standing ? await failedRows(storage, standing, new Set()) : []).map(({ row }) => row));
-    for (const { row, sampleId } of await failedRows(added.storage, receipt, new Set()))
-      if (!failed.has(row)) lost.push(sampleId);
+    // A shard that cannot be read is done again, with all layers.
+    const standing = await unlessUnreadable(readReceipt(storage, run, receipt.shard));
+    const differences = standing && (await unlessUnreadable(compareImages(storage, standing, added.storage, receipt)));
+    lost.push(...(differences?.lost ?? []));
+    changed.push(...(differences?.changed ?? []));
+  }
+  const folder = added.storage.root;
+  if (changed.length > 0) {
+    throw new Refusal(
+      'run-incomplete',
+      `Expected the images that '${storage.root}' has features of but ${namesOf(changed)} changed since; nothing was changed in the run`,
+      {
+        hint: `Put the old files back, remove '${folder}', and run the same command again; or extract into another directory.`,
+      },
+    );
   }
   if (lost.length === 0) return;
-  const [shown, more] = [lost.slice(0, 3).join("', '"), lost.length > 3 ? `' and ${lost.length - 3} more` : `'`];
-  const folder = added.storage.root;
   throw new Refusal(
     'run-incomplete',
-    `Expected features of every image that has some in '${storage.root}' but '${shown}${more} failed this time; nothing was changed`,
+    `Expected features of every image that has some in '${storage.root}' but ${namesOf(lost)} failed this time; nothing was changed`,
     {
       hint: `Mend them (npx layertap explain ${folder} SAMPLE tells the cause), then: npx layertap retry-failed ${folder}, and the same command again.`,
     },
   );
+}
+
+async function compareImages(
+  storage: Storage,
+  standing: ShardReceipt,
+  own: Storage,
+  receipt: ShardReceipt,
+): Promise<{ readonly lost: readonly string[]; readonly changed: readonly string[] }> {
+  const [lost, changed]: [string[], string[]] = [[], []];
+  const others = imagesOf(own, receipt);
+  try {
+    for await (const image of imagesOf(storage, standing)) {
+      const other = (await others.next()).value;
+      if (image.status !== 'ok' || other === undefined) continue;
+      if (other.status !== 'ok') lost.push(image.sampleId);
+      else if (other.sha256 !== image.sha256) changed.push(image.sampleId);
+    }
+  } finally {
+    await others.return(undefined);
+  }
+  return { lost, changed };
+}
+
+function namesOf(samples: readonly string[]): string {
+  const shown = samples.slice(0, 3).map(name => `'${name}'`);
+  return `${shown.join(', ')}${samples.length > shown.length ? ` and ${samples.length - shown.length} more` : ''}`;
+}
+
+interface ReadImage {
+  readonly sampleId: string;
+  readonly status: unknown;
+  readonly sha256: unknown;
+}
+
+async function* imagesOf(storage: Storage, { files }: ShardReceipt): AsyncGenerator<ReadImage, undefined> {
+  const [file] = files;
+  if (file === undefined) return undefined;
+  for await (const batch of readPartFile(storage.root, file, ['sample_id', 'status', 'sha256'])) {
+    const [ids, status, sha256] = ['sample_id', 'status', 'sha256'].map(name => batch.getChild(name));
+    for (let row = 0; row < batch.numRows; row++)
+      yield { sampleId: String(ids?.get(row)), status: status?.get(row), sha256: sha256?.get(row) };
+  }
+  return undefined;
 }
 
 async function addToShard(
@@ -97,23 +161,22 @@ async function addToShard(
   run: RunRecord,
   before: ShardReceipt,
   added: { readonly storage: Storage; readonly receipt: ShardReceipt },
-  hashes: { readonly old: FileHashes; readonly added: FileHashes },
+  hashes: FileHashes,
 ): Promise<void> {
   const [source] = before.files;
   const [extra] = added.receipt.files;
   if (source === undefined || extra === undefined)
     throw new Error(`Expected a part in the receipts of shard ${before.shard}`);
-  await requireUndamaged(storage, source, hashes.old);
-  await requireUndamaged(added.storage, extra, hashes.added);
+  await requireUndamaged(added.storage, extra, hashes);
   const { finishedAt, worker, versions, cpu } = added.receipt;
-  const schema = rowSchema(run, mergeVersions([before.versions, versions]));
+  const schema = rowSchema(run, allVersions([before, added.receipt]));
   const part = await openPart(storage, run, before.shard, schema);
   const batches = readPartFile(added.storage.root, extra);
   try {
     const rows = openRowReader(batches);
     const names = new Set<string>();
     let notFinite = 0;
-    for await (const batch of readPartFile(storage.root, source)) {
+    for await (const batch of slicesOf(readPartFile(storage.root, source), run.request.batch)) {
       const merged = withColumns(schema, batch, await rows.take(batch.numRows));
       for (const name of merged.added) names.add(name);
       notFinite += merged.notFinite;
@@ -122,7 +185,8 @@ async function addToShard(
     const after: ShardReceipt = {
       ...before,
       fingerprint: run.fingerprint,
-      warnings: sumOf(before.warnings, { ...added.receipt.warnings, 'not-finite': notFinite }),
+      // Receipts of old count none, and then nobody may.
+      ...(before.warnings && { warnings: sumOf(before.warnings, warningsOf(added.receipt, notFinite)) }),
       files: [...(await part.finish())],
       added: [...(before.added ?? []), { columns: [...names], finishedAt, worker, versions, cpu }],
     };
@@ -135,6 +199,17 @@ async function addToShard(
     await batches.return(undefined);
     await part.abort();
   }
+}
+
+/** A part may hold far more rows in a batch than there is memory for once the new columns stand beside. */
+async function* slicesOf(batches: AsyncIterable<RecordBatch>, rows: number): AsyncGenerator<RecordBatch> {
+  for await (const batch of batches)
+    for (let first = 0; first < batch.numRows; first += rows) yield batch.slice(first, first + rows);
+}
+
+/** @param notFinite vectors of the parts with such a value, among them those that only overflowed in float16 */
+function warningsOf({ warnings }: ShardReceipt, notFinite: number): NonNullable<ShardReceipt['warnings']> {
+  return { ...warnings, 'not-finite': Math.max(0, notFinite - (warnings?.['float16-overflow'] ?? 0)) };
 }
 
 /** Some rows of a batch: [first, first + rows). */
@@ -249,7 +324,7 @@ function requireSameSamples(batch: RecordBatch, pieces: readonly Piece[]): void 
 }
 
 function sumOf(
-  a: ShardReceipt['warnings'],
+  a: NonNullable<ShardReceipt['warnings']>,
   b: NonNullable<ShardReceipt['warnings']>,
 ): NonNullable<ShardReceipt['warnings']> {
   const sum: Record<string, number> = { ...a };

@@ -8,7 +8,7 @@ import { type RunRecord, readReceipts, SUMMARY_FILE } from '../../../shared/src/
 import { createSharedFiles } from '../../../shared/src/shared-files.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { createFileHashes, type FileHashes, requireUndamaged } from '../../../shared/src/verify-shard.ts';
-import { mergeVersions } from '../../../shared/src/versions.ts';
+import { allVersions } from '../../../shared/src/versions.ts';
 import { mergeRows } from './merge-rows.ts';
 import { openPart, replaceReceipts } from './publish.ts';
 
@@ -105,7 +105,7 @@ async function moveRows(
 ): Promise<void> {
   const [first, last] = [receipts[0], receipts.at(-1)];
   if (first === undefined || last === undefined) return;
-  const schema = rowSchema(run, mergeVersions(receipts.map(({ versions }) => versions)));
+  const schema = rowSchema(run, allVersions(receipts));
   const part = await openPart(storage, run, { first: first.shard, last: last.shard }, schema);
   try {
     for (const receipt of receipts) {

@@ -250,9 +250,9 @@ async function isStillThere({ storage }: OpenedRun): Promise<boolean> {
   return (await storage.size(RUN_FILE)) !== undefined;
 }
 
-/** run.json and the manifest never change, so one opening serves all shards of a run. */
+/** Of one fingerprint, run.json and the manifest never change: one opening serves all shards. */
 async function openRunOf(job: ShardJob): Promise<OpenedRun> {
-  if (current?.out === job.out && current.run.runId === job.runId && (await isStillThere(current))) {
+  if (current?.out === job.out && isRunOf(job, current.run) && (await isStillThere(current))) {
     await requireAllowedRun(allowed, job.out, current.run, job.shard);
     return current;
   }
@@ -261,13 +261,18 @@ async function openRunOf(job: ShardJob): Promise<OpenedRun> {
   const storage = openFileStorage(job.out);
   const run = await openRun(storage);
   await requireAllowedRun(allowed, job.out, run, job.shard);
-  if (run.runId !== job.runId || run.fingerprint !== job.fingerprint) {
+  if (!isRunOf(job, run)) {
     throw new Refusal('run-mismatch', `Expected run ${job.runId} in '${job.out}' but it holds run ${run.runId}`, {
       hint: 'The job is older than the directory: run `npx layertap resume` on it.',
     });
   }
   current = { out: job.out, run, storage, manifest: openManifestReader(storage, run.runId) };
   return current;
+}
+
+/** `extend` gives a run another id, `add-layer` another fingerprint. */
+function isRunOf({ runId, fingerprint }: ShardJob, run: RunRecord): boolean {
+  return run.runId === runId && run.fingerprint === fingerprint;
 }
 
 /** What this machine lacks and another may have: an engine, the model's bytes, the folders of the run. */

@@ -6,10 +6,11 @@ import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { readPartFile } from '../../../shared/src/part-reader.ts';
 import type { ShardReceipt } from '../../../shared/src/receipt.ts';
 import { rowSchema } from '../../../shared/src/row-schema.ts';
-import { type RunRecord, readReceipts, SUMMARY_FILE, shardRange } from '../../../shared/src/run.ts';
+import { type RunRecord, readReceipts, requireUnchanged, SUMMARY_FILE, shardRange } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { decodeTensor, featureOfField } from '../../../shared/src/tensor.ts';
 import { createFileHashes, type FileHashes, requireUndamaged } from '../../../shared/src/verify-shard.ts';
+import { allVersions } from '../../../shared/src/versions.ts';
 import { settleSharedFiles } from './compact-run.ts';
 import { mergeRows, type RowOfBatch } from './merge-rows.ts';
 import { openPart, replaceReceipts } from './publish.ts';
@@ -31,6 +32,7 @@ export interface ReplacedRows {
 }
 
 export async function replaceRows(storage: Storage, run: RunRecord, retry: Retry): Promise<ReplacedRows> {
+  await requireUnchanged(storage, run);
   const places = await placesOf(retry);
   const retried = rowsOfRun(retry);
   const hashes = createFileHashes(storage);
@@ -119,7 +121,7 @@ async function replaceInShard(
   others: ReadonlyMap<number, RetriedRow>,
   hashes: FileHashes,
 ): Promise<number> {
-  const schema = rowSchema(run, before.versions);
+  const schema = rowSchema(run, allVersions([before]));
   const [source] = before.files;
   if (source === undefined) throw new Error(`Expected a part in the receipt of shard ${before.shard}`);
   await requireUndamaged(storage, source, hashes);

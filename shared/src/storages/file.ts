@@ -1,6 +1,6 @@
 // The storage on a file system, local or shared between machines (NFS and the like).
 import { randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { createReadStream, type Dirent } from 'node:fs';
 import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasErrorCode, Refusal } from '../errors.ts';
@@ -57,6 +57,11 @@ export function openFileStorage(root: string): Storage {
       yield* listFiles(root, directory);
     },
 
+    async folders(): Promise<readonly string[]> {
+      const entries = await entriesOf(root);
+      return entries.filter(entry => entry.isDirectory()).map(({ name }) => name);
+    },
+
     async size(path): Promise<number | undefined> {
       try {
         return (await stat(absolute(path))).size;
@@ -81,9 +86,9 @@ export function isTemporary(path: string): boolean {
   return (path.split('/').at(-1) ?? '').startsWith(TEMPORARY_PREFIX);
 }
 
-/** Whether a path inside a run directory lies in a folder of a command's own. */
-export function isWorkspace(path: string): boolean {
-  return path.startsWith(WORKSPACE_PREFIX) && path.includes('/');
+/** Whether a folder in a run directory is a command's own. */
+export function isWorkspace(folder: string): boolean {
+  return folder.startsWith(WORKSPACE_PREFIX);
 }
 
 function stagedFile(handle: FileHandle, temporary: string, absolute: (path: string) => string): StagedFile {
@@ -149,12 +154,16 @@ async function linkOnce(temporary: string, target: string): Promise<boolean> {
   }
 }
 
-async function* listFiles(root: string, directory: string): AsyncGenerator<string> {
-  const entries = await readdir(join(root, directory), { withFileTypes: true }).catch((error: unknown) => {
+/** None where there is no such folder. */
+async function entriesOf(folder: string): Promise<readonly Dirent[]> {
+  return readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     if (hasErrorCode(error, 'ENOENT')) return [];
-    throw storageError(join(root, directory), 'read', error);
+    throw storageError(folder, 'read', error);
   });
-  for (const entry of entries) {
+}
+
+async function* listFiles(root: string, directory: string): AsyncGenerator<string> {
+  for (const entry of await entriesOf(join(root, directory))) {
     const path = `${directory}/${entry.name}`;
     if (entry.isDirectory()) yield* listFiles(root, path);
     else yield path;

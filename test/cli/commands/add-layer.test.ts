@@ -117,9 +117,13 @@ describe('add-layer', () => {
       1,
       expect.stringContaining(`'5.jpg' failed this time; nothing was changed`),
     ]);
-    await rename(join(photos, 'away'), join(photos, '5.jpg'));
+    await copyFile(demo.image(8, 0), join(photos, '5.jpg'));
     const folder = /npx layertap retry-failed (\S+),/.exec(refused.stderr)?.[1] ?? '';
     expect((await run(['retry-failed', folder])).code).toBe(0);
+    const another = await run(['add-layer', out, '--layer', 'conv4']);
+    expect([another.code, another.stderr]).toEqual([1, expect.stringContaining(`'5.jpg' changed since`)]);
+    await rename(join(photos, 'away'), join(photos, '5.jpg'));
+    await rm(folder, { recursive: true });
     expect((await run(['add-layer', out, '--layer', 'conv4'])).code).toBe(0);
     expect((await readRows(out)).get('3.jpg')?.features).toEqual({ features: null, conv4: null });
     const retried = await run(['retry-failed', out, '--json']);

@@ -1,5 +1,5 @@
 // Columns of added layers: beside the old values bit for bit, in every format; whatever interrupts it or is damaged is mended.
-import { cp, rm } from 'node:fs/promises';
+import { cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { addColumns, endAdding } from '../../../services/worker/src/add-columns.ts';
@@ -14,6 +14,7 @@ import {
   RUN_FILE,
   type RunRecord,
   readReceipt,
+  receiptPath,
   SUMMARY_FILE,
 } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
@@ -68,6 +69,11 @@ async function adding(
   return { old, added, extended };
 }
 
+async function publishShardAgain(small: SmallRun, shard: number): Promise<void> {
+  await rm(join(small.root, `receipts/000/00000${shard}.json`));
+  await publishShard(small, shard, 'b', 0.5);
+}
+
 function only(rows: ReadonlyMap<string, ReadRow>, ...columns: readonly string[]): readonly unknown[] {
   return [...rows].map(([id, { values, features }]) => [id, values, ...columns.map(name => features[name])]);
 }
@@ -117,9 +123,15 @@ describe('adding columns', () => {
     const { old, added, extended } = await adding({ dtype: 'float16' });
     await rm(join(added.root, 'receipts/000/000001.json'));
     await publishShard(added, 1, 'b', Number.NaN);
+    for (const shard of [0, 1]) {
+      const receipt = await readReceipt(old.storage, old.run, shard);
+      await old.storage.replace(receiptPath(old.run, shard), encodeJson({ ...receipt, warnings: {} }));
+    }
     const run = await addColumns(old.storage, old.run, { ...added, extended });
     expect((await readReceipt(old.storage, run, 1))?.warnings).toEqual({ 'not-finite': 4 });
     expect((await readReceipt(old.storage, run, 0))?.warnings).toEqual({});
+    // As receipts were once: what is not counted is not judged.
+    expect(await readReceipt(old.storage, run, 2)).not.toHaveProperty('warnings');
     await finishRun(old.storage, run);
     await expectWhole(old.storage, run);
   });
@@ -150,8 +162,41 @@ describe('adding columns', () => {
     await old.storage.replace(RUN_FILE, encodeJson(extended));
     await rm(join(old.root, FOLDER), { recursive: true });
     const run = await endAdding(old.storage, extended);
-    const { damages } = await verifyRun(old.storage, run);
-    expect(new Set(damages.map(({ code }) => code))).toEqual(new Set(['receipt-foreign', 'part-columns']));
+    expect(await missingShards(old.storage, run)).toEqual([0, 1, 2]);
+    expect(await openRun(old.storage)).toEqual(run);
+  });
+
+  it('leaves a shard whose old receipt is damaged to be done again', async () => {
+    const { old, extended } = await adding();
+    await old.storage.replace(RUN_FILE, encodeJson(extended));
+    await writeFile(join(old.root, 'receipts/000/000001.json'), '{');
+    const run = await endAdding(old.storage, extended);
+    expect(await missingShards(old.storage, run)).toEqual([1]);
+  });
+
+  it('keeps an old shard whose new columns are damaged, and names them', async () => {
+    const { old, added, extended } = await adding({ format: 'arrow' });
+    await old.storage.replace(RUN_FILE, encodeJson(extended));
+    const path = await flipBit(added, 1);
+    const { message, hint } = await refusalOf(() => endAdding(old.storage, extended), 'run-unreadable');
+    expect([message, hint]).toEqual([expect.stringContaining(path), expect.stringContaining(`resume ${added.root}`)]);
+    expect(await missingShards(old.storage, extended)).toEqual([]);
+    await publishShardAgain(added, 1);
+    await finishRun(old.storage, await endAdding(old.storage, extended));
+    await expectWhole(old.storage, await openRun(old.storage));
+  });
+
+  it('changes nothing where an image is another one by now, or where another command changed the run', async () => {
+    const { old, added, extended } = await adding();
+    const other = { ...added, samples: added.samples, run: added.run };
+    await rm(join(added.root, 'receipts/000/000001.json'));
+    await publishShard({ ...other, sha256: 'f'.repeat(64) }, 1, 'b', 0.5);
+    const changed = await refusalOf(() => addColumns(old.storage, old.run, { ...added, extended }), 'run-incomplete');
+    expect(changed.message).toMatch(/'class 4\/0004 ü\.jpg', .* and 1 more changed since/);
+    await publishShardAgain(added, 1);
+    await old.storage.replace(RUN_FILE, encodeJson({ ...old.run, runId: 'run-extended' }));
+    await refusalOf(() => addColumns(old.storage, old.run, { ...added, extended }), 'run-mismatch');
+    expect(await openRun(old.storage)).toMatchObject({ runId: 'run-extended', fingerprint: old.run.fingerprint });
   });
 
   it('keeps its folder from gc, and the run from having a summary, until it is ended', async () => {
