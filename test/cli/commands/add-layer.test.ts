@@ -1,10 +1,11 @@
 // add-layer: columns of more layers, by real processes; old values stay, and what is killed goes on.
 import { copyFile, cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { DEMO_MODEL, useDemoSet } from '../../support/demo-set.ts';
 import { jsonLines, type RunResult, run, start } from '../../support/layertap.ts';
 import { readJson, readRows, rowDigests } from '../../support/read-rows.ts';
+import { openOwnRedis } from '../../support/redis.ts';
 import { waitUntil } from '../../support/wait-until.ts';
 
 const demo = useDemoSet();
@@ -139,6 +140,21 @@ describe('add-layer', () => {
       'conv4',
     );
     expect(await rowDigests(out)).toEqual(await rowDigests(fresh));
+  });
+
+  it('is seen by workers that have done the run and still live', async () => {
+    const redis = await openOwnRedis();
+    onTestFinished(() => redis.close());
+    const out = join(demo.root, 'redis');
+    const worker = start(['work', '--redis', redis.url, '--processes', '1']);
+    const request = [...ENGINE, ...MODEL, '--layer', 'features', '--out', out, '--redis', redis.url];
+    expect((await run(['enqueue', demo.images, ...request, '--wait'])).code).toBe(0);
+    expect((await run(['add-layer', out, '--layer', 'conv4'])).code).toBe(0);
+    await rm(join(out, 'receipts/000/000001.json'));
+    expect((await run(['resume', out, '--redis', redis.url, '--wait'])).code).toBe(0);
+    await expectClean(out, demo.rows);
+    worker.kill('SIGTERM');
+    expect((await worker.ended).code).toBe(0);
   });
 
   it('refuses a layer that there is not, an unfinished run, and no layer', async () => {
