@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { readdir, rename } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
@@ -15,6 +16,8 @@ import { openOwnRedis } from '../support/redis.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
 const ROWS = 240;
+/** A lock lasts 30 s. */
+const BEYOND_LOCKS_MS = 33_000;
 const REQUEST = ['--model', DEMO_MODEL, '--layer', 'features', '--engine', 'wasm', '--batch', '4', '--shard-size', '8'];
 const demo = useDemoSet();
 
@@ -51,6 +54,26 @@ describe('a Redis whose memory is full', () => {
     await client.config('SET', 'maxmemory', '100mb');
     start(['work', '--redis', redis.url]);
     expect((await run(['resume', out, '--redis', redis.url, '--wait'])).code).toBe(0);
+    await expectClean(out);
+  });
+});
+
+describe('a Redis that stands still for longer than the locks last', () => {
+  it('is gone on with: shards that two workers then have are published once', { timeout: 240_000 }, async () => {
+    const redis = await ownRedis();
+    const out = join(demo.root, 'still');
+    const workers = [1, 2].map(() => start(['work', '--redis', redis.url, '--processes', '1']));
+    const producer = await enqueue(out, redis.url, '--wait');
+    await waitUntil('a shard is done', async () => (await receiptsIn(out)) > 0);
+    process.kill(redis.pid, 'SIGSTOP');
+    await pause(BEYOND_LOCKS_MS);
+    process.kill(redis.pid, 'SIGCONT');
+    expect((await producer.ended).code).toBe(0);
+    await expectClean(out);
+    for (const worker of workers) {
+      worker.kill('SIGTERM');
+      expect((await worker.ended).code).toBe(0);
+    }
     await expectClean(out);
   });
 });
