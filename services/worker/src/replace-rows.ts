@@ -35,6 +35,25 @@ export async function replaceRows(storage: Storage, run: RunRecord, retry: Retry
   await requireUnchanged(storage, run);
   const places = await placesOf(retry);
   const retried = rowsOfRun(retry);
+  try {
+    return await replaceFrom(storage, run, retry, { places, retried });
+  } finally {
+    // Read to the last row that is wanted: the file of that one is still open.
+    await retried.return(undefined);
+  }
+}
+
+interface RetriedRows {
+  readonly places: ReadonlyMap<string, number>;
+  readonly retried: AsyncGenerator<RetriedRow, undefined>;
+}
+
+async function replaceFrom(
+  storage: Storage,
+  run: RunRecord,
+  retry: Retry,
+  { places, retried }: RetriedRows,
+): Promise<ReplacedRows> {
   const hashes = createFileHashes(storage);
   const total = { shards: 0, rows: 0, ok: 0 };
   for await (const receipt of readReceipts(storage, run)) {
