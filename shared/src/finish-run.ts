@@ -9,6 +9,7 @@ import type { RunRecord } from './run.ts';
 import { encodeJson, missingShards, readReceipts, SUMMARY_FILE } from './run.ts';
 import { createSharedFiles } from './shared-files.ts';
 import type { Storage } from './storage.ts';
+import { collectVersions } from './versions.ts';
 
 export interface RunSummary {
   readonly rows: number;
@@ -101,9 +102,7 @@ export async function summarizeRun(
     for (const [code, count] of Object.entries(receipt.warnings ?? {})) warnings[code] = (warnings[code] ?? 0) + count;
     for (const stage of STAGES) seconds[stage] += receipt.seconds[stage];
     workers.add(`${receipt.worker.host}/${receipt.worker.name}`);
-    for (const { versions: own } of [receipt, ...(receipt.added ?? [])])
-      for (const [name, version] of Object.entries(own))
-        versions.set(name, (versions.get(name) ?? new Set()).add(version));
+    collectVersions(versions, receipt);
     const finished = Date.parse(receipt.finishedAt) / 1000;
     intervals.push([finished - receipt.totalSeconds, finished]);
   }

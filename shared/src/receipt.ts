@@ -27,21 +27,17 @@ const Worker = z.object({
   peakBytes: z.int().optional(),
 });
 
-const Retry = z.strictObject({
-  rows: z.array(z.int()),
+/** Who did something to a shard, when and with what. */
+const Doing = z.strictObject({
   finishedAt: z.string(),
   worker: Worker,
   versions: z.record(z.string(), z.string()),
   cpu: z.string(),
 });
+export type Doing = z.output<typeof Doing>;
 
-const AddedColumns = z.strictObject({
-  columns: z.array(z.string()),
-  finishedAt: z.string(),
-  worker: Worker,
-  versions: z.record(z.string(), z.string()),
-  cpu: z.string(),
-});
+const Retry = Doing.extend({ rows: z.array(z.int()) });
+const AddedColumns = Doing.extend({ columns: z.array(z.string()) });
 
 export const ShardReceipt = z.strictObject({
   version: z.literal(1),
@@ -77,6 +73,11 @@ export const ShardReceipt = z.strictObject({
   added: z.array(AddedColumns).optional(),
 });
 export type ShardReceipt = z.output<typeof ShardReceipt>;
+
+/** Of the receipt of a shard that was done for the sake of another one's. */
+export function doingOf({ finishedAt, worker, versions, cpu }: ShardReceipt): Doing {
+  return { finishedAt, worker, versions, cpu };
+}
 
 export function noSeconds(): Record<Stage, number> {
   return { read: 0, decode: 0, infer: 0, pool: 0, serialize: 0, publish: 0 };

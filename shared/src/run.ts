@@ -1,4 +1,5 @@
 // The run directory: its paths, run.json, and which shards are done. Files are the truth; a queue is rebuilt from here.
+import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { Refusal } from './errors.ts';
 import { decidingFields, fingerprintOf } from './fingerprint.ts';
@@ -36,6 +37,11 @@ export const RUN_FILE = 'run.json';
 /** What decides the last bits of a deterministic run beside its request. */
 export const CONDITIONS_FILE = 'deterministic.json';
 export const SUMMARY_FILE = 'summary.json';
+
+/** Another one for every run, and for each manifest that a run gets. */
+export function newRunId(): string {
+  return `run-${randomBytes(6).toString('hex')}`;
+}
 
 /** Rows [first, first + rows) of the manifest make a shard. */
 export function shardRange(run: RunRecord, shard: number): { readonly first: number; readonly rows: number } {

@@ -31,17 +31,22 @@ export function commonVersions(): Readonly<Record<string, string>> {
 /** What made something: each library with its version. */
 type Versions = Readonly<Record<string, string>>;
 
+/** What of a receipt tells what made the columns of its shard. */
+interface Made {
+  readonly versions: Versions;
+  readonly added?: readonly { readonly versions: Versions }[] | undefined;
+}
+
+/** Adds to the versions of each library those that made the columns of a shard. */
+export function collectVersions(all: Map<string, Set<string>>, { versions, added = [] }: Made): void {
+  for (const each of [versions, ...added.map(({ versions }) => versions)])
+    for (const [name, version] of Object.entries(each)) all.set(name, (all.get(name) ?? new Set()).add(version));
+}
+
 /** Of each library all versions that made the columns of some shards, as one text. */
-export function allVersions(
-  receipts: readonly {
-    readonly versions: Versions;
-    readonly added?: readonly { readonly versions: Versions }[] | undefined;
-  }[],
-): Versions {
+export function allVersions(receipts: readonly Made[]): Versions {
   const merged = new Map<string, Set<string>>();
-  for (const { versions } of receipts.flatMap(receipt => [receipt, ...(receipt.added ?? [])]))
-    for (const [name, version] of Object.entries(versions))
-      merged.set(name, (merged.get(name) ?? new Set()).add(version));
+  for (const receipt of receipts) collectVersions(merged, receipt);
   return Object.fromEntries([...merged].map(([name, set]) => [name, [...set].sort().join(', ')]));
 }
 

@@ -1,18 +1,16 @@
 // layertap add-layer: gives every image of a finished run the columns of more layers; what is there stays to the last bit.
-import { resolve } from 'node:path';
 import { planLayers } from '../../../services/producer/src/plan-layers.ts';
-import { addColumns, endAdding } from '../../../services/worker/src/add-columns.ts';
+import { addColumns } from '../../../services/worker/src/add-columns.ts';
 import { extractOptions, outputOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { repairRun } from '../../../shared/src/repair-run.ts';
-import { checkFingerprint, openRun, type RunRecord } from '../../../shared/src/run.ts';
+import type { RunRecord } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
-import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { type CommandInput, defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
-import { onlyPositional } from '../positional.ts';
 import { formatReport } from '../report.ts';
 import { checkModels, prepareEngines } from '../run-models.ts';
+import { openStandingRun } from '../standing-run.ts';
 
 const { layer, maxOutput } = extractOptions;
 const shape = { layer, maxOutput, ...workerOptions, ...outputOptions } as const;
@@ -24,10 +22,8 @@ export const addLayer = defineCommand({
   options: shape,
   async run(input): Promise<number> {
     const { options, positionals, lifecycle } = input;
-    const storage = openFileStorage(resolve(onlyPositional('add-layer', 'OUT', positionals)));
-    const standing = await openRun(storage);
-    checkFingerprint(storage, standing);
-    const run = await addLayers(storage, await endAdding(storage, standing), input);
+    const { storage, run: standing } = await openStandingRun('add-layer', positionals);
+    const run = await addLayers(storage, standing, input);
     // Nothing is left to do, save for shards whose old part was damaged.
     const summary = await runEmbedded({ ...options, run, storage, lifecycle });
     process.stdout.write(`${formatReport({ run, summary, out: storage.root, json: options.json })}\n`);

@@ -1,15 +1,11 @@
 // layertap compact: few large files out of a run's many small ones; each row stays what and where it is in the order.
-import { resolve } from 'node:path';
 import { z } from 'zod';
-import { endAdding } from '../../../services/worker/src/add-columns.ts';
 import { compactRun } from '../../../services/worker/src/compact-run.ts';
 import { formatBytes, parseBytes } from '../../../shared/src/byte-size.ts';
 import { outputOptions } from '../../../shared/src/extract-options.ts';
 import { finishRun, summarizeRun } from '../../../shared/src/finish-run.ts';
-import { checkFingerprint, openRun } from '../../../shared/src/run.ts';
-import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { defineCommand } from '../command.ts';
-import { onlyPositional } from '../positional.ts';
+import { openStandingRun } from '../standing-run.ts';
 
 const fileSize = z
   .string()
@@ -28,10 +24,7 @@ export const compact = defineCommand({
   positionals: 'OUT',
   options: { fileSize, ...outputOptions },
   async run({ options, positionals }): Promise<number> {
-    const storage = openFileStorage(resolve(onlyPositional('compact', 'OUT', positionals)));
-    const standing = await openRun(storage);
-    checkFingerprint(storage, standing);
-    const run = await endAdding(storage, standing);
+    const { storage, run } = await openStandingRun('compact', positionals);
     const before = await summarizeRun(storage, run);
     const moved = await compactRun(storage, run, { fileBytes: options.fileSize });
     const after = (await finishRun(storage, run)) ?? (await summarizeRun(storage, run));

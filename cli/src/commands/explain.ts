@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { explainSample, type SampleHistory } from '../../../shared/src/explain-sample.ts';
 import { outputOptions } from '../../../shared/src/extract-options.ts';
-import { STAGES } from '../../../shared/src/receipt.ts';
+import { type Doing, STAGES } from '../../../shared/src/receipt.ts';
 import { openRun, shardName } from '../../../shared/src/run.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { defineCommand } from '../command.ts';
@@ -52,20 +52,8 @@ function describe(history: SampleHistory, shard: string): string {
       ({ column, shape, there }) => ['feature', `${column} [${shape.join(' × ')}]${there ? '' : ': none'}`] as const,
     ),
     ...(done === null ? [] : doneLines(done)),
-    ...history.retries.map(
-      ({ finishedAt, worker, versions }) =>
-        [
-          'again',
-          `${finishedAt} by ${worker.host}/${worker.name} (process ${worker.pid}), ${versionsOf(versions)}`,
-        ] as const,
-    ),
-    ...history.added.map(
-      ({ columns, finishedAt, worker, versions }) =>
-        [
-          'added',
-          `${columns.join(', ')}: ${finishedAt} by ${worker.host}/${worker.name} (process ${worker.pid}), ${versionsOf(versions)}`,
-        ] as const,
-    ),
+    ...history.retries.map(retry => ['again', describeDoing(retry)] as const),
+    ...history.added.map(added => ['added', `${added.columns.join(', ')}: ${describeDoing(added)}`] as const),
   ];
   return lines.flatMap(([name, value]) => (value === undefined ? [] : `${name.padEnd(8)} ${value}`)).join('\n');
 }
@@ -79,6 +67,10 @@ function doneLines(done: NonNullable<SampleHistory['done']>): readonly (readonly
     ['versions', versionsOf(versions)],
     ['cpu', cpu],
   ];
+}
+
+function describeDoing({ finishedAt, worker, versions }: Doing): string {
+  return `${finishedAt} by ${worker.host}/${worker.name} (process ${worker.pid}), ${versionsOf(versions)}`;
 }
 
 function versionsOf(versions: Readonly<Record<string, string>>): string {

@@ -1,18 +1,14 @@
 // layertap extend: takes the images that a run's source has gained since; what is done stays as it is.
-import { resolve } from 'node:path';
 import { z } from 'zod';
 import { extendRun } from '../../../services/producer/src/extend-run.ts';
-import { endAdding } from '../../../services/worker/src/add-columns.ts';
 import { outputOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
-import { checkFingerprint, openRun } from '../../../shared/src/run.ts';
-import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
-import { onlyPositional } from '../positional.ts';
 import { repairBeforeWork } from '../repair-before-work.ts';
 import { formatReport } from '../report.ts';
 import { checkModels, prepareEngines } from '../run-models.ts';
+import { openStandingRun } from '../standing-run.ts';
 
 export const extend = defineCommand({
   name: 'extend',
@@ -26,10 +22,7 @@ export const extend = defineCommand({
     ...outputOptions,
   },
   async run({ options, positionals, lifecycle }): Promise<number> {
-    const storage = openFileStorage(resolve(onlyPositional('extend', 'OUT', positionals)));
-    const begun = await openRun(storage);
-    checkFingerprint(storage, begun);
-    const standing = await endAdding(storage, begun);
+    const { storage, run: standing } = await openStandingRun('extend', positionals);
     await checkModels(standing);
     const { run, added } = await extendRun(storage, standing, lifecycle.stopping);
     const logger = createLogger({ json: options.json });

@@ -1,21 +1,18 @@
 // layertap resume: goes on with a run where its receipts end, embedded or through Redis.
-import { resolve } from 'node:path';
 import { z } from 'zod';
 import { produce } from '../../../services/producer/src/produce.ts';
-import { endAdding } from '../../../services/worker/src/add-columns.ts';
 import { outputOptions, queueOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import type { RunSummary } from '../../../shared/src/finish-run.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
-import { checkFingerprint, openRun, type RunRecord } from '../../../shared/src/run.ts';
+import type { RunRecord } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
-import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { type CommandInput, defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
-import { onlyPositional } from '../positional.ts';
 import { repairBeforeWork } from '../repair-before-work.ts';
 import { formatReport } from '../report.ts';
 import { checkModels, prepareEngines } from '../run-models.ts';
+import { openStandingRun } from '../standing-run.ts';
 import { stoppedWaiting } from '../stopped-waiting.ts';
 
 const options = {
@@ -40,10 +37,7 @@ export const resume = defineCommand({
   positionals: 'OUT',
   options,
   async run(input): Promise<number> {
-    const storage = openFileStorage(resolve(onlyPositional('resume', 'OUT', input.positionals)));
-    const standing = await openRun(storage);
-    checkFingerprint(storage, standing);
-    const run = await endAdding(storage, standing);
+    const { storage, run } = await openStandingRun('resume', input.positionals);
     await checkModels(run);
     if (input.options.redis === undefined) await prepareEngines(run);
     await repairBeforeWork(storage, run, input.options);

@@ -1,19 +1,15 @@
 // layertap retry-failed: does only the failed rows of a run again; all others keep their values.
-import { resolve } from 'node:path';
 import { z } from 'zod';
 import { planRetry } from '../../../services/producer/src/plan-retry.ts';
-import { endAdding } from '../../../services/worker/src/add-columns.ts';
 import { settleSharedFiles } from '../../../services/worker/src/compact-run.ts';
 import { replaceRows } from '../../../services/worker/src/replace-rows.ts';
 import { SAMPLE_ERROR_CODES } from '../../../shared/src/errors.ts';
 import { outputOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import { finishRun, summarizeRun } from '../../../shared/src/finish-run.ts';
-import { checkFingerprint, openRun } from '../../../shared/src/run.ts';
-import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
-import { onlyPositional } from '../positional.ts';
 import { checkModels, prepareEngines } from '../run-models.ts';
+import { openStandingRun } from '../standing-run.ts';
 
 export const retryFailed = defineCommand({
   name: 'retry-failed',
@@ -28,10 +24,7 @@ export const retryFailed = defineCommand({
     ...outputOptions,
   },
   async run({ options, positionals, lifecycle }): Promise<number> {
-    const storage = openFileStorage(resolve(onlyPositional('retry-failed', 'OUT', positionals)));
-    const standing = await openRun(storage);
-    checkFingerprint(storage, standing);
-    const run = await endAdding(storage, standing);
+    const { storage, run } = await openStandingRun('retry-failed', positionals);
     const codes = new Set<string>(options.code);
     const retry = await planRetry(storage, run, codes, lifecycle.stopping);
     if (retry !== undefined) lifecycle.defer(() => retry.remove());

@@ -1,11 +1,11 @@
 // Extends a finished run: images that its source has by now go behind those of its manifest. What is there keeps its row.
-import { randomBytes } from 'node:crypto';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { manifestFolder, type Sample } from '../../../shared/src/manifest.ts';
 import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { openManifestWriter } from '../../../shared/src/manifest-writer.ts';
 import {
   encodeJson,
+  newRunId,
   RUN_FILE,
   type RunRecord,
   receiptPath,
@@ -43,7 +43,7 @@ export async function extendRun(storage: Storage, run: RunRecord, signal: AbortS
       { hint: 'Put the columns back, or extract into another directory.' },
     );
   }
-  const runId = `run-${randomBytes(6).toString('hex')}`;
+  const runId = newRunId();
   const writer = openManifestWriter(storage, runId, run.carried);
   const removeManifest = (): Promise<void> => storage.removeFolder(manifestFolder(runId));
   try {

@@ -1,6 +1,5 @@
 // Plans more layers for a finished run: a run of their own over the same manifest, in a folder beside its parts, and the record
 // that the run gets once their columns are there.
-import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { planRequestColumns } from '../../../extractor/src/columns.ts';
 import { decideEngine } from '../../../extractor/src/compile/decide-engine.ts';
@@ -11,8 +10,15 @@ import { Refusal } from '../../../shared/src/errors.ts';
 import { fingerprintOf } from '../../../shared/src/fingerprint.ts';
 import { MANIFEST_FILE_ROWS, manifestPath } from '../../../shared/src/manifest.ts';
 import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
-import { type ExtractRequest, formatsOf, type ModelRequest, modelsOf } from '../../../shared/src/request.ts';
-import { CONDITIONS_FILE, createRun, findRun, type RunRecord, readReceipts } from '../../../shared/src/run.ts';
+import { ExtractRequest, formatsOf, ModelRequest, modelsOf } from '../../../shared/src/request.ts';
+import {
+  CONDITIONS_FILE,
+  createRun,
+  findRun,
+  newRunId,
+  type RunRecord,
+  readReceipts,
+} from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { commonVersions } from '../../../shared/src/versions.ts';
@@ -54,7 +60,8 @@ export async function planLayers(
 ): Promise<PlannedLayers | undefined> {
   await requireFinished(storage, run);
   const models: ModelOfLayers[] = [];
-  for (const model of modelsOf(run.request)) models.push(await addTo(run.request, model, models.length, choice));
+  for (const model of modelsOf(run.request))
+    models.push(await addTo(run.request, ModelAlone.parse(model), models.length, choice));
   if (models.every(({ added }) => added.length === 0)) return undefined;
   const request = withModels(run.request, models);
   const columns = planRequestColumns(
@@ -147,27 +154,18 @@ function withModels(request: ExtractRequest, models: readonly Pick<ModelOfLayers
   const [first, ...others] = models.map(({ model }) => model);
   if (first === undefined) throw new Error('Expected at least one model');
   const { pool, normalize, dtype, batch, deterministic, format } = request;
-  return {
-    // Without what the first model had and this one lacks.
-    ...pickModel(first),
+  return ExtractRequest.parse({
+    // The first model stands in the request itself: without what it had and this one lacks.
+    ...first,
     ...{ pool, dtype, batch, format },
     ...(normalize !== undefined && { normalize }),
     ...(deterministic !== undefined && { deterministic }),
-    ...(others.length > 0 && { otherModels: others.map(pickModel) }),
-  };
+    ...(others.length > 0 && { otherModels: others }),
+  });
 }
 
-function pickModel(model: ModelRequest): ModelRequest {
-  const { modelName, modelUrl, predictions, lowering } = model;
-  const { model: path, modelSha256, layers, recipe, recipeOrigin, engine } = model;
-  return {
-    ...{ model: path, modelSha256, layers, recipe, recipeOrigin, engine },
-    ...(modelName !== undefined && { modelName }),
-    ...(modelUrl !== undefined && { modelUrl }),
-    ...(predictions !== undefined && { predictions }),
-    ...(lowering !== undefined && { lowering }),
-  };
-}
+/** Of the first model, without the rest of the request. */
+const ModelAlone = ModelRequest.strip();
 
 /** The run that makes the new columns: the one that was begun before, if it has the same work. */
 async function ownRun(
@@ -181,7 +179,7 @@ async function ownRun(
   const sameRows = begun?.manifest.digest === run.manifest.digest && begun.shardSize === run.shardSize;
   if (begun !== undefined && sameRows && begun.fingerprint === fingerprintOf(request)) return begun;
   await own.removeFolder('.');
-  const runId = `run-${randomBytes(6).toString('hex')}`;
+  const runId = newRunId();
   for (let row = 0; row < run.manifest.rows; row += MANIFEST_FILE_ROWS) {
     signal?.throwIfAborted();
     const path = manifestPath(run.runId, row);

@@ -4,7 +4,14 @@ import { join } from 'node:path';
 import { failedRows } from '../../../shared/src/failed-rows.ts';
 import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { openManifestWriter } from '../../../shared/src/manifest-writer.ts';
-import { CONDITIONS_FILE, createRun, type RunRecord, readReceipts, shardRange } from '../../../shared/src/run.ts';
+import {
+  CONDITIONS_FILE,
+  createRun,
+  newRunId,
+  type RunRecord,
+  readReceipts,
+  shardRange,
+} from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage, WORKSPACE_PREFIX } from '../../../shared/src/storages/file.ts';
 import { commonVersions } from '../../../shared/src/versions.ts';
@@ -26,7 +33,7 @@ export async function planRetry(
   const folder = `${WORKSPACE_PREFIX}retry-${randomBytes(4).toString('hex')}`;
   const remove = (): Promise<void> => storage.removeFolder(folder);
   const own = openFileStorage(join(storage.root, folder));
-  const runId = `run-${randomBytes(6).toString('hex')}`;
+  const runId = newRunId();
   const manifest = openManifestReader(storage, run.runId);
   const writer = openManifestWriter(own, runId, run.carried);
   try {

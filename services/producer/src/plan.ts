@@ -1,5 +1,4 @@
 // The plan of a run: model, layers, recipe, engine and manifest are settled and checked, then run.json is written.
-import { randomBytes } from 'node:crypto';
 import { isAbsolute, resolve } from 'node:path';
 import type { ModelFile } from '../../../extractor/src/model.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
@@ -7,7 +6,7 @@ import type { ExtractOptions } from '../../../shared/src/extract-options.ts';
 import { fingerprintOf } from '../../../shared/src/fingerprint.ts';
 import { manifestFolder } from '../../../shared/src/manifest.ts';
 import type { EngineName, ExtractRequest } from '../../../shared/src/request.ts';
-import { createRun, describeDifferences, findRun, type RunRecord } from '../../../shared/src/run.ts';
+import { createRun, describeDifferences, findRun, newRunId, type RunRecord } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { isTemporary, openFileStorage } from '../../../shared/src/storages/file.ts';
 import { bytesPerRow, type FeatureSpec } from '../../../shared/src/tensor.ts';
@@ -59,7 +58,7 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
 
   const source = await openSource(location);
   checkColumnNames(columns, source.carried);
-  const runId = `run-${randomBytes(6).toString('hex')}`;
+  const runId = newRunId();
   const manifest = await writeManifest({
     storage,
     runId,

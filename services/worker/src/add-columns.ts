@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { RecordBatch } from 'apache-arrow';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { readPartFile } from '../../../shared/src/part-reader.ts';
-import type { ShardReceipt } from '../../../shared/src/receipt.ts';
+import { doingOf, type ShardReceipt } from '../../../shared/src/receipt.ts';
 import { rowSchema } from '../../../shared/src/row-schema.ts';
 import {
   doneShards,
@@ -23,7 +23,7 @@ import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { createFileHashes, type FileHashes, requireUndamaged } from '../../../shared/src/verify-shard.ts';
 import { allVersions } from '../../../shared/src/versions.ts';
 import { openRowReader, withColumns } from './join-columns.ts';
-import { openPart, replaceReceipts } from './publish.ts';
+import { openPart, removeReplaced, replaceReceipts } from './publish.ts';
 
 export interface AddedLayers {
   /** Finished: the same rows, with the new columns alone. */
@@ -168,7 +168,6 @@ async function addToShard(
   if (source === undefined || extra === undefined)
     throw new Error(`Expected a part in the receipts of shard ${before.shard}`);
   await requireUndamaged(added.storage, extra, hashes);
-  const { finishedAt, worker, versions, cpu } = added.receipt;
   const schema = rowSchema(run, allVersions([before, added.receipt]));
   const part = await openPart(storage, run, before.shard, schema);
   const batches = readPartFile(added.storage.root, extra);
@@ -188,12 +187,11 @@ async function addToShard(
       // Receipts of old count none, and then nobody may.
       ...(before.warnings && { warnings: sumOf(before.warnings, warningsOf(added.receipt, notFinite)) }),
       files: [...(await part.finish())],
-      added: [...(before.added ?? []), { columns: [...names], finishedAt, worker, versions, cpu }],
+      added: [...(before.added ?? []), { columns: [...names], ...doingOf(added.receipt) }],
     };
     await replaceReceipts(storage, run, [after], part);
-    const kept = new Set(after.files.map(({ path }) => path));
-    // Of a shared file, other shards may still have their rows; the end of the run removes it.
-    for (const { path, range } of before.files) if (range === undefined && !kept.has(path)) await storage.remove(path);
+    // Of a shared file nothing is left in the end, and the end of the run removes it.
+    await removeReplaced(storage, before.files, after.files);
   } finally {
     // Read to the last row, but not to its end: the file is still open.
     await batches.return(undefined);

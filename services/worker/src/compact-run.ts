@@ -10,7 +10,7 @@ import type { Storage } from '../../../shared/src/storage.ts';
 import { createFileHashes, type FileHashes, requireUndamaged } from '../../../shared/src/verify-shard.ts';
 import { allVersions } from '../../../shared/src/versions.ts';
 import { mergeRows } from './merge-rows.ts';
-import { openPart, replaceReceipts } from './publish.ts';
+import { openPart, removeReplaced, replaceReceipts } from './publish.ts';
 
 export interface CompactOptions {
   /** A file grows up to this; one of at least half of it stays as it is. */
@@ -130,10 +130,11 @@ async function moveRows(
     // Each time: a worker that finished the run meanwhile has written it.
     await storage.remove(SUMMARY_FILE);
     await replaceReceipts(storage, run, replaced, part);
-    const kept = new Set(files.map(({ path }) => path));
-    // A shared one may still be named by the receipts of another group.
-    for (const { path, range } of receipts.flatMap(receipt => receipt.files))
-      if (range === undefined && !kept.has(path)) await storage.remove(path);
+    await removeReplaced(
+      storage,
+      receipts.flatMap(receipt => receipt.files),
+      files,
+    );
   } finally {
     await part.abort();
   }

@@ -6,13 +6,10 @@ import { allowedRoots } from '../../../shared/src/allowed-roots.ts';
 import { describeError, Refusal, type RefusalCode } from '../../../shared/src/errors.ts';
 import { explainWarning, WARNING_CODES } from '../../../shared/src/feature-warnings.ts';
 import type { ShardJob } from '../../../shared/src/job.ts';
-import { type ManifestReader, openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { modelsOf, readsImages } from '../../../shared/src/request.ts';
-import { openRun, RUN_FILE, type RunRecord, readReceipt, shardRange } from '../../../shared/src/run.ts';
-import type { Storage } from '../../../shared/src/storage.ts';
-import { openFileStorage } from '../../../shared/src/storages/file.ts';
+import { type RunRecord, readReceipt, shardRange } from '../../../shared/src/run.ts';
 import { commonVersions, cpuName } from '../../../shared/src/versions.ts';
-import { requireAllowed, requireAllowedRun } from './allowed-run.ts';
+import { requireAllowed } from './allowed-run.ts';
 import { openBatchBuffers } from './batch-buffers.ts';
 import { type DecodePool, openDecodePool } from './decode-pool.ts';
 import { keepConditions } from './deterministic.ts';
@@ -23,6 +20,7 @@ import { processShard } from './process-shard.ts';
 import { quarantineImage, readQuarantine } from './quarantine.ts';
 import type { ColumnWarnings } from './range-check.ts';
 import { type DecodedBatch, readShard } from './read.ts';
+import { createRunHolder, type OpenedRun } from './run-holder.ts';
 import { ThreadDeath } from './thread-pool.ts';
 import type {
   EngineMessage,
@@ -33,13 +31,6 @@ import type {
   ShardMessage,
   WorkMessage,
 } from './worker-messages.ts';
-
-interface OpenedRun {
-  readonly out: string;
-  readonly run: RunRecord;
-  readonly storage: Storage;
-  readonly manifest: ManifestReader;
-}
 
 interface OpenedShard extends OpenedRun {
   readonly batches: AsyncGenerator<DecodedBatch>;
@@ -59,7 +50,7 @@ const allowed = allowedRoots(options.allowRoots);
 const aborts = new Map<string, AbortController>();
 const buffers = openBatchBuffers();
 let pool: Promise<DecodePool> | undefined;
-let current: OpenedRun | undefined;
+const runs = createRunHolder(allowed);
 let loadsTold = 0;
 /** Fingerprint, column and code of what was warned of: the receipts count, the log says it once. */
 const warningsTold = new Set<string>();
@@ -87,7 +78,7 @@ function inTurn(task: () => Promise<void>): void {
 
 async function warm(job: ShardJob): Promise<void> {
   try {
-    const { run } = await openRunOf(job);
+    const { run } = await runs.open(job);
     // The threads start beside the model. Whoever takes a shard hears of their failure.
     poolFor(run)?.catch(() => undefined);
     const { seconds, loads } = await extractorFor(run);
@@ -127,7 +118,7 @@ function answer({ key }: WorkMessage, task: () => Promise<unknown>): void {
 }
 
 async function openShard(job: ShardJob, signal: AbortSignal, only?: readonly number[]): Promise<OpenedShard> {
-  const opened = await openRunOf(job);
+  const opened = await runs.open(job);
   const { shard } = job;
   const quarantined = await readQuarantine(opened.storage, opened.run, shard);
   const pool = await poolFor(opened.run);
@@ -150,7 +141,7 @@ async function probe({ job, attempt }: ProbeMessage, opened: OpenedShard, signal
 }
 
 async function quarantine({ job, row, death }: QuarantineMessage): Promise<void> {
-  const { storage, run, manifest } = await openRunOf(job);
+  const { storage, run, manifest } = await runs.open(job);
   const { value: sample } = await manifest.read(shardRange(run, job.shard).first + row, 1).next();
   if (sample === undefined) throw new Error(`Expected a row ${row} in shard ${job.shard} but there is none`);
   await requireAllowed(allowed, 'the image', sample.uri);
@@ -244,35 +235,6 @@ async function extractorFor(run: RunRecord): Promise<HeldExtractor> {
     send({ type: 'log', level: 'info', message });
   }
   return held;
-}
-
-async function isStillThere({ storage }: OpenedRun): Promise<boolean> {
-  return (await storage.size(RUN_FILE)) !== undefined;
-}
-
-/** Of one fingerprint, run.json and the manifest never change: one opening serves all shards. */
-async function openRunOf(job: ShardJob): Promise<OpenedRun> {
-  if (current?.out === job.out && isRunOf(job, current.run) && (await isStillThere(current))) {
-    await requireAllowedRun(allowed, job.out, current.run, job.shard);
-    return current;
-  }
-  // Before anything is read from it.
-  await requireAllowed(allowed, 'the output directory', job.out);
-  const storage = openFileStorage(job.out);
-  const run = await openRun(storage);
-  await requireAllowedRun(allowed, job.out, run, job.shard);
-  if (!isRunOf(job, run)) {
-    throw new Refusal('run-mismatch', `Expected run ${job.runId} in '${job.out}' but it holds run ${run.runId}`, {
-      hint: 'The job is older than the directory: run `npx layertap resume` on it.',
-    });
-  }
-  current = { out: job.out, run, storage, manifest: openManifestReader(storage, run.runId) };
-  return current;
-}
-
-/** `extend` gives a run another id, `add-layer` another fingerprint. */
-function isRunOf({ runId, fingerprint }: ShardJob, run: RunRecord): boolean {
-  return run.runId === runId && run.fingerprint === fingerprint;
 }
 
 /** What this machine lacks and another may have: an engine, the model's bytes, the folders of the run. */

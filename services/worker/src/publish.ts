@@ -164,6 +164,16 @@ export async function replaceReceipts(
   await putBack();
 }
 
+/** Removes the files that receipts named before they were replaced; a shared one stays, since other shards may have rows in it. */
+export async function removeReplaced(
+  storage: Storage,
+  before: readonly PartFile[],
+  after: readonly PartFile[],
+): Promise<void> {
+  const kept = new Set(after.map(({ path }) => path));
+  for (const { path, range } of before) if (range === undefined && !kept.has(path)) await storage.remove(path);
+}
+
 function removedMeanwhile(storage: Storage, path: string): Refusal {
   return new Refusal(
     'run-incomplete',

@@ -4,7 +4,7 @@ import type { RecordBatch } from 'apache-arrow';
 import { failedRows } from '../../../shared/src/failed-rows.ts';
 import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { readPartFile } from '../../../shared/src/part-reader.ts';
-import type { ShardReceipt } from '../../../shared/src/receipt.ts';
+import { doingOf, type ShardReceipt } from '../../../shared/src/receipt.ts';
 import { rowSchema } from '../../../shared/src/row-schema.ts';
 import { type RunRecord, readReceipts, requireUnchanged, SUMMARY_FILE, shardRange } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
@@ -13,7 +13,7 @@ import { createFileHashes, type FileHashes, requireUndamaged } from '../../../sh
 import { allVersions } from '../../../shared/src/versions.ts';
 import { settleSharedFiles } from './compact-run.ts';
 import { mergeRows, type RowOfBatch } from './merge-rows.ts';
-import { openPart, replaceReceipts } from './publish.ts';
+import { openPart, removeReplaced, replaceReceipts } from './publish.ts';
 import { adoptCrash, failureOf, readQuarantine, releaseImage } from './quarantine.ts';
 
 export interface Retry {
@@ -177,9 +177,7 @@ async function replaceInShard(
     // Beside rows of the summary that are not so any more, a reader would see old and new.
     await storage.remove(SUMMARY_FILE);
     await replaceReceipts(storage, run, [after], part);
-    const kept = new Set(after.files.map(({ path }) => path));
-    // The rows of other shards may lie in a shared one.
-    for (const { path, range } of before.files) if (range === undefined && !kept.has(path)) await storage.remove(path);
+    await removeReplaced(storage, before.files, after.files);
     return after.ok - before.ok;
   } finally {
     await part.abort();
@@ -201,13 +199,7 @@ function idOf(batch: RecordBatch, index: number): unknown {
 function retriesOf(others: ReadonlyMap<number, RetriedRow>): NonNullable<ShardReceipt['retries']> {
   const rows = new Map<ShardReceipt, number[]>();
   for (const [row, { receipt }] of others) rows.set(receipt, [...(rows.get(receipt) ?? []), row]);
-  return [...rows].map(([{ finishedAt, worker, versions, cpu }, list]) => ({
-    rows: list,
-    finishedAt,
-    worker,
-    versions,
-    cpu,
-  }));
+  return [...rows].map(([receipt, list]) => ({ rows: list, ...doingOf(receipt) }));
 }
 
 function withNotFinite(
