@@ -41,8 +41,8 @@ export interface PlanOptions extends ExtractOptions {
 /** A part of about this size is written and retried as one. */
 const PART_BYTES = 128 * 1024 * 1024;
 const PART_MAX_ROWS = 2_048;
-/** A small set is cut into at least so many shards, so that several workers have something to do. */
-const MIN_SHARDS = 8;
+/** A small set is cut into about so many shards, so that all workers have something to do, and to the end. */
+const MIN_SHARDS = 32;
 
 export async function planRun(options: PlanOptions): Promise<PlannedRun> {
   const out = resolve(options.out);

@@ -88,7 +88,8 @@ describe('planRun', () => {
     // A row of 512 MiB: still one batch.
     ['null:134217728', 100, 32, 4],
     // Few images are spread over several workers.
-    ['null:8', 512, 64, 8],
+    ['null:8', 2048, 64, 32],
+    ['null:8', 512, 32, 16],
     ['null:8', 3, 32, 1],
   ])('cuts %s × %d images into shards of %d', async (model, rows, shardSize, shards) => {
     const flags = ['--model', model, '--size', '4x4', '--scale', '1', '--max-output', 'none'];
