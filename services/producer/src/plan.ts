@@ -41,8 +41,10 @@ export interface PlanOptions extends ExtractOptions {
 /** A part of about this size is written and retried as one. */
 const PART_BYTES = 128 * 1024 * 1024;
 const PART_MAX_ROWS = 2_048;
-/** A small set is cut into about so many shards, so that all workers have something to do, and to the end. */
-const MIN_SHARDS = 32;
+/** A small set is cut into so many shards, so that all workers have something to do, and to the end. */
+const SHARDS_OF_SMALL = 32;
+/** 2, 4 or 8 engine processes share a multiple of it evenly: none is left over for one of them at the end. */
+const SHARDS_STEP = 8;
 
 export async function planRun(options: PlanOptions): Promise<PlannedRun> {
   const out = resolve(options.out);
@@ -148,11 +150,13 @@ function continuedNotes(options: PlanOptions, run: RunRecord): readonly string[]
   return notes;
 }
 
+/** Whole batches where a part's size decides; small sets in equal shards, each of at least a batch. */
 function shardSizeFor(columns: readonly FeatureSpec[], rows: number, batch: number): number {
   const bytes = columns.reduce((sum, column) => sum + bytesPerRow(column), 0);
   const byBytes = Math.min(PART_MAX_ROWS, Math.floor(PART_BYTES / Math.max(1, bytes)));
-  const bySpread = Math.ceil(rows / MIN_SHARDS);
-  return Math.max(1, Math.ceil(Math.min(byBytes, bySpread) / batch)) * batch;
+  const most = Math.max(1, Math.ceil(byBytes / batch)) * batch;
+  const shards = Math.min(SHARDS_OF_SMALL, SHARDS_STEP * Math.floor(rows / (SHARDS_STEP * batch)));
+  return shards === 0 ? batch : Math.min(most, Math.ceil(rows / shards));
 }
 
 /** Globs keep their pattern; everything becomes absolute, so that workers elsewhere mean the same place. */

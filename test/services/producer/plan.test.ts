@@ -87,9 +87,11 @@ describe('planRun', () => {
     ['null:262144', 5000, 128, 40],
     // A row of 512 MiB: still one batch.
     ['null:134217728', 100, 32, 4],
-    // Few images are spread over several workers.
-    ['null:8', 2048, 64, 32],
+    // Few images are spread evenly over several workers.
+    ['null:8', 3000, 94, 32],
+    ['null:8', 1000, 42, 24],
     ['null:8', 512, 32, 16],
+    ['null:8', 100, 32, 4],
     ['null:8', 3, 32, 1],
   ])('cuts %s × %d images into shards of %d', async (model, rows, shardSize, shards) => {
     const flags = ['--model', model, '--size', '4x4', '--scale', '1', '--max-output', 'none'];
