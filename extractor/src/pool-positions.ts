@@ -1,15 +1,30 @@
 // Mean, maximum and generalised mean over the positions of one sample, channel by channel. For pool.ts.
 
-/** @param values [positions, channels] @param pooled [channels], written */
+/**
+ * Four channels at a time: their sums stay in registers, and the next ones find their values in the cache.
+ * @param values [positions, channels] @param pooled [channels], written
+ */
 export function poolMean(values: Float32Array, channels: number, pooled: Float32Array): void {
-  const sums = new Float64Array(channels);
-  for (let at = 0; at < values.length; ) {
-    for (let channel = 0; channel < channels; channel++, at++) {
-      sums[channel] = (sums[channel] as number) + (values[at] as number);
-    }
-  }
   const positions = values.length / channels;
-  for (let channel = 0; channel < channels; channel++) pooled[channel] = (sums[channel] as number) / positions;
+  let channel = 0;
+  for (; channel + 4 <= channels; channel += 4) {
+    let [first, second, third, fourth] = [0, 0, 0, 0];
+    for (let at = channel; at < values.length; at += channels) {
+      first += values[at] as number;
+      second += values[at + 1] as number;
+      third += values[at + 2] as number;
+      fourth += values[at + 3] as number;
+    }
+    pooled[channel] = first / positions;
+    pooled[channel + 1] = second / positions;
+    pooled[channel + 2] = third / positions;
+    pooled[channel + 3] = fourth / positions;
+  }
+  for (; channel < channels; channel++) {
+    let sum = 0;
+    for (let at = channel; at < values.length; at += channels) sum += values[at] as number;
+    pooled[channel] = sum / positions;
+  }
 }
 
 /** @param values [positions, channels] @param pooled [channels], written */

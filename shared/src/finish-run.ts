@@ -3,7 +3,7 @@
 import { Refusal } from './errors.ts';
 import { removeGarbage } from './garbage.ts';
 import { outputQueries, outputReadme } from './output-guide.ts';
-import { noSeconds, type ShardReceipt, STAGES, type StageSeconds } from './receipt.ts';
+import { addCounts, noSeconds, type ShardReceipt, STAGES, type StageSeconds } from './receipt.ts';
 import { modelsOf } from './request.ts';
 import type { RunRecord } from './run.ts';
 import { encodeJson, missingShards, readReceipts, SUMMARY_FILE } from './run.ts';
@@ -98,8 +98,8 @@ export async function summarizeRun(
     totals.files += files.length;
     totals.peakBytes = Math.max(totals.peakBytes, receipt.worker.peakBytes ?? 0);
     totals.bytes += files.reduce((sum, file) => sum + file.bytes, 0);
-    for (const [code, count] of Object.entries(receipt.failures)) failures[code] = (failures[code] ?? 0) + count;
-    for (const [code, count] of Object.entries(receipt.warnings ?? {})) warnings[code] = (warnings[code] ?? 0) + count;
+    addCounts(failures, receipt.failures);
+    addCounts(warnings, receipt.warnings);
     for (const stage of STAGES) seconds[stage] += receipt.seconds[stage];
     workers.add(`${receipt.worker.host}/${receipt.worker.name}`);
     collectVersions(versions, receipt);

@@ -20,16 +20,15 @@ export async function findGarbage(storage: Storage, run: RunRecord): Promise<rea
   const pending = (await missingShards(storage, run)).length > 0;
   for (const folder of await leftWorkspaces(storage, run))
     for await (const path of storage.list(folder)) garbage.push({ kind: 'workspace', path, pending: false });
-  for await (const path of storage.list('.')) {
-    const own = path.slice(2);
-    if (!own.includes('/') && isTemporary(own)) garbage.push({ kind: 'temporary', path: own, pending });
-  }
+  for (const { name, isFolder } of await storage.entries())
+    if (!isFolder && isTemporary(name)) garbage.push({ kind: 'temporary', path: name, pending });
   return garbage;
 }
 
 /** Folders of commands that were killed, empty ones too; not that of an `add-layer` that the run waits for. */
 export async function leftWorkspaces(storage: Storage, run: RunRecord): Promise<readonly string[]> {
-  return (await storage.folders()).filter(folder => isWorkspace(folder) && folder !== run.adding?.folder);
+  const folders = (await storage.entries()).filter(({ isFolder }) => isFolder).map(({ name }) => name);
+  return folders.filter(folder => isWorkspace(folder) && folder !== run.adding?.folder);
 }
 
 /** Removes what is garbage of parts, receipts, quarantine and manifests, in a run of which every shard is done. Returns the paths. */

@@ -74,6 +74,11 @@ export const ShardReceipt = z.strictObject({
 });
 export type ShardReceipt = z.output<typeof ShardReceipt>;
 
+/** Adds counts per code, of failures or warnings, to a sum of them. */
+export function addCounts(sum: Record<string, number>, counts: Readonly<Record<string, number>> = {}): void {
+  for (const [code, count] of Object.entries(counts)) if (count > 0) sum[code] = (sum[code] ?? 0) + count;
+}
+
 /** Of the receipt of a shard that was done for the sake of another one's. */
 export function doingOf({ finishedAt, worker, versions, cpu }: ShardReceipt): Doing {
   return { finishedAt, worker, versions, cpu };

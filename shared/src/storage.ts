@@ -13,6 +13,11 @@ export interface StagedFile {
   abort(): Promise<void>;
 }
 
+export interface StorageEntry {
+  readonly name: string;
+  readonly isFolder: boolean;
+}
+
 /** All paths are relative to the storage's root, with `/`. */
 export interface Storage {
   /** The root as a user would name it, for messages. */
@@ -29,8 +34,8 @@ export interface Storage {
   replace(path: string, bytes: Uint8Array): Promise<void>;
   /** All files below `directory`, in no order; none when it does not exist. */
   list(directory: string): AsyncIterable<string>;
-  /** Names of the folders right below the root, empty ones too. */
-  folders(): Promise<readonly string[]>;
+  /** What lies right below the root, empty folders too; nothing when it does not exist. */
+  entries(): Promise<readonly StorageEntry[]>;
   /** Bytes of a file, or undefined when there is none: without reading it. */
   size(path: string): Promise<number | undefined>;
   /** Removes a file; no error when there is none. */

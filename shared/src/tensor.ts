@@ -48,7 +48,8 @@ export function bytesPerRow(feature: Pick<FeatureSpec, 'shape' | 'dtype'>): numb
   return sizeOfShape(feature.shape) * (feature.dtype === 'float16' ? 2 : 4);
 }
 
-type FeatureType = FixedSizeList<Float32 | Float16>;
+/** Arrow's type of a feature column. */
+export type FeatureType = FixedSizeList<Float32 | Float16>;
 
 /**
  * The column of a feature. Item and column are nullable: PyArrow restores a FixedShapeTensorArray
@@ -89,15 +90,28 @@ export function encodeTensor(tensor: TensorData, feature: FeatureSpec, present: 
       `Expected ${rows} rows of shape [${feature.shape.join(', ')}] for layer '${feature.name}' but received a tensor of shape [${tensor.shape.join(', ')}]`,
     );
   }
-  const { length } = tensor.data;
+  const values = feature.dtype === 'float16' ? encodeHalf(tensor.data) : tensor.data;
+  return featureData(featureField(feature).type, values, present);
+}
+
+/**
+ * A feature column around its values, which are not copied.
+ * @param values of all rows, as the column's items lie: float32, or the bits of float16
+ * @param present per row, whether it has a feature; the others are null
+ */
+export function featureData(
+  type: FeatureType,
+  values: Float32Array | Uint16Array,
+  present: readonly boolean[],
+): Data<FeatureType> {
+  const { length } = values;
   const child: Data<Float32 | Float16> =
-    feature.dtype === 'float16'
-      ? makeData({ type: new Float16(), length, nullCount: 0, data: encodeHalf(tensor.data) })
-      : makeData({ type: new Float32(), length, nullCount: 0, data: tensor.data });
-  const type = featureField(feature).type;
-  const nullCount = present.filter(value => !value).length;
-  if (nullCount === 0) return makeData({ type, length: rows, nullCount: 0, child });
-  return makeData({ type, length: rows, nullCount, nullBitmap: validityBitmap(present), child });
+    values instanceof Uint16Array
+      ? makeData({ type: new Float16(), length, nullCount: 0, data: values })
+      : makeData({ type: new Float32(), length, nullCount: 0, data: values });
+  const nullCount = present.filter(there => !there).length;
+  const bitmap = nullCount === 0 ? {} : { nullBitmap: validityBitmap(present) };
+  return makeData({ type, length: present.length, nullCount, ...bitmap, child });
 }
 
 /** The features of a column, as float32; rows without one hold zeros (or whatever the file has there). */

@@ -1,10 +1,11 @@
 // What the chaos does to the world, one fault each. A new fault is a line here.
-import { open, rm, truncate } from 'node:fs/promises';
+import { rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { doneShards, findRun, readReceipt } from '../../shared/src/run.ts';
 import { openFileStorage } from '../../shared/src/storages/file.ts';
+import { flipBitOf } from '../support/flip-bit.ts';
 import { engineProcessesOf } from '../support/processes.ts';
 import type { Production, World } from './world.ts';
 
@@ -87,18 +88,7 @@ async function damagePart({ world, out, random }: FaultContext): Promise<void> {
   const way = Math.floor(3 * random());
   if (way === 0) await rm(path, { force: true });
   else if (way === 1) await truncate(path, Math.floor(file.bytes * random()));
-  else await flipByte(path, Math.floor(file.bytes * random()));
-}
-
-async function flipByte(path: string, at: number): Promise<void> {
-  const handle = await open(path, 'r+');
-  try {
-    const byte = Buffer.alloc(1);
-    await handle.read(byte, 0, 1, at);
-    await handle.write(Buffer.of((byte[0] ?? 0) ^ 1), 0, 1, at);
-  } finally {
-    await handle.close();
-  }
+  else await flipBitOf(path, Math.floor(file.bytes * random()));
 }
 
 function killEngine(world: World, random: () => number, signal: NodeJS.Signals): void {

@@ -11,6 +11,7 @@ import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { findProgram } from '../../setup/src/command.ts';
 import { DEMO_MODEL, useDemoSet } from '../support/demo-set.ts';
+import { filesBelow } from '../support/files-below.ts';
 import { type Running, run, start } from '../support/layertap.ts';
 import { openOwnRedis } from '../support/redis.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -177,12 +178,6 @@ describe('an output that is removed under a run', () => {
     expect(await filesBelow(embedded)).toEqual([]);
   });
 });
-
-/** Folders may come again, files not. */
-async function filesBelow(folder: string): Promise<readonly string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
-  return entries.filter(entry => entry.isFile()).map(({ name }) => name);
-}
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');

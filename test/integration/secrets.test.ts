@@ -1,7 +1,7 @@
 // Passwords and tokens of a whole run, done and refused: none of them is in any file, any line of output or any job.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
 import { DEMO_MODEL, useDemoSet } from '../support/demo-set.ts';
+import { filesBelow } from '../support/files-below.ts';
 import { type RunResult, run, start } from '../support/layertap.ts';
 import { openOwnRedis } from '../support/redis.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -49,11 +50,6 @@ async function jobsOf(url: string): Promise<string> {
 
 async function expectNoSecret(where: string, text: string | Buffer): Promise<void> {
   for (const secret of SECRETS) expect([where, secret, text.includes(secret)]).toEqual([where, secret, false]);
-}
-
-async function filesIn(folder: string): Promise<readonly string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name));
 }
 
 it('no secret of a run is in its files, its lines or its jobs', { timeout: 180_000 }, async () => {
@@ -109,7 +105,7 @@ it('no secret of a run is in its files, its lines or its jobs', { timeout: 180_0
   await expectNoSecret('the worker', worker.output());
   await expectNoSecret('the jobs', jobs);
   for (const [command, { stdout, stderr }] of ended) await expectNoSecret(command, stdout + stderr);
-  const files = [...(await filesIn(out)), ...(await filesIn(env.LAYERTAP_CACHE))];
+  const files = [...(await filesBelow(out)), ...(await filesBelow(env.LAYERTAP_CACHE))];
   expect(files.length).toBeGreaterThan(20);
   for (const file of files) await expectNoSecret(file, await readFile(file));
   // The search finds what is there.

@@ -10,6 +10,7 @@ import { openManifestWriter } from '../../shared/src/manifest-writer.ts';
 import { rowSchema } from '../../shared/src/row-schema.ts';
 import { encodeJson, openRun, RUN_FILE, readReceipt, receiptPath } from '../../shared/src/run.ts';
 import { type Verification, verifyRun } from '../../shared/src/verify-run.ts';
+import { flipBitOf } from '../support/flip-bit.ts';
 import {
   createSmallRun,
   featuresOf,
@@ -80,9 +81,7 @@ describe.each(['parquet', 'arrow'] as const)('damage to a %s part', format => {
   it('is found when one bit was flipped', async () => {
     const small = await doneRun({ format });
     const part = await partOf(small, 1);
-    const bytes = await readFile(join(small.root, part));
-    bytes[700] = (bytes[700] ?? 0) ^ 1;
-    await writeFile(join(small.root, part), bytes);
+    await flipBitOf(join(small.root, part), 700);
     expect(await damagesOf(small)).toEqual([`${part} is damaged: its sha256 is not that of its receipt`]);
   });
 

@@ -8,9 +8,14 @@ import type { SmallRun } from './small-run.ts';
 export async function flipBit({ root, storage, run }: SmallRun, shard: number): Promise<string> {
   const [file] = (await readReceipt(storage, run, shard))?.files ?? [];
   if (file === undefined) throw new Error(`Expected a part of shard ${shard}`);
-  const bytes = await readFile(join(root, file.path));
-  const at = Math.floor(bytes.length / 2);
-  bytes[at] = (bytes[at] ?? 0) ^ 1;
-  await writeFile(join(root, file.path), bytes);
+  await flipBitOf(join(root, file.path));
   return file.path;
+}
+
+/** @param at which byte @default the one in the middle */
+export async function flipBitOf(path: string, at?: number): Promise<void> {
+  const bytes = await readFile(path);
+  const byte = at ?? Math.floor(bytes.length / 2);
+  bytes[byte] = (bytes[byte] ?? 0) ^ 1;
+  await writeFile(path, bytes);
 }

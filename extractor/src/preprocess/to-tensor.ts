@@ -4,9 +4,10 @@ import { channelCount } from '../../../shared/src/recipe-shape.ts';
 import { floatToTensor } from './float-to-tensor.ts';
 import type { FloatPixels, Pixels } from './pixels.ts';
 
-/** The recipe's arithmetic, done once for each of the 256 pixel values. */
+/** The recipe's arithmetic, done once for each of the 256 pixel values of the model's three channels, one behind the other. */
 type ValueTable = Float32Array;
-type Tables = readonly [ValueTable, ValueTable, ValueTable];
+const SECOND = 256;
+const THIRD = 512;
 
 /**
  * Input values [height, width, channels of the recipe], row-major: (pixel × scale − mean) ÷ std, written into `values`.
@@ -28,25 +29,24 @@ export function toTensor(
     floatToTensor({ ...pixels, data }, recipe, values);
     return values;
   }
-  const tables = tablesOf(recipe);
-  if (recipe.channels === 'gray') lookUpGray(data, values, tables);
-  else if (channels === 1) repeatGray(data, values, tables);
-  else if (recipe.channels === 'rgb') lookUpRgb(data, values, tables);
-  else lookUpBgr(data, values, tables);
+  const table = tableOf(recipe);
+  if (recipe.channels === 'gray') lookUpGray(data, values, table);
+  else if (channels === 1) repeatGray(data, values, table);
+  else if (recipe.channels === 'rgb') lookUpRgb(data, values, table);
+  else lookUpBgr(data, values, table);
   return values;
 }
 
 /** Of the recipe that was asked for last, which is that of the run. */
-let tables: Tables | undefined;
-let tablesFor: Recipe | undefined;
+let table: ValueTable | undefined;
+let tableFor: Recipe | undefined;
 
-/** In the order of the model's channels. */
-function tablesOf(recipe: Recipe): Tables {
-  if (tables === undefined || !isSameArithmetic(recipe, tablesFor)) {
-    tables = [valueTable(recipe, 0), valueTable(recipe, 1), valueTable(recipe, 2)];
-    tablesFor = recipe;
+function tableOf(recipe: Recipe): ValueTable {
+  if (table === undefined || !isSameArithmetic(recipe, tableFor)) {
+    table = Float32Array.from({ length: 3 * 256 }, (_, at) => inputValue(at % 256, recipe, Math.floor(at / 256)));
+    tableFor = recipe;
   }
-  return tables;
+  return table;
 }
 
 function isSameArithmetic({ scale, mean, std }: Recipe, other: Recipe | undefined): boolean {
@@ -58,37 +58,35 @@ function isSame(list: readonly number[], other: readonly number[]): boolean {
 }
 
 /** float64 arithmetic, rounded once to float32: within half a unit of the last place of the exact value. */
-function valueTable(recipe: Recipe, channel: number): ValueTable {
-  const mean = recipe.mean[channel] ?? recipe.mean[0] ?? 0;
-  const std = recipe.std[channel] ?? recipe.std[0] ?? 1;
-  return Float32Array.from({ length: 256 }, (_, pixel) => (pixel * recipe.scale - mean) / std);
+function inputValue(pixel: number, { scale, mean, std }: Recipe, channel: number): number {
+  return (pixel * scale - (mean[channel] ?? mean[0] ?? 0)) / (std[channel] ?? std[0] ?? 1);
 }
 
-function lookUpRgb(data: Uint8Array, values: Float32Array, [r, g, b]: Tables): void {
+function lookUpRgb(data: Uint8Array, values: Float32Array, table: ValueTable): void {
   for (let i = 0; i < values.length; i += 3) {
-    values[i] = r[data[i] as number] as number;
-    values[i + 1] = g[data[i + 1] as number] as number;
-    values[i + 2] = b[data[i + 2] as number] as number;
+    values[i] = table[data[i] as number] as number;
+    values[i + 1] = table[SECOND + (data[i + 1] as number)] as number;
+    values[i + 2] = table[THIRD + (data[i + 2] as number)] as number;
   }
 }
 
-function lookUpBgr(data: Uint8Array, values: Float32Array, [b, g, r]: Tables): void {
+function lookUpBgr(data: Uint8Array, values: Float32Array, table: ValueTable): void {
   for (let i = 0; i < values.length; i += 3) {
-    values[i] = b[data[i + 2] as number] as number;
-    values[i + 1] = g[data[i + 1] as number] as number;
-    values[i + 2] = r[data[i] as number] as number;
+    values[i] = table[data[i + 2] as number] as number;
+    values[i + 1] = table[SECOND + (data[i + 1] as number)] as number;
+    values[i + 2] = table[THIRD + (data[i] as number)] as number;
   }
 }
 
-function repeatGray(data: Uint8Array, values: Float32Array, [first, second, third]: Tables): void {
+function repeatGray(data: Uint8Array, values: Float32Array, table: ValueTable): void {
   for (let i = 0, to = 0; to < values.length; i++, to += 3) {
     const pixel = data[i] as number;
-    values[to] = first[pixel] as number;
-    values[to + 1] = second[pixel] as number;
-    values[to + 2] = third[pixel] as number;
+    values[to] = table[pixel] as number;
+    values[to + 1] = table[SECOND + pixel] as number;
+    values[to + 2] = table[THIRD + pixel] as number;
   }
 }
 
-function lookUpGray(data: Uint8Array, values: Float32Array, [table]: Tables): void {
+function lookUpGray(data: Uint8Array, values: Float32Array, table: ValueTable): void {
   for (let i = 0; i < values.length; i++) values[i] = table[data[i] as number] as number;
 }

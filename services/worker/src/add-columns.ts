@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { RecordBatch } from 'apache-arrow';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { readPartFile } from '../../../shared/src/part-reader.ts';
-import { doingOf, type ShardReceipt } from '../../../shared/src/receipt.ts';
+import { addCounts, doingOf, type ShardReceipt } from '../../../shared/src/receipt.ts';
 import { rowSchema } from '../../../shared/src/row-schema.ts';
 import {
   doneShards,
@@ -185,7 +185,7 @@ async function addToShard(
       ...before,
       fingerprint: run.fingerprint,
       // Receipts of old count none, and then nobody may.
-      ...(before.warnings && { warnings: sumOf(before.warnings, warningsOf(added.receipt, notFinite)) }),
+      ...(before.warnings && { warnings: sumOfWarnings(before.warnings, added.receipt, notFinite) }),
       files: [...(await part.finish())],
       added: [...(before.added ?? []), { columns: [...names], ...doingOf(added.receipt) }],
     };
@@ -205,16 +205,13 @@ async function* slicesOf(batches: AsyncIterable<RecordBatch>, rows: number): Asy
     for (let first = 0; first < batch.numRows; first += rows) yield batch.slice(first, first + rows);
 }
 
-/** @param notFinite vectors of the parts with such a value, among them those that only overflowed in float16 */
-function warningsOf({ warnings }: ShardReceipt, notFinite: number): NonNullable<ShardReceipt['warnings']> {
-  return { ...warnings, 'not-finite': Math.max(0, notFinite - (warnings?.['float16-overflow'] ?? 0)) };
-}
-
-function sumOf(
-  a: NonNullable<ShardReceipt['warnings']>,
-  b: NonNullable<ShardReceipt['warnings']>,
-): NonNullable<ShardReceipt['warnings']> {
-  const sum: Record<string, number> = { ...a };
-  for (const [code, count] of Object.entries(b)) if (count > 0) sum[code] = (sum[code] ?? 0) + count;
+/** @param notFinite vectors of the added parts with such a value, among them those that only overflowed in float16 */
+function sumOfWarnings(
+  before: Readonly<Record<string, number>>,
+  { warnings = {} }: ShardReceipt,
+  notFinite: number,
+): Record<string, number> {
+  const sum = { ...before };
+  addCounts(sum, { ...warnings, 'not-finite': Math.max(0, notFinite - (warnings['float16-overflow'] ?? 0)) });
   return sum;
 }

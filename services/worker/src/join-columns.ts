@@ -1,7 +1,7 @@
 // Puts columns that one file has beside those of the same rows in another, batch by batch; all values keep their bits.
 // For add-columns.ts.
 import { type Data, type Field, makeData, RecordBatch, type Schema, Struct } from 'apache-arrow';
-import { featureOfField, sizeOfShape, validityBitmap } from '../../../shared/src/tensor.ts';
+import { type FeatureType, featureData, featureOfField, sizeOfShape } from '../../../shared/src/tensor.ts';
 
 /** Some rows of a batch: [first, first + rows). */
 export interface Piece {
@@ -85,16 +85,7 @@ function columnOf(
       if (!vector.every(half ? isFiniteHalf : Number.isFinite)) notFinite++;
     }
   }
-  const type = field.type as never;
-  const child = makeData({
-    type: field.type.children[0].type as never,
-    length: values.length,
-    nullCount: 0,
-    data: values as never,
-  });
-  const nullCount = present.filter(there => !there).length;
-  const bitmap = nullCount === 0 ? {} : { nullBitmap: validityBitmap(present) };
-  return { data: makeData({ type, length: present.length, nullCount, ...bitmap, child } as never), notFinite };
+  return { data: featureData(field.type as FeatureType, values, present), notFinite };
 }
 
 /** All bits of the exponent stand for infinity and NaN. */

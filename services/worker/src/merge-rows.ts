@@ -9,7 +9,7 @@ import {
   type Vector,
   vectorFromArray,
 } from 'apache-arrow';
-import { featureOfField, sizeOfShape, validityBitmap } from '../../../shared/src/tensor.ts';
+import { type FeatureType, featureData, featureOfField, sizeOfShape } from '../../../shared/src/tensor.ts';
 
 export interface RowOfBatch {
   readonly batch: RecordBatch;
@@ -58,11 +58,7 @@ function mergeFeatures(standing: Data, size: number, column: number, others: Rea
     if (present[row]) values.set(valuesOf(data, size).subarray(index * size, (index + 1) * size), row * size);
     else values.fill(0, row * size, (row + 1) * size);
   }
-  const childType = standing.children[0]?.type;
-  const child = makeData({ type: childType as never, length: values.length, nullCount: 0, data: values as never });
-  const nullCount = present.filter(there => !there).length;
-  const bitmap = nullCount === 0 ? {} : { nullBitmap: validityBitmap(present) };
-  return makeData({ type: standing.type as never, length: standing.length, nullCount, ...bitmap, child } as never);
+  return featureData(standing.type as FeatureType, values, present);
 }
 
 function valuesOf(list: Data, size: number): Float32Array | Uint16Array {

@@ -4,7 +4,7 @@ import { createReadStream, type Dirent } from 'node:fs';
 import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasErrorCode, Refusal } from '../errors.ts';
-import type { StagedFile, Storage } from '../storage.ts';
+import type { StagedFile, Storage, StorageEntry } from '../storage.ts';
 
 /** Temporary files start with this: a reader's glob over `parts/` never matches them. */
 const TEMPORARY_PREFIX = '.layertap-';
@@ -57,9 +57,8 @@ export function openFileStorage(root: string): Storage {
       yield* listFiles(root, directory);
     },
 
-    async folders(): Promise<readonly string[]> {
-      const entries = await entriesOf(root);
-      return entries.filter(entry => entry.isDirectory()).map(({ name }) => name);
+    async entries(): Promise<readonly StorageEntry[]> {
+      return (await entriesOf(root)).map(entry => ({ name: entry.name, isFolder: entry.isDirectory() }));
     },
 
     async size(path): Promise<number | undefined> {

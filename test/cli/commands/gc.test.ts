@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
 import { DEMO_MODEL, useDemoSet } from '../../support/demo-set.ts';
+import { filesBelow } from '../../support/files-below.ts';
 import { jsonLines, run } from '../../support/layertap.ts';
 import { readJson } from '../../support/read-rows.ts';
 import { redisUrl } from '../../support/redis.ts';
@@ -27,14 +28,6 @@ beforeAll(async () => {
   expect(code).toBe(0);
 });
 
-async function files(out: string): Promise<readonly string[]> {
-  const entries = await readdir(out, { recursive: true, withFileTypes: true });
-  return entries
-    .filter(entry => entry.isFile())
-    .map(entry => join(entry.parentPath, entry.name))
-    .sort();
-}
-
 /** A copy of the whole run with one of each kind of garbage. */
 async function littered(): Promise<string> {
   const out = join(demo.root, `copy-${copies++}`);
@@ -56,15 +49,15 @@ async function gc(out: string, ...flags: readonly string[]) {
 describe('gc', () => {
   it('of a finished run lists every kind of garbage first, then removes it and nothing else', async () => {
     const out = await littered();
-    const before = await files(out);
+    const before = await filesBelow(out);
     const listed = await gc(out, '--dry-run');
     expect(Object.fromEntries(listed.removed.map(({ path, kind }) => [path, kind]))).toEqual(GARBAGE);
     expect(listed.removed.every(({ bytes }) => bytes === 7)).toBe(true);
-    expect(await files(out)).toEqual(before);
+    expect(await filesBelow(out)).toEqual(before);
     const removed = await gc(out);
     expect(removed).toMatchObject({ removed: listed.removed, kept: 0 });
     const kept = new Set(Object.keys(GARBAGE).map(path => join(out, path)));
-    expect(await files(out)).toEqual(before.filter(path => !kept.has(path)));
+    expect(await filesBelow(out)).toEqual(before.filter(path => !kept.has(path)));
     expect((await readdir(out)).filter(name => name.startsWith('.'))).toEqual([]);
     const { stdout } = await run(['gc', out]);
     expect(stdout).toBe('removed: 0 files, 0 bytes\n');

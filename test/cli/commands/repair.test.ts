@@ -1,8 +1,9 @@
 // verify names each damage, resume does exactly the damaged shards again: on real runs, file by file.
-import { cp, readdir, readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { cp, readdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { DEMO_MODEL, useDemoSet } from '../../support/demo-set.ts';
+import { flipBitOf } from '../../support/flip-bit.ts';
 import { jsonLines, run, start } from '../../support/layertap.ts';
 import { rowDigests } from '../../support/read-rows.ts';
 import { waitUntil } from '../../support/wait-until.ts';
@@ -42,12 +43,6 @@ async function receiptTimes(out: string): Promise<Readonly<Record<string, number
   return Object.fromEntries(names.map((name, index) => [name, times[index] ?? 0]));
 }
 
-async function flipByte(path: string): Promise<void> {
-  const bytes = await readFile(path);
-  bytes[700] = (bytes[700] ?? 0) ^ 1;
-  await writeFile(path, bytes);
-}
-
 async function expectDamages(out: string, damages: readonly unknown[], ...flags: readonly string[]): Promise<void> {
   const { code, stdout } = await run(['verify', out, '--json', ...flags]);
   const [report] = jsonLines(stdout);
@@ -73,7 +68,7 @@ describe('verify', () => {
     if (lost === undefined || short === undefined || flipped === undefined) throw new Error('Expected three parts');
     await rm(join(out, lost));
     await truncate(join(out, short), 100);
-    await flipByte(join(out, flipped));
+    await flipBitOf(join(out, flipped), 700);
     await writeFile(join(out, receiptOf(3)), '{');
     await expectDamages(out, [
       { code: 'part-missing', shard: 0, file: lost },
@@ -111,7 +106,7 @@ describe('resume', () => {
   it('finds what only the bytes show with --verify', async () => {
     const out = await copy();
     const part = await partOf(out, 4);
-    await flipByte(join(out, part));
+    await flipBitOf(join(out, part), 700);
     const blind = await run(['resume', out]);
     expect([blind.code, blind.stderr]).toEqual([0, expect.not.stringContaining('damaged')]);
     await expectDamages(out, [{ code: 'part-damaged', shard: 4, file: part }]);
@@ -127,7 +122,7 @@ describe('resume', () => {
   it('refuses to judge parts by a manifest that was changed, and leaves all receipts', async () => {
     const out = await copy();
     const [folder] = await readdir(join(out, 'manifest'));
-    await flipByte(join(out, 'manifest', folder ?? '', '000000.arrow'));
+    await flipBitOf(join(out, 'manifest', folder ?? '', '000000.arrow'), 700);
     const { code, stderr } = await run(['resume', out, '--verify']);
     expect(stderr).toContain('the manifest was changed');
     expect(code).toBe(1);

@@ -1,9 +1,10 @@
 // The whole models whose files the fuzz damages, a few small ones of each format.
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
+import { filesBelow } from '../../support/files-below.ts';
 import { type SaveOptions, saveSmallModel, smallModel, useCpu } from '../small-model.ts';
 
 export const FUZZ_FORMATS = ['keras', 'keras-h5', 'tfjs-layers', 'tfjs-graph', 'saved-model', 'onnx'] as const;
@@ -56,7 +57,7 @@ function folder(path: string): () => Promise<FuzzBase> {
   return async () => ({
     name: path.slice(path.lastIndexOf('/') + 1),
     model: '',
-    files: await filesBelow(join(HERE, path)),
+    files: await readFolder(join(HERE, path)),
   });
 }
 
@@ -66,17 +67,18 @@ function tfjsLayers(name: string, options: SaveOptions): () => Promise<FuzzBase>
     const saved = await mkdtemp(join(tmpdir(), 'layertap-fuzz-'));
     try {
       await saveSmallModel(smallModel(), saved, options);
-      return { name, model: '', files: await filesBelow(saved) };
+      return { name, model: '', files: await readFolder(saved) };
     } finally {
       await rm(saved, { recursive: true });
     }
   };
 }
 
-async function filesBelow(path: string): Promise<ReadonlyMap<string, Uint8Array>> {
-  const entries = await readdir(path, { withFileTypes: true, recursive: true });
-  const files = entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name));
-  return readFiles(path, files.map(file => relative(path, file)).sort());
+async function readFolder(path: string): Promise<ReadonlyMap<string, Uint8Array>> {
+  return readFiles(
+    path,
+    (await filesBelow(path)).map(file => relative(path, file)),
+  );
 }
 
 async function readFiles(from: string, names: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>> {

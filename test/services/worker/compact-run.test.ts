@@ -1,5 +1,5 @@
 // Compaction: few files with the same rows bit for bit, in every format; whatever interrupts it or is damaged is mended.
-import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { planRetry } from '../../../services/producer/src/plan-retry.ts';
@@ -12,7 +12,7 @@ import { missingShards, openRun, readReceipt, receiptPath, SUMMARY_FILE } from '
 import type { StagedFile, Storage } from '../../../shared/src/storage.ts';
 import { isTemporary, openFileStorage } from '../../../shared/src/storages/file.ts';
 import { verifyRun } from '../../../shared/src/verify-run.ts';
-import { flipBit } from '../../support/flip-bit.ts';
+import { flipBit, flipBitOf } from '../../support/flip-bit.ts';
 import { killAtStep } from '../../support/kill-at-step.ts';
 import { rowDigests } from '../../support/read-rows.ts';
 import { refusalOf } from '../../support/refusal.ts';
@@ -192,9 +192,7 @@ describe('a compacted run', () => {
     const small = await doneRun();
     await compactRun(small.storage, small.run, { fileBytes: 2.2 * (await sizeOfPart(small, 0)) });
     const [, path] = await pathsIn(small.storage, 'parts');
-    const bytes = await readFile(join(small.root, path ?? ''));
-    bytes[700] = (bytes[700] ?? 0) ^ 1;
-    await writeFile(join(small.root, path ?? ''), bytes);
+    await flipBitOf(join(small.root, path ?? ''), 700);
     expect(await repairRun(small.storage, small.run, 'sizes')).toEqual([]);
     const damages = await repairRun(small.storage, small.run, 'bytes');
     expect(damages.map(({ code, shard, file }) => [code, shard, file])).toEqual([

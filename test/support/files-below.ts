@@ -1,0 +1,12 @@
+// What a folder holds, for tests of what commands leave behind.
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** Paths of all files below a folder, sorted; empty folders do not count, and neither does a folder that is not there. */
+export async function filesBelow(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries
+    .filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath, entry.name))
+    .sort();
+}
