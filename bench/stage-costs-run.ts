@@ -100,7 +100,7 @@ async function* readyBatches(shard: number): AsyncGenerator<DecodedBatch> {
   const { first, rows } = shardRange(run, shard);
   for (let from = first; from < first + rows; from += batch) {
     const chosen = samples.slice(from, Math.min(from + batch, first + rows));
-    const input = inputs[(from / batch) % READY_BATCHES] as TensorData;
+    const input = inputs[Math.floor(from / batch) % READY_BATCHES] as TensorData;
     yield {
       rows: chosen.map(sample => ({
         sample,
