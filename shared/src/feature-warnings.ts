@@ -39,10 +39,3 @@ export function explainWarning(code: WarningCode): string {
   const { what, advice } = EXPLANATIONS[code];
   return `${what}. ${advice}`;
 }
-
-export function addWarnings(totals: Partial<Record<WarningCode, number>>, counts: WarningCounts): void {
-  for (const code of WARNING_CODES) {
-    const count = counts[code];
-    if (count !== undefined) totals[code] = (totals[code] ?? 0) + count;
-  }
-}

@@ -162,7 +162,8 @@ describe('an output that is removed under a run', () => {
     expect(code).toBe(1);
     worker.kill('SIGTERM');
     await worker.ended;
-    expect(await filesBelow(out)).toEqual([]);
+    // Folders may come again, files not.
+    expect(await filesBelow(out).catch(() => [])).toEqual([]);
     expect(stderr).toMatch(/Expected a run in '.*removed' but it has no run\.json/);
 
     const embedded = join(demo.root, 'embedded');
@@ -175,7 +176,7 @@ describe('an output that is removed under a run', () => {
     const ended = await running.ended;
     expect(ended.code).toBe(1);
     expect(ended.stderr).toMatch(/run\.json/);
-    expect(await filesBelow(embedded)).toEqual([]);
+    expect(await filesBelow(embedded).catch(() => [])).toEqual([]);
   });
 });
 

@@ -26,7 +26,7 @@ export async function openRowExtractor(runner: GraphRunner, options: LoadOptions
     await runner.close();
   }
   try {
-    const { rows, probed, outputs } = await probe(runner, options);
+    const { rows, outputs } = await probe(runner, options);
     const run = async (batch: TensorData): Promise<readonly TensorData[]> => {
       if (closed) throw new Error('Expected an open extractor but it was closed');
       requireRows(batch, options.inputShape);
@@ -34,8 +34,8 @@ export async function openRowExtractor(runner: GraphRunner, options: LoadOptions
     };
     const warmUp = async (batch: number): Promise<void> => {
       const most = Math.min(batch, runner.bestRows ?? batch);
-      // The probe was a run already.
-      if (most > probed) await run(zeroRows([most, ...options.inputShape]));
+      // The probe was a run already; where the rows are fixed, all runs are like it.
+      if (rows === undefined && most > PROBED_ROWS) await run(zeroRows([most, ...options.inputShape]));
     };
     return { inputShape: options.inputShape, outputs, run, warmUp, close };
   } catch (error) {
@@ -59,20 +59,22 @@ async function runRows(
   });
 }
 
-/** How many rows a run takes, how many were run, and the shapes it gives. Two rows show which axis is the batch. */
+/** Two show which axis is the batch. */
+const PROBED_ROWS = 2;
+
+/** How many rows a run takes, and the shapes it gives. */
 async function probe(
   runner: GraphRunner,
   options: LoadOptions,
-): Promise<{ rows: number | undefined; probed: number; outputs: FeatureSpec[] }> {
+): Promise<{ rows: number | undefined; outputs: FeatureSpec[] }> {
   const { fixedRows } = runner;
-  const probed = fixedRows ?? 2;
   try {
-    return { rows: fixedRows, probed, outputs: await probeOutputs(runner, options, probed) };
+    return { rows: fixedRows, outputs: await probeOutputs(runner, options, fixedRows ?? PROBED_ROWS) };
   } catch (cause) {
     if (cause instanceof Refusal) throw cause;
     // The input says that it takes any number, but some exporters write 1 into a reshape inside.
     const outputs = fixedRows === undefined ? await probeOutputs(runner, options, 1).catch(() => undefined) : undefined;
-    if (outputs !== undefined) return { rows: 1, probed: 1, outputs };
+    if (outputs !== undefined) return { rows: 1, outputs };
     const shape = options.inputShape.join(', ');
     throw new Refusal('recipe-mismatch', `Expected an input that the layers can take but received [${shape}]`, {
       hint: "Change the recipe's size; if the model takes none, its file may be damaged.",

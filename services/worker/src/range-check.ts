@@ -1,7 +1,8 @@
 // The range check: looks over the features of a shard for what shows a wrong recipe or broken weights. For process-shard.ts.
 // A recipe's output cannot leave its own range, so only what the model makes of it tells.
-import { addWarnings, type WarningCode, type WarningCounts } from '../../../shared/src/feature-warnings.ts';
+import type { WarningCounts } from '../../../shared/src/feature-warnings.ts';
 import { HALF_OVERFLOW } from '../../../shared/src/half-float.ts';
+import { addCounts } from '../../../shared/src/receipt.ts';
 import { type FeatureSpec, sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 
 export interface RangeCheck {
@@ -52,9 +53,9 @@ export function openRangeCheck(columns: readonly FeatureSpec[]): RangeCheck {
 }
 
 /** Adds up the columns, for a receipt. */
-export function totalWarnings(warnings: readonly ColumnWarnings[]): Partial<Record<WarningCode, number>> {
-  const totals: Partial<Record<WarningCode, number>> = {};
-  for (const { counts } of warnings) addWarnings(totals, counts);
+export function totalWarnings(warnings: readonly ColumnWarnings[]): Record<string, number> {
+  const totals: Record<string, number> = {};
+  for (const { counts } of warnings) addCounts(totals, counts);
   return totals;
 }
 

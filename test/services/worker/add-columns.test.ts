@@ -208,7 +208,8 @@ describe('adding columns', () => {
   });
 
   it('killed before any of its steps, loses no value and is ended', { timeout: 240_000 }, async () => {
-    const { old, added, extended } = await adding({ rows: 8, failedRows: [1] });
+    // Two shards in two formats.
+    const { old, added, extended } = await adding({ format: 'both', rows: 8, failedRows: [1] });
     const before = only(await readRows(old.root), 'conv');
     const fresh = await readRows(added.root);
     const killedAt = async (step: number): Promise<number | undefined> => {
@@ -230,7 +231,7 @@ describe('adding columns', () => {
     };
     const steps = (await killedAt(0)) ?? 0;
     // Summary, run.json; of each shard its parts staged, receipt staged, parts and receipt named, old parts gone; run.json, folder.
-    expect(steps).toBe(4 + 2 * 5);
+    expect(steps).toBe(4 + 2 * 8);
     for (let step = 1; step <= steps; step++) expect(await killedAt(step)).toBeUndefined();
   });
 });
