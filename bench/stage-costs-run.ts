@@ -1,7 +1,8 @@
 // The process of stage-costs.ts: decode, inference and serialization, each alone, one after another, on one thread.
 import { createHash } from 'node:crypto';
 import { openEngine } from '../extractor/src/engine.ts';
-import { prepareImage } from '../extractor/src/preprocess/prepare-image.ts';
+import { prepareInputs } from '../extractor/src/preprocess/prepare-image.ts';
+import { runInPieces } from '../extractor/src/rows.ts';
 import { planRun } from '../services/producer/src/plan.ts';
 import { processShard } from '../services/worker/src/process-shard.ts';
 import type { DecodedBatch } from '../services/worker/src/read.ts';
@@ -36,10 +37,11 @@ async function decodeOne({ uri }: Sample, index: number): Promise<void> {
   const file = await readImageFile(uri, Number.POSITIVE_INFINITY);
   if (!file.ok) throw new Error(`Expected a readable file but ${uri}: ${file.failure.message}`);
   createHash('sha256').update(file.bytes).digest('hex');
-  const result = await prepareImage(file.bytes, recipe);
-  if (!result.ok) throw new Error(`Expected a readable image but ${uri}: ${result.failure.message}`);
   const place = index % (READY_BATCHES * batch);
-  (inputs[Math.floor(place / batch)] as TensorData).data.set(result.image.values, (place % batch) * size);
+  const row = place % batch;
+  const into = (inputs[Math.floor(place / batch)] as TensorData).data.subarray(row * size, (row + 1) * size);
+  const result = await prepareInputs(file.bytes, [{ recipe, into }]);
+  if (!result.ok) throw new Error(`Expected a readable image but ${uri}: ${result.failure.message}`);
 }
 
 // What runs for the first time is compiled meanwhile: each stage is warmed by what then isn't counted.
@@ -53,15 +55,18 @@ const { model, layers, modelSha256 } = run.request;
 const extractor = await engine.load({ model, layers, inputShape: shape, modelSha256 });
 await extractor.warmUp(batch);
 const batches = Math.ceil(samples.length / batch);
-const outputs: (readonly TensorData[])[] = [];
+/** The outputs of as many rows as the engine takes at a time. */
+let piece: readonly TensorData[] = [];
 const infer = await cpuSeconds(async () => {
   for (let index = 0; index < batches; index++) {
-    outputs[index % READY_BATCHES] = await extractor.run(inputs[index % READY_BATCHES] as TensorData);
+    await extractor.run(inputs[index % READY_BATCHES] as TensorData, outputs => {
+      piece = outputs;
+      return [];
+    });
   }
 });
 
 if (run.shards < 2) throw new Error('Expected more images than one batch: the first shard only warms up');
-let turn = 0;
 await serializeShard(0);
 const serialize = await cpuSeconds(async () => {
   for (let shard = 1; shard < run.shards; shard++) await serializeShard(shard);
@@ -85,7 +90,8 @@ function serializeShard(shard: number): Promise<unknown> {
     extractors: [
       {
         ...extractor,
-        run: async ({ shape: [rows = 0] }) => firstRows(outputs[turn++ % outputs.length], rows),
+        run: (input, take = outputs => outputs) =>
+          runInPieces(input, piece[0]?.shape[0] ?? 1, async ({ shape: [rows = 0] }) => take(firstRows(piece, rows))),
       },
     ],
     storage,
@@ -114,8 +120,8 @@ async function* readyBatches(shard: number): AsyncGenerator<DecodedBatch> {
   }
 }
 
-function firstRows(tensors: readonly TensorData[] | undefined, rows: number): readonly TensorData[] {
-  return (tensors ?? []).map(({ dtype, shape: [, ...rest], data }) => ({
+function firstRows(tensors: readonly TensorData[], rows: number): readonly TensorData[] {
+  return tensors.map(({ dtype, shape: [, ...rest], data }) => ({
     dtype,
     shape: [rows, ...rest],
     data: data.subarray(0, rows * sizeOfShape(rest)),

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { NATIVE_ENVIRONMENT } from '../services/worker/src/engine-process-options.ts';
+import { NATIVE_ENVIRONMENT, NODE_FLAGS } from '../services/worker/src/engine-process-options.ts';
 import type { ContestantOptions } from './contestant.ts';
 import { requestOf } from './contestants/pipeline.ts';
 import { lastLine, measureProcess } from './measure-process.ts';
@@ -32,7 +32,7 @@ export async function measureStageCosts(options: ContestantOptions & { readonly 
   const out = join(folder, `costs-${++runs}`);
   const { stdout } = await measureProcess({
     command: process.execPath,
-    args: [...['--import', 'tsx', SCRIPT, ...requestOf(options, out), '--engine', engine]],
+    args: [...NODE_FLAGS, ...['--import', 'tsx', SCRIPT, ...requestOf(options, out), '--engine', engine]],
     // One thread decodes, one infers: what several would wait for each other is no cost of a stage.
     env: {
       ...NATIVE_ENVIRONMENT,

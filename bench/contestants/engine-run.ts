@@ -31,7 +31,8 @@ const ready = await readyBatches();
 await extractor.warmUp(options.batch);
 
 const started = performance.now();
-for (let index = 0; index < options.batches; index++) await extractor.run(ready[index % ready.length] as TensorData);
+for (let index = 0; index < options.batches; index++)
+  await extractor.run(ready[index % ready.length] as TensorData, () => []);
 const seconds = (performance.now() - started) / 1000;
 
 if (options.probe !== undefined) await writeProbe(extractor, ready[0] as TensorData, options.probe);

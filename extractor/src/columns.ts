@@ -52,24 +52,22 @@ export function planColumns(choice: ColumnChoice, shapes: readonly (readonly num
 }
 
 /**
- * The columns of all models of a request, each model's after the one before, with its name in front: `MODEL/LAYER`.
- * `layer` counts through the outputs of all of them.
+ * The columns of each model of a request, where it has several with the model's name in front: `MODEL/LAYER`. A row has them
+ * one model after the other.
  * @param shapes of each model's layers, without the batch axis
  */
 export function planRequestColumns(
   request: ExtractRequest,
   shapes: readonly (readonly (readonly number[])[])[],
-): readonly Column[] {
-  let before = 0;
-  return modelsOf(request).flatMap(({ modelName, layers, predictions }, model) => {
-    const first = before;
-    before += layers.length;
-    const { pool, normalize, dtype } = request;
-    return planColumns({ layers, predictions, pool, normalize, dtype }, shapes[model] ?? []).map(
-      ({ feature, layer, ...column }): Column => ({
+): readonly (readonly Column[])[] {
+  const { pool, normalize, dtype } = request;
+  return modelsOf(request).map(({ modelName, layers, predictions }, model) => {
+    const columns = planColumns({ layers, predictions, pool, normalize, dtype }, shapes[model] ?? []);
+    if (modelName === undefined) return columns;
+    return columns.map(
+      ({ feature, ...column }): Column => ({
         ...column,
-        layer: first + layer,
-        feature: { ...feature, name: modelName === undefined ? feature.name : `${modelName}/${feature.name}` },
+        feature: { ...feature, name: `${modelName}/${feature.name}` },
       }),
     );
   });

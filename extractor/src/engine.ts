@@ -13,6 +13,9 @@ export interface LoadOptions {
   readonly modelSha256?: string;
 }
 
+/** Makes what is wanted of the outputs of some rows: one row of each tensor for each of them. */
+export type TakeOutputs = (outputs: readonly TensorData[]) => readonly TensorData[];
+
 /** A warmed sub-model of one request on one engine. `run` may block the event loop. */
 export interface Extractor {
   /** Shape of one input sample, without the batch axis. */
@@ -21,8 +24,13 @@ export interface Extractor {
   readonly outputs: readonly FeatureSpec[];
   /** Runs one batch of zeros, so that the first real batch is as fast as the others. */
   warmUp(batch: number): Promise<void>;
-  /** @param input shape [rows, …inputShape] @returns one tensor [rows, …shape] per output, in order */
-  run(input: TensorData): Promise<readonly TensorData[]>;
+  /**
+   * @param input shape [rows, …inputShape]
+   * @param take is given the outputs, one tensor [some rows, …shape] per output, in order, as soon as they are there: they still
+   * lie in the processor's cache, and a whole batch of them never exists
+   * @returns what `take` gives, all rows joined. @default the outputs
+   */
+  run(input: TensorData, take?: TakeOutputs): Promise<readonly TensorData[]>;
   close(): Promise<void>;
 }
 

@@ -22,8 +22,11 @@ export const DEFAULT_IMAGE_LIMITS: ImageLimits = {
 
 /** Bounds the decoded pixels of all images in work at a time; without one they are unbounded. */
 export interface PixelBudget {
-  /** Waits until so many pixels may be decoded; the function returned gives them back, once. */
-  take(pixels: number): Promise<() => void>;
+  /**
+   * Waits until so many pixels may be decoded; the function returned gives them back, once.
+   * @param garbage whether their memory is, and not in use again
+   */
+  take(pixels: number): Promise<(garbage: boolean) => void>;
 }
 
 /** One image as the model wants it. */

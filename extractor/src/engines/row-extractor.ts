@@ -1,7 +1,7 @@
 // An extractor over a function that runs one batch: probes shapes, splits batches for graphs that fix their rows. For graph engines.
 import { Refusal } from '../../../shared/src/errors.ts';
 import type { FeatureSpec, TensorData } from '../../../shared/src/tensor.ts';
-import type { Extractor, LoadOptions } from '../engine.ts';
+import type { Extractor, LoadOptions, TakeOutputs } from '../engine.ts';
 import { cutRows, requireRows, runInPieces, zeroRows } from '../rows.ts';
 
 export interface GraphRunner {
@@ -27,10 +27,10 @@ export async function openRowExtractor(runner: GraphRunner, options: LoadOptions
   }
   try {
     const { rows, outputs } = await probe(runner, options);
-    const run = async (batch: TensorData): Promise<readonly TensorData[]> => {
+    const run: Extractor['run'] = async (batch, take = outputs => outputs) => {
       if (closed) throw new Error('Expected an open extractor but it was closed');
       requireRows(batch, options.inputShape);
-      return runRows(runner, batch, rows);
+      return runRows(runner, batch, rows, take);
     };
     const warmUp = async (batch: number): Promise<void> => {
       const most = Math.min(batch, runner.bestRows ?? batch);
@@ -48,14 +48,17 @@ async function runRows(
   runner: GraphRunner,
   batch: TensorData,
   fixedRows: number | undefined,
+  take: TakeOutputs,
 ): Promise<readonly TensorData[]> {
-  if (fixedRows === undefined)
-    return runInPieces(batch, runner.bestRows ?? Number.POSITIVE_INFINITY, piece => runner.runOnce(piece));
+  if (fixedRows === undefined) {
+    const mostRows = runner.bestRows ?? Number.POSITIVE_INFINITY;
+    return runInPieces(batch, mostRows, async piece => take(await runner.runOnce(piece)));
+  }
   return runInPieces(batch, fixedRows, async piece => {
     const [rows = 0] = piece.shape;
     // Fewer rows than the graph takes are filled up with zeros, and what these give is cut off.
     const outputs = await runner.runOnce(cutRows(piece, 0, fixedRows));
-    return outputs.map(output => cutRows(output, 0, rows));
+    return take(outputs.map(output => cutRows(output, 0, rows)));
   });
 }
 

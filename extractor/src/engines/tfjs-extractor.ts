@@ -1,6 +1,6 @@
 // The extractor that both TensorFlow.js engines share: a sub-model that ends at the wanted layers, on one backend.
 import type * as tf from '@tensorflow/tfjs';
-import { type FeatureSpec, sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
+import { type FeatureSpec, sizeOfShape } from '../../../shared/src/tensor.ts';
 import type { Extractor, LoadOptions } from '../engine.ts';
 import type { KerasFile } from '../models/keras-file.ts';
 import { rebuildForImages } from '../models/keras-model.ts';
@@ -20,18 +20,18 @@ export async function loadTfjsExtractor(backend: string, file: KerasFile, option
   const outputs = describeOutputs(subModel, options.layers);
   let closed = false;
 
-  async function run(input: TensorData): Promise<readonly TensorData[]> {
+  const run: Extractor['run'] = async (input, take = outputs => outputs) => {
     if (closed) throw new Error('Expected an open extractor but it was closed');
     requireRows(input, options.inputShape);
     // Another engine of this process may have taken the runtime over; from here on all is synchronous.
     useBackend(backend);
     const tensor = fromTensorData(input);
     try {
-      return runBatch(subModel, tensor);
+      return take(runBatch(subModel, tensor));
     } finally {
       tensor.dispose();
     }
-  }
+  };
 
   return {
     inputShape: options.inputShape,

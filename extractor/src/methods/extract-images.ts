@@ -71,9 +71,10 @@ export async function extractImages(
     next.catch(() => undefined);
     const rows = keepWhole(samples.slice(start, start + options.batch), prepared, options.onError, failures);
     if (rows.length === 0) continue;
-    const tensors = await extractor.run(packRows(rows, extractor.inputShape));
-    columns.forEach((column, index) => {
-      const { data } = columnValues(column, tensors);
+    const features = await extractor.run(packRows(rows, extractor.inputShape), outputs =>
+      columns.map(column => columnValues(column, outputs)),
+    );
+    features.forEach(({ data }, index) => {
       const size = data.length / rows.length;
       rows.forEach(({ row }, position) => {
         collectors[index]?.put(start + row, data.subarray(position * size, (position + 1) * size));

@@ -1,5 +1,6 @@
 // Rectangles of pixels, cut out of an image or set into a black one, for crop policies.
 import type { FloatPixels, Pixels } from './pixels.ts';
+import { scratchBytes } from './scratch.ts';
 
 export interface Box {
   readonly left: number;
@@ -13,7 +14,7 @@ export function cutPixels(pixels: Pixels, box: Box): Pixels {
   const { data, width, channels } = pixels;
   if (box.width === width && box.height === pixels.height) return pixels;
   const rowLength = box.width * channels;
-  const out = new Uint8Array(rowLength * box.height);
+  const out = scratchBytes(rowLength * box.height);
   for (let y = 0; y < box.height; y++) {
     const from = ((box.top + y) * width + box.left) * channels;
     out.set(data.subarray(from, from + rowLength), y * rowLength);

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import type { ImageHeader } from './decode.ts';
 import { isPlainJpeg } from './jpeg-segments.ts';
 import type { Pixels } from './pixels.ts';
+import { scratchBytes } from './scratch.ts';
 
 /** Both sides of the picture are divided by it while it is decoded, and rounded up. */
 export type JpegShrink = 1 | 2 | 4 | 8;
@@ -102,8 +103,8 @@ function bind(koffi: typeof import('koffi'), path: string): Decode {
     if (get(handle, WIDTH) !== width || get(handle, HEIGHT) !== height) return undefined;
     if (setScale(handle, { num: 1, denom: shrink }) !== 0) return undefined;
     const size = { width: Math.ceil(width / shrink), height: Math.ceil(height / shrink), channels };
-    // The memory is not cleared: it is used only when every pixel has been written.
-    const data = Buffer.allocUnsafeSlow(size.width * size.height * channels);
+    // The memory may hold another image: it is used only when every pixel has been written.
+    const data = scratchBytes(size.width * size.height * channels);
     const isWhole = decompress(handle, bytes, bytes.length, data, 0, PIXEL_FORMATS[channels]) === 0;
     return isWhole ? { ...size, data } : undefined;
   };

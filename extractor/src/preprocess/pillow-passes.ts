@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { compiledUrl } from '../../../shared/src/compiled-url.ts';
 import type { AxisTable } from './axis.ts';
 import type { Pixels } from './pixels.ts';
+import { scratchBytes } from './scratch.ts';
 
 /** What extractor/assembly/pillow-passes.ts exports; addresses and lengths are in bytes. */
 interface Passes {
@@ -54,7 +55,7 @@ export function resizeWidth(image: Pixels, axis: AxisTable<Int32Array>): Pixels 
   const { record, length } = sizeOfTable(axis);
   const source = aligned(length);
   const target = source + aligned(bandRows * sourceRow + MARGIN);
-  const out = new Uint8Array(targetRow * height);
+  const out = scratchBytes(targetRow * height);
   withMemory(target + bandRows * targetRow, (memory, { resizeWidth1, resizeWidth3 }) => {
     writeTable(axis, memory);
     const pass = channels === 3 ? resizeWidth3 : resizeWidth1;
@@ -80,7 +81,7 @@ export function resizeHeight(image: Pixels, axis: AxisTable<Int32Array>, top: nu
   const source = aligned(length);
   // A weight that fills up a pair is 0, but the row that it stands for is read.
   const target = source + aligned((mostRows + 1) * rowLength + MARGIN);
-  const out = new Uint8Array(rowLength * height);
+  const out = scratchBytes(rowLength * height);
   withMemory(target + mostOut * rowLength + MARGIN, (memory, { resizeHeight: pass }) => {
     writeTable(axis, memory);
     for (const { first, count, firstInput, inputs } of bands) {

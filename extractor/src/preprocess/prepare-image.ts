@@ -8,7 +8,7 @@ import { applyAlpha } from './alpha.ts';
 import { rgbToGray } from './colour.ts';
 import { sniffFormat } from './format.ts';
 import type { Pixels } from './pixels.ts';
-import { openImage, type ReadPixels } from './read-pixels.ts';
+import { type ImageSize, openImage, type ReadPixels } from './read-pixels.ts';
 import { resizeToInput } from './resize.ts';
 import { findDamage } from './structure.ts';
 import { findUnsupportedTiff } from './tiff-tags.ts';
@@ -49,7 +49,7 @@ export interface WantedInput {
 
 /** The size of the image as decoded, after orientation, before resizing: the values are where they were wanted. */
 export type PrepareInputsResult =
-  | { readonly ok: true; readonly size: { readonly width: number; readonly height: number } }
+  | { readonly ok: true; readonly size: ImageSize }
   | { readonly ok: false; readonly failure: SampleFailure };
 
 /** The same for several recipes: what they read alike is decoded once. */
@@ -68,18 +68,21 @@ export async function prepareInputs(
   if (damage !== null) return failure('corrupt-image', damage);
   const unsupported = format === 'tiff' ? findUnsupportedTiff(bytes) : null;
   if (unsupported !== null) return failure('unsupported-format', unsupported);
-  let size: { readonly width: number; readonly height: number } | undefined;
+  let size: ImageSize | undefined;
   for (const group of readAlike(wanted)) {
     const opened = await openImage(bytes, format, (group[0] as WantedInput).recipe, limits);
     if (!opened.ok) return opened;
     const giveBack = await budget?.take(opened.value.width * opened.value.height);
+    let garbage = true;
     try {
-      const read = await opened.value.decode();
+      const read = await opened.value.decode(pixels => {
+        for (const input of group) writeInput(pixels, input);
+      });
       if (!read.ok) return read;
-      for (const input of group) writeInput(read.value, input);
+      garbage = read.value.garbage;
       size ??= { width: read.value.width, height: read.value.height };
     } finally {
-      giveBack?.();
+      giveBack?.(garbage);
     }
   }
   if (size === undefined) throw new Error('Expected at least one wanted input');

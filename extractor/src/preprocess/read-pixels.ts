@@ -12,24 +12,35 @@ import { hasExif, readJpegHeader } from './jpeg-segments.ts';
 import { decodeJpeg } from './jpeg-turbo.ts';
 import type { DecodedPixels, Pixels } from './pixels.ts';
 import type { ReadResult } from './read-result.ts';
+import { isScratch, withScratch } from './scratch.ts';
 
 /** An image whose header has been read and found within the limits, still to be decoded. */
 export interface OpenImage {
   readonly width: number;
   readonly height: number;
-  decode(): Promise<ReadResult<ReadPixels>>;
+  /** The pixels are `use`'s until it returns: their memory then serves the next image. */
+  decode(use: (pixels: ReadPixels) => void): Promise<ReadResult<UsedImage>>;
 }
 
-export interface ReadPixels {
+/** Of the whole image, after orientation. */
+export interface ImageSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface UsedImage extends ImageSize {
+  /** Whether the memory of its pixels is, and does not serve the next image. */
+  readonly garbage: boolean;
+}
+
+/** Its size is that of the pixels, unless they were made smaller on the way. */
+export interface ReadPixels extends ImageSize {
   readonly pixels: Pixels;
   /**
    * Where the model's input lies in pixels that were made smaller on the way; 'done' where they are the input already;
    * undefined for whole pixels, in which each recipe finds its own.
    */
   readonly placement?: Placement | 'done';
-  /** Size of the whole image after orientation: that of the pixels, unless they were made smaller on the way. */
-  readonly width: number;
-  readonly height: number;
 }
 
 /** Reads no more than the header, so that an image that claims to be huge is refused before it has cost anything. */
@@ -40,18 +51,44 @@ export async function openImage(
   limits: ImageLimits,
 ): Promise<ReadResult<OpenImage>> {
   if (format === 'bmp') {
-    return opened(readBmpHeader(bytes), limits, async header => wholeOf(decodeBmp(bytes, header), recipe));
+    return opened(readBmpHeader(bytes), limits, async (header, use) =>
+      hand(wholeOf(decodeBmp(bytes, header), recipe), use),
+    );
   }
   if (format === 'gif') {
-    return opened(findFirstFrame(bytes), limits, async frame => wholeOf(decodeGif(bytes, frame), recipe));
+    return opened(findFirstFrame(bytes), limits, async (frame, use) =>
+      hand(wholeOf(decodeGif(bytes, frame), recipe), use),
+    );
   }
-  return opened(await headerOf(bytes, format, recipe), limits, async header => {
-    const direct = format === 'jpeg' ? readJpeg(bytes, header, recipe) : undefined;
-    if (direct !== undefined) return { ok: true, value: direct };
-    return recipe.quality === 'fast' && isFasterFor(format, header, recipe)
-      ? decodeToInput(bytes, format, header, recipe, limits)
-      : wholeOf(await decodeImage(bytes, format, header, recipe, limits), recipe);
+  return opened(await headerOf(bytes, format, recipe), limits, async (header, use) => {
+    const direct = format === 'jpeg' ? useJpeg(bytes, header, recipe, use) : undefined;
+    if (direct !== undefined) return direct;
+    const read =
+      recipe.quality === 'fast' && isFasterFor(format, header, recipe)
+        ? await decodeToInput(bytes, format, header, recipe, limits)
+        : wholeOf(await decodeImage(bytes, format, header, recipe, limits), recipe);
+    return hand(read, use);
   });
+}
+
+/** Decodes into the memory that the resize uses as well. Undefined where `readJpeg` gives nothing. */
+function useJpeg(
+  bytes: Uint8Array,
+  header: ImageHeader,
+  recipe: Recipe,
+  use: (pixels: ReadPixels) => void,
+): ReadResult<UsedImage> | undefined {
+  return withScratch(() => {
+    const value = readJpeg(bytes, header, recipe);
+    return value && hand({ ok: true, value }, use);
+  });
+}
+
+function hand(read: ReadResult<ReadPixels>, use: (pixels: ReadPixels) => void): ReadResult<UsedImage> {
+  if (!read.ok) return read;
+  const { value } = read;
+  withScratch(() => use(value));
+  return { ok: true, value: { width: value.width, height: value.height, garbage: !isScratch(value.pixels.data) } };
 }
 
 /** Undefined where it takes libvips: to turn the image, for a file that is out of the ordinary, or for want of a library. */
@@ -76,7 +113,7 @@ async function headerOf(bytes: Uint8Array, format: ImageFormat, recipe: Recipe):
 function opened<Header extends { readonly width: number; readonly height: number }>(
   read: ReadResult<Header>,
   limits: ImageLimits,
-  decode: (header: Header) => Promise<ReadResult<ReadPixels>>,
+  decode: (header: Header, use: (pixels: ReadPixels) => void) => Promise<ReadResult<UsedImage>>,
 ): ReadResult<OpenImage> {
   if (!read.ok) return read;
   const { width, height } = read.value;
@@ -86,7 +123,7 @@ function opened<Header extends { readonly width: number; readonly height: number
   if (width * height > limits.maxPixels) {
     return tooLarge(`${width}x${height} is more than ${limits.maxPixels} pixels`);
   }
-  return { ok: true, value: { width, height, decode: () => decode(read.value) } };
+  return { ok: true, value: { width, height, decode: use => decode(read.value, use) } };
 }
 
 function wholeOf(decoded: ReadResult<DecodedPixels>, recipe: Recipe): ReadResult<ReadPixels> {

@@ -72,7 +72,7 @@ export async function decideRequest(
   );
   return {
     request,
-    columns: columns.map(({ feature }) => feature),
+    columns: columns.flat().map(({ feature }) => feature),
     notes: decided.flatMap(({ request: { modelName }, notes }) =>
       notes.map(note => (modelName === undefined ? note : `${modelName}: ${note}`)),
     ),

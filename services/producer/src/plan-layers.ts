@@ -68,7 +68,7 @@ export async function planLayers(
     request,
     models.map(({ shapes }) => shapes),
   );
-  const features = columns.map(({ feature: { name, dtype, shape } }) => ({ name, dtype, shape: [...shape] }));
+  const features = columns.flat().map(({ feature: { name, dtype, shape } }) => ({ name, dtype, shape: [...shape] }));
   checkColumnNames(features, run.carried);
   const standing = new Set(run.columns.map(({ name }) => name));
   const own = features.filter(({ name }) => !standing.has(name));

@@ -28,7 +28,8 @@ export function openCarefulExtractor(extractor: Extractor, options: CarefulOptio
 
   return {
     ...extractor,
-    run: batch => whileItFits(batch.shape[0] ?? 0, rows => runInPieces(batch, rows, piece => extractor.run(piece))),
+    run: (batch, take) =>
+      whileItFits(batch.shape[0] ?? 0, rows => runInPieces(batch, rows, piece => extractor.run(piece, take))),
     warmUp: batch => whileItFits(batch, rows => extractor.warmUp(rows)),
   };
 }

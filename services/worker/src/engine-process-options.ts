@@ -29,6 +29,13 @@ export const NATIVE_ENVIRONMENT: Readonly<Record<string, string>> = {
   MALLOC_ARENA_MAX: '1',
 };
 
+/**
+ * For the JavaScript of an engine process, whose processors the native work takes: a collection's helper threads only wait for
+ * a turn on them, and what they help waits with them (4 % of all processor time). Its heap is small, so it is marked at once
+ * instead of beside the work (3 %): nobody waits for an answer.
+ */
+export const NODE_FLAGS: readonly string[] = ['--single-threaded-gc', '--no-incremental-marking', '--v8-pool-size=1'];
+
 /** How to start the engine processes of a worker. `env` is what they inherit. */
 export function engineProcessStart(
   options: Pick<Split, 'threads' | 'decodeThreads'> & {
@@ -39,6 +46,7 @@ export function engineProcessStart(
 ): {
   readonly script: URL;
   readonly args: readonly string[];
+  readonly execArgv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
 } {
   const { name, threads, decodeThreads, allowRoot } = options;
@@ -49,6 +57,7 @@ export function engineProcessStart(
   return {
     script: compiledUrl('./engine-process.ts', import.meta.url),
     args: [JSON.stringify(settings)],
+    execArgv: NODE_FLAGS,
     env: {
       ...NATIVE_ENVIRONMENT,
       // tfjs-node has no call for its thread count; TensorFlow itself reads these.

@@ -1,7 +1,6 @@
 // The engine process: holds the warmed extractors of one request and works through the shards that its parent sends.
 // Its death is an event for the parent, not an outage: everything it holds can be made again.
 import { hostname } from 'node:os';
-import { setFlagsFromString } from 'node:v8';
 import { allowedRoots } from '../../../shared/src/allowed-roots.ts';
 import { describeError, Refusal, type RefusalCode } from '../../../shared/src/errors.ts';
 import { explainWarning, WARNING_CODES } from '../../../shared/src/feature-warnings.ts';
@@ -35,10 +34,6 @@ import type {
 interface OpenedShard extends OpenedRun {
   readonly batches: AsyncGenerator<DecodedBatch>;
 }
-
-// Decoded pixels are garbage outside of V8's heap, and a hundred images of it start a collection. The heap is small: to mark
-// it at once takes less than beside the work, with helpers (half of 6 % of all processor time), and nobody waits for an answer.
-setFlagsFromString('--no-incremental-marking');
 
 const options = EngineProcessOptions.parse(JSON.parse(process.argv[2] ?? '{}'));
 const holder = openExtractorHolder({

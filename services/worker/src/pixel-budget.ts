@@ -15,7 +15,7 @@ export interface PixelShare {
 /** Whoever waits does so for the decoding of a large image, which takes a hundred times as long. */
 const LOOK_AGAIN_MS = 10;
 
-/** A thread collects its garbage when so many pixels have been given back: until then they are not counted, but there. */
+/** A thread collects its garbage when so many pixels of it have been given back: until then they are not counted, but there. */
 const COLLECT_AFTER_PIXELS = 16 * 1024 * 1024;
 
 /** A maker of shares in `total` pixels, one for each thread. */
@@ -33,7 +33,7 @@ export function openPixelBudget(share: PixelShare): PixelBudget {
   const collect = garbageCollector();
   let garbage = 0;
   return {
-    async take(pixels: number): Promise<() => void> {
+    async take(pixels): Promise<(isGarbage: boolean) => void> {
       const cost = Math.min(pixels, total);
       while (!subtract(free, cost)) await sleep(LOOK_AGAIN_MS);
       Atomics.add(held, 0, cost);
@@ -41,7 +41,8 @@ export function openPixelBudget(share: PixelShare): PixelBudget {
         Atomics.sub(held, 0, cost);
         Atomics.add(free, 0, cost);
       };
-      return () => {
+      return isGarbage => {
+        if (!isGarbage) return giveBack();
         garbage += cost;
         if (garbage < COLLECT_AFTER_PIXELS) return giveBack();
         garbage = 0;

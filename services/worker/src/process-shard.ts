@@ -1,6 +1,6 @@
-// One shard from top to bottom: decoded batches → infer → pool → serialize → publish (part, then receipt).
+// One shard from top to bottom: decoded batches → infer and pool → serialize → publish (part, then receipt).
 import { columnValues, planRequestColumns } from '../../../extractor/src/columns.ts';
-import type { Extractor } from '../../../extractor/src/engine.ts';
+import type { Extractor, TakeOutputs } from '../../../extractor/src/engine.ts';
 import { noSeconds, type ShardReceipt, type Stage } from '../../../shared/src/receipt.ts';
 import { readsImages } from '../../../shared/src/request.ts';
 import { rowSchema } from '../../../shared/src/row-schema.ts';
@@ -34,12 +34,20 @@ export interface ShardWork {
 export async function processShard(work: ShardWork): Promise<ShardReceipt> {
   const { run, extractors, storage, signal } = work;
   const schema = rowSchema(run, work.versions);
-  const columns = planRequestColumns(
-    run.request,
-    extractors.map(({ outputs }) => outputs.map(({ shape }) => shape)),
-  );
   const rangeCheck = openRangeCheck(run.columns);
   const seconds = noSeconds();
+  const pools = planRequestColumns(
+    run.request,
+    extractors.map(({ outputs }) => outputs.map(({ shape }) => shape)),
+  ).map(
+    (columns): TakeOutputs =>
+      outputs => {
+        const begun = performance.now();
+        const features = columns.map(column => columnValues(column, outputs));
+        seconds.pool += (performance.now() - begun) / 1000;
+        return features;
+      },
+  );
   const failures: Record<string, number> = {};
   const started = performance.now();
   let rows = 0;
@@ -52,8 +60,8 @@ export async function processShard(work: ShardWork): Promise<ShardReceipt> {
       const before = { ...seconds };
       seconds.read += batch.seconds.read;
       seconds.decode += batch.seconds.decode;
-      const outputs = await timed(seconds, 'infer', () => inferBatch(extractors, batch));
-      const features = await timed(seconds, 'pool', () => columns.map(column => columnValues(column, outputs)));
+      const features = await timed(seconds, 'infer', () => inferBatch(extractors, batch, pools));
+      seconds.infer -= seconds.pool - before.pool;
       const present = batch.rows.map(({ failure }) => failure === undefined);
       if (readsImages(run.request)) rangeCheck.add(batch.inputs[0] as TensorData, features, present);
       await timed(seconds, 'serialize', () => part.write(encodeRows(schema, run.columns, batch.rows, features)));
@@ -97,19 +105,24 @@ export async function processShard(work: ShardWork): Promise<ShardReceipt> {
   }
 }
 
-/** A batch without one readable image has nothing to infer: its rows are null whatever the values. */
+/**
+ * What each model's `take` makes of its outputs, one model after the other. A batch without one readable image has nothing to
+ * infer: its rows are null whatever the values.
+ */
 export async function inferBatch(
   extractors: readonly Extractor[],
   batch: DecodedBatch,
+  takes: readonly TakeOutputs[] = [],
 ): Promise<readonly TensorData[]> {
   const rows = batch.rows.length;
   const nothingToInfer = countFailed(batch) === rows;
-  const outputs: TensorData[] = [];
+  const features: TensorData[] = [];
   for (const [model, extractor] of extractors.entries()) {
-    if (nothingToInfer) outputs.push(...extractor.outputs.map(({ shape }) => zeros([rows, ...shape])));
-    else outputs.push(...(await extractor.run(batch.inputs[model] as TensorData)));
+    const take = takes[model] ?? (outputs => outputs);
+    if (nothingToInfer) features.push(...take(extractor.outputs.map(({ shape }) => zeros([rows, ...shape]))));
+    else features.push(...(await extractor.run(batch.inputs[model] as TensorData, take)));
   }
-  return outputs;
+  return features;
 }
 
 function zeros(shape: readonly number[]): TensorData {

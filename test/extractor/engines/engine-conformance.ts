@@ -72,6 +72,27 @@ export function testEngine(title: string, subject: EngineUnderTest): void {
       });
     });
 
+    test('what is taken of the outputs, some rows at a time, comes back with all rows joined', async () => {
+      const input = batchOf(subject.inputShape, 7);
+      const whole = await extractor.run(input);
+      let rowsSeen = 0;
+      const taken = await extractor.run(input, outputs => {
+        const [rows = 0] = at(outputs, 0).shape;
+        expect(outputs.map(({ shape }) => shape)).toEqual(subject.layers.map(([, shape]) => [rows, ...shape]));
+        rowsSeen += rows;
+        return outputs.map(({ data, shape: [, ...rest] }) => {
+          const size = sizeOfShape(rest);
+          const firsts = Float32Array.from({ length: rows }, (_, row) => data[row * size] as number);
+          return { dtype: 'float32', shape: [rows, 1], data: firsts };
+        });
+      });
+      expect(rowsSeen).toBe(7);
+      expect(taken.map(({ shape }) => shape)).toEqual(names.map(() => [7, 1]));
+      expect(taken.map(({ data }) => [...data])).toEqual(
+        whole.map(({ data }) => Array.from({ length: 7 }, (_, row) => data[(row * data.length) / 7])),
+      );
+    });
+
     test('values of one run stay when the next one comes', async () => {
       const first = await extractor.run(batchOf(subject.inputShape, 2));
       const copies = first.map(tensor => tensor.data.slice());

@@ -1,7 +1,9 @@
 // From bytes to input values: what the recipe says, and that nothing a file may hold throws.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
+import { jpegTurboVersion } from '../../../extractor/src/preprocess/jpeg-turbo.ts';
 import { prepareImage, prepareInputs, prepareRaw } from '../../../extractor/src/preprocess/prepare-image.ts';
 import {
   DEFAULT_IMAGE_LIMITS,
@@ -246,6 +248,29 @@ describe('prepareImage within a budget of pixels', () => {
     expect(await codeOf(prepareImage(short, any, { budget }))).toBe('corrupt-image');
     expect(await codeOf(prepareImage(bomb, any, { budget }))).toBe('image-too-large');
     expect(events).toEqual(['take 2', 'give back', 'take 1600', 'give back']);
+  });
+
+  it('leaves no garbage of plain JPEGs, of many at once either, and gives each what it gives alone', async () => {
+    const jpegs = await Promise.all(
+      Array.from({ length: 12 }, (_, i) => {
+        // Larger than what the resize takes at a time.
+        const [width, height] = [900 - 10 * i, 700 + 10 * i];
+        const colours = Uint8Array.from({ length: width * height * 3 }, (_, at) => (at * (i + 3)) % 251);
+        return sharp(colours, { raw: { width, height, channels: 3 } })
+          .jpeg()
+          .toBuffer();
+      }),
+    );
+    const any = recipe({ width: 40, height: 30 });
+    const garbage: boolean[] = [];
+    const budget: PixelBudget = { take: async () => left => void garbage.push(left) };
+    const alone: Float32Array[] = [];
+    for (const jpeg of jpegs) alone.push(preparedImage(await prepareImage(jpeg, any)).values);
+    const together = await Promise.all(jpegs.map(jpeg => prepareImage(jpeg, any, { budget })));
+    expect(together.map(result => preparedImage(result).values)).toEqual(alone);
+    expect(garbage).toEqual(jpegs.map(() => jpegTurboVersion() === undefined));
+    await prepareImage(twoPixels, any, { budget });
+    expect(garbage.at(-1)).toBe(true);
   });
 });
 

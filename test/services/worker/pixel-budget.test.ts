@@ -17,7 +17,7 @@ describe('openPixelBudget', () => {
         most = Math.max(most, held);
         await sleep(1);
         held -= pixels;
-        giveBack?.();
+        giveBack?.(true);
       }),
     );
     expect(held).toBe(0);
@@ -32,10 +32,10 @@ describe('openPixelBudget', () => {
     const large = budget.take(1000);
     await sleep(30);
     expect([share.free[0], share.held[0]]).toEqual([99, 1]);
-    small();
+    small(true);
     const giveBack = await large;
     expect([share.free[0], share.held[0]]).toEqual([0, 100]);
-    giveBack();
+    giveBack(true);
     expect([share.free[0], share.held[0]]).toEqual([100, 0]);
   });
 });
@@ -45,10 +45,17 @@ describe('openPixelBudget of a thread that has made much garbage', () => {
     const share = createPixelShares(32_000_000)();
     const budget = openPixelBudget(share);
     const giveBack = await budget.take(20_000_000);
-    giveBack();
+    giveBack(true);
     expect(share.held[0]).toBe(20_000_000);
-    (await budget.take(32_000_000))();
-    (await budget.take(1))();
+    (await budget.take(32_000_000))(true);
+    (await budget.take(1))(true);
+    expect([share.free[0], share.held[0]]).toEqual([32_000_000, 0]);
+  });
+
+  it('has nothing to collect where the memory of the pixels serves the next image', async () => {
+    const share = createPixelShares(32_000_000)();
+    const budget = openPixelBudget(share);
+    (await budget.take(20_000_000))(false);
     expect([share.free[0], share.held[0]]).toEqual([32_000_000, 0]);
   });
 });
@@ -58,7 +65,7 @@ describe('returnShare', () => {
     const createShare = createPixelShares(100);
     const [dying, other] = [createShare(), createShare()];
     await openPixelBudget(dying).take(70);
-    (await openPixelBudget(dying).take(20))();
+    (await openPixelBudget(dying).take(20))(true);
     const waiting = openPixelBudget(other).take(60);
     returnShare(dying);
     await waiting;

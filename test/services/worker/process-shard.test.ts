@@ -35,7 +35,7 @@ function channelMeans(): Extractor & { readonly batches: number[] } {
     batches,
     inputShape: [4, 6, 3],
     outputs: [MEANS, PIXELS],
-    async run(input): Promise<readonly TensorData[]> {
+    async run(input, take = outputs => outputs): Promise<readonly TensorData[]> {
       const rows = input.shape[0] ?? 0;
       batches.push(rows);
       const positions = 4 * 6;
@@ -44,10 +44,10 @@ function channelMeans(): Extractor & { readonly batches: number[] } {
         const slot = Math.floor(at / (positions * 3)) * 3 + (at % 3);
         means[slot] = (means[slot] ?? 0) + value / positions;
       });
-      return [
+      return take([
         { dtype: 'float32', shape: [rows, 3], data: means },
         { dtype: 'float32', shape: [rows, 4, 6, 3], data: input.data.slice() },
-      ];
+      ]);
     },
     async warmUp(): Promise<void> {},
     async close(): Promise<void> {},
