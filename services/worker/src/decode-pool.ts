@@ -42,7 +42,8 @@ export interface DecodePoolOptions {
   readonly limits?: ImageLimits;
   /**
    * Decoded pixels in memory at a time over all threads, at 3 bytes each, or twice that where libvips turns or
-   * deinterlaces an image; one of more than that is decoded alone. Each thread may have 16 million more as garbage.
+   * deinterlaces an image; one of more than that is decoded alone. Each thread may have 16 million more, kept for
+   * its next image or as garbage.
    * @default 134_217_728
    */
   readonly pixelsAtOnce?: number;
