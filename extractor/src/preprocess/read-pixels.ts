@@ -19,8 +19,10 @@ export interface OpenImage {
   readonly width: number;
   readonly height: number;
   /** The pixels are `use`'s until it returns: their memory then serves the next image. */
-  decode(use: (pixels: ReadPixels) => void): Promise<ReadResult<UsedImage>>;
+  decode(use: UsePixels): Promise<ReadResult<UsedImage>>;
 }
+
+type UsePixels = (pixels: ReadPixels) => void;
 
 /** Of the whole image, after orientation. */
 export interface ImageSize {
@@ -76,7 +78,7 @@ function useJpeg(
   bytes: Uint8Array,
   header: ImageHeader,
   recipe: Recipe,
-  use: (pixels: ReadPixels) => void,
+  use: UsePixels,
 ): ReadResult<UsedImage> | undefined {
   return withScratch(() => {
     const value = readJpeg(bytes, header, recipe);
@@ -84,7 +86,7 @@ function useJpeg(
   });
 }
 
-function hand(read: ReadResult<ReadPixels>, use: (pixels: ReadPixels) => void): ReadResult<UsedImage> {
+function hand(read: ReadResult<ReadPixels>, use: UsePixels): ReadResult<UsedImage> {
   if (!read.ok) return read;
   const { value } = read;
   withScratch(() => use(value));
@@ -113,7 +115,7 @@ async function headerOf(bytes: Uint8Array, format: ImageFormat, recipe: Recipe):
 function opened<Header extends { readonly width: number; readonly height: number }>(
   read: ReadResult<Header>,
   limits: ImageLimits,
-  decode: (header: Header, use: (pixels: ReadPixels) => void) => Promise<ReadResult<UsedImage>>,
+  decode: (header: Header, use: UsePixels) => Promise<ReadResult<UsedImage>>,
 ): ReadResult<OpenImage> {
   if (!read.ok) return read;
   const { width, height } = read.value;
