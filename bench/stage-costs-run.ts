@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { openEngine } from '../extractor/src/engine.ts';
 import { prepareInputs } from '../extractor/src/preprocess/prepare-image.ts';
-import { runInPieces } from '../extractor/src/rows.ts';
+import { cutRows, runInPieces } from '../extractor/src/rows.ts';
 import { planRun } from '../services/producer/src/plan.ts';
 import { processShard } from '../services/worker/src/process-shard.ts';
 import type { DecodedBatch } from '../services/worker/src/read.ts';
@@ -91,7 +91,9 @@ function serializeShard(shard: number): Promise<unknown> {
       {
         ...extractor,
         run: (input, take = outputs => outputs) =>
-          runInPieces(input, piece[0]?.shape[0] ?? 1, async ({ shape: [rows = 0] }) => take(firstRows(piece, rows))),
+          runInPieces(input, piece[0]?.shape[0] ?? 1, async ({ shape: [rows = 0] }) =>
+            take(piece.map(output => cutRows(output, 0, rows))),
+          ),
       },
     ],
     storage,
@@ -118,14 +120,6 @@ async function* readyBatches(shard: number): AsyncGenerator<DecodedBatch> {
       seconds: { read: 0, decode: 0 },
     };
   }
-}
-
-function firstRows(tensors: readonly TensorData[], rows: number): readonly TensorData[] {
-  return tensors.map(({ dtype, shape: [, ...rest], data }) => ({
-    dtype,
-    shape: [rows, ...rest],
-    data: data.subarray(0, rows * sizeOfShape(rest)),
-  }));
 }
 
 /** Of all threads of this process, collector and compiler of JavaScript included. */
