@@ -1,5 +1,6 @@
 // Folds what stands around a convolution into it: groups that were taken apart, zeros that are padded in front of it, the
-// batch normalisation behind it; and a ReLU into a clip at 0. All are exact but for the last bit of a product.
+// batch normalisation behind it; zeros into a MaxPool behind a ReLU; and a ReLU into a clip at 0. All are exact but for the
+// last bit of a product.
 import { sizeOfShape } from '../../../shared/src/tensor.ts';
 import { pairsAttribute } from './attributes.ts';
 import type { KernelCall, KernelGraph, KernelValue } from './kernel-graph.ts';
@@ -14,6 +15,8 @@ const WITH_BIAS: Readonly<Record<string, string>> = {
   FusedDepthwiseConv2D: 'FusedDepthwiseConv2D',
 };
 const DEPTHWISE = 'FusedDepthwiseConv2D';
+/** Kernels, and activations of fused ones, that give no value below 0. */
+const NEVER_NEGATIVE: ReadonlySet<unknown> = new Set(['Relu', 'Relu6', 'Sigmoid', 'relu', 'relu6', 'sigmoid']);
 
 export function foldKernels(graph: KernelGraph): KernelGraph {
   return foldNormalization(foldPadding(foldGroups(foldRelu(graph))));
@@ -105,9 +108,12 @@ function foldPadding(graph: KernelGraph): KernelGraph {
   const folded = new Set<KernelCall>();
   const calls = graph.calls.map((call): KernelCall => {
     const pad = makers.get(call.inputs.x ?? -1);
-    if (!(call.kernel in WITH_BIAS) || call.attributes.pad !== 'valid' || pad === undefined) return call;
+    if (call.attributes.pad !== 'valid' || pad === undefined) return call;
     const x = pad.inputs.x;
     if (pad.kernel !== 'PadV2' || pad.attributes.constantValue !== 0 || x === undefined) return call;
+    // What a maximum pads counts for nothing, as zeros do where no value is less.
+    const isMaximumOfRest = call.kernel === 'MaxPool' && isNeverNegative(makers.get(x));
+    if (!(call.kernel in WITH_BIAS) && !isMaximumOfRest) return call;
     const pairs = pairsAttribute(pad.attributes, 'paddings');
     const isInSpace = pairs.length === 4 && [pairs[0], pairs[3]].every(pair => pair?.[0] === 0 && pair[1] === 0);
     if (!isInSpace || uses.get(pad.outputs[0] ?? -1) !== 1) return call;
@@ -155,6 +161,13 @@ function foldNormalization(graph: KernelGraph): KernelGraph {
   }
   const calls = graph.calls.filter(call => !folded.has(call)).map(call => replaced.get(call) ?? call);
   return { ...graph, values, calls };
+}
+
+function isNeverNegative(maker: KernelCall | undefined): boolean {
+  if (maker === undefined) return false;
+  const { kernel, attributes } = maker;
+  if (kernel === 'ClipByValue') return attributes.clipValueMin === 0;
+  return NEVER_NEGATIVE.has(kernel in WITH_BIAS ? attributes.activation : kernel);
 }
 
 /** @param weights the channels stand last */

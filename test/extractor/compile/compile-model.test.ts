@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { CannotCompile } from '../../../extractor/src/compile/cannot-compile.ts';
 import { compileModel } from '../../../extractor/src/compile/compile-model.ts';
 import { compiledModel } from '../../../extractor/src/compile/compiled-model.ts';
+import { foldKernels } from '../../../extractor/src/compile/fold.ts';
 import { traceKernels } from '../../../extractor/src/compile/kernel-graph.ts';
 import { lowerKernels } from '../../../extractor/src/compile/lower-kernels.ts';
 import { LOWERING } from '../../../extractor/src/compile/lowering-version.ts';
@@ -53,22 +54,35 @@ describe('a compiled model', () => {
     expect({ few: Conv < 12, Split }).toEqual({ few: true, Split: 0 });
   });
 
-  test('keeps the zeros in front of a MaxPool, which ONNX Runtime would drop', async () => {
+  test.each([
+    // As ResNet50V2 has it: ONNX Runtime itself would drop the zeros.
+    { behind: 'values of any sign keeps its zeros', activate: (x: tf.Tensor) => x, pads: 1, pooled: [0, 0, 0, -5] },
+    // As ResNet50 has it.
+    { behind: 'a ReLU pads by itself', activate: (x: tf.Tensor) => tfjs().relu(x), pads: 0, pooled: [0, 0, 0, 0] },
+    {
+      behind: 'a shifted clip keeps its zeros',
+      activate: (x: tf.Tensor) => x.clipByValue(-1, 6),
+      pads: 1,
+      pooled: [0, 0, 0, -1],
+    },
+  ])('a padded MaxPool behind $behind', async ({ activate, pads, pooled }) => {
     const { conv2d, maxPool, ones, pad } = tfjs();
     const around: [number, number] = [1, 1];
-    // Behind a convolution channels stand first, as ResNet50V2 has it.
+    // Behind a convolution channels stand first.
     const run = ([x]: readonly tf.Tensor[]): tf.Tensor[] => {
-      const same = conv2d(x as tf.Tensor4D, ones([1, 1, 1, 1]), 1, 'valid');
+      const same = activate(conv2d(x as tf.Tensor4D, ones([1, 1, 1, 1]), 1, 'valid'));
       return [maxPool(pad(same as tf.Tensor4D, [[0, 0], around, around, [0, 0]]), 3, 2, 'valid')];
     };
     const names = { inputNames: ['image'], outputNames: ['pooled'] };
+    const bytes = lowerKernels(foldKernels(traceKernels([[4, 4, 1]], run)), names);
+    expect((await operatorsOf(bytes)).Pad ?? 0).toBe(pads);
     const path = join(await temporaryFolder(), 'pooled.onnx');
-    await writeFile(path, lowerKernels(traceKernels([[4, 4, 1]], run), names));
+    await writeFile(path, bytes);
     const runtime = await loadRuntime();
     const session = await createFileSession(runtime, path, {});
     const image = new runtime.Tensor('float32', new Float32Array(16).fill(-5), [1, 4, 4, 1]);
-    const { pooled } = await session.run({ image });
-    expect(Array.from(pooled?.data as Float32Array)).toEqual([0, 0, 0, -5]);
+    const outputs = await session.run({ image });
+    expect(Array.from(outputs.pooled?.data as Float32Array)).toEqual(pooled);
     await session.release();
   });
 
