@@ -2,18 +2,19 @@
 import { createHash } from 'node:crypto';
 import { openEngine } from '../extractor/src/engine.ts';
 import { prepareInputs } from '../extractor/src/preprocess/prepare-image.ts';
-import { cutRows, runInPieces } from '../extractor/src/rows.ts';
+import { runInPieces, viewRows } from '../extractor/src/rows.ts';
 import { planRun } from '../services/producer/src/plan.ts';
+import { type BatchInput, openBatchBuffers } from '../services/worker/src/batch-buffers.ts';
 import { processShard } from '../services/worker/src/process-shard.ts';
 import type { DecodedBatch } from '../services/worker/src/read.ts';
-import { readImageFile } from '../services/worker/src/read-image-file.ts';
+import { openFileReader } from '../services/worker/src/read-image-file.ts';
 import { extractOptions } from '../shared/src/extract-options.ts';
 import type { Sample } from '../shared/src/manifest.ts';
 import { openManifestReader } from '../shared/src/manifest-reader.ts';
 import { parseOptions } from '../shared/src/options.ts';
 import { shapeOfRecipe } from '../shared/src/recipe-shape.ts';
 import { shardRange } from '../shared/src/run.ts';
-import { sizeOfShape, type TensorData } from '../shared/src/tensor.ts';
+import type { TensorData } from '../shared/src/tensor.ts';
 
 /** Different batches that are held ready and taken in turn. */
 const READY_BATCHES = 4;
@@ -23,24 +24,20 @@ const { values } = parseOptions(extractOptions, { argv, env: {}, command: 'stage
 const { run, storage } = await planRun({ ...values, source });
 const { recipe, batch } = run.request;
 const shape = shapeOfRecipe(recipe);
-const size = sizeOfShape(shape);
 
 const samples: Sample[] = [];
 for await (const sample of openManifestReader(storage, run.runId).read(0, run.manifest.rows)) samples.push(sample);
 
-const inputs: TensorData[] = Array.from({ length: READY_BATCHES }, () => ({
-  dtype: 'float32',
-  shape: [batch, ...shape],
-  data: new Float32Array(batch * size),
-}));
+const buffers = openBatchBuffers();
+const inputs = Array.from({ length: READY_BATCHES }, () => buffers.take(recipe, batch));
+const readImageFile = openFileReader();
 async function decodeOne({ uri }: Sample, index: number): Promise<void> {
   const file = await readImageFile(uri, Number.POSITIVE_INFINITY);
   if (!file.ok) throw new Error(`Expected a readable file but ${uri}: ${file.failure.message}`);
   createHash('sha256').update(file.bytes).digest('hex');
   const place = index % (READY_BATCHES * batch);
-  const row = place % batch;
-  const into = (inputs[Math.floor(place / batch)] as TensorData).data.subarray(row * size, (row + 1) * size);
-  const result = await prepareInputs(file.bytes, [{ recipe, into }]);
+  const input = inputs[Math.floor(place / batch)] as BatchInput;
+  const result = await prepareInputs(file.bytes, [input.slotOf(place % batch)]);
   if (!result.ok) throw new Error(`Expected a readable image but ${uri}: ${result.failure.message}`);
 }
 
@@ -59,7 +56,7 @@ const batches = Math.ceil(samples.length / batch);
 let piece: readonly TensorData[] = [];
 const infer = await cpuSeconds(async () => {
   for (let index = 0; index < batches; index++) {
-    await extractor.run(inputs[index % READY_BATCHES] as TensorData, outputs => {
+    await extractor.run((inputs[index % READY_BATCHES] as BatchInput).batch, outputs => {
       piece = outputs;
       return [];
     });
@@ -92,7 +89,7 @@ function serializeShard(shard: number): Promise<unknown> {
         ...extractor,
         run: (input, take = outputs => outputs) =>
           runInPieces(input, piece[0]?.shape[0] ?? 1, async ({ shape: [rows = 0] }) =>
-            take(piece.map(output => cutRows(output, 0, rows))),
+            take(piece.map(output => viewRows(output, 0, rows))),
           ),
       },
     ],
@@ -108,7 +105,7 @@ async function* readyBatches(shard: number): AsyncGenerator<DecodedBatch> {
   const { first, rows } = shardRange(run, shard);
   for (let from = first; from < first + rows; from += batch) {
     const chosen = samples.slice(from, Math.min(from + batch, first + rows));
-    const input = inputs[Math.floor(from / batch) % READY_BATCHES] as TensorData;
+    const input = inputs[Math.floor(from / batch) % READY_BATCHES] as BatchInput;
     yield {
       rows: chosen.map(sample => ({
         sample,
@@ -116,7 +113,7 @@ async function* readyBatches(shard: number): AsyncGenerator<DecodedBatch> {
         size: { width: 1, height: 1 },
         failure: undefined,
       })),
-      inputs: [{ ...input, shape: [chosen.length, ...shape], data: input.data.subarray(0, chosen.length * size) }],
+      inputs: [viewRows(input.batch, 0, chosen.length)],
       seconds: { read: 0, decode: 0 },
     };
   }

@@ -1,6 +1,7 @@
 // The engine contract: a runtime that loads some layers of a model and runs batches. Implementations stand in engines/.
 import type { EngineName } from '../../shared/src/request.ts';
 import type { FeatureSpec, TensorData } from '../../shared/src/tensor.ts';
+import type { InputBatch } from './input-batch.ts';
 
 export interface LoadOptions {
   /** Absolute path of the model file or folder. */
@@ -25,12 +26,12 @@ export interface Extractor {
   /** Runs one batch of zeros, so that the first real batch is as fast as the others. */
   warmUp(batch: number): Promise<void>;
   /**
-   * @param input shape [rows, …inputShape]
+   * @param input shape [rows, …inputShape]; of levels, the values are made a few rows at a time where the engine computes so
    * @param take is given the outputs, one tensor [some rows, …shape] per output, in order, as soon as they are there: they still
    * lie in the processor's cache, and a whole batch of them never exists
    * @returns what `take` gives, all rows joined. @default the outputs
    */
-  run(input: TensorData, take?: TakeOutputs): Promise<readonly TensorData[]>;
+  run(input: InputBatch, take?: TakeOutputs): Promise<readonly TensorData[]>;
   close(): Promise<void>;
 }
 

@@ -6,6 +6,7 @@ export type { EngineName, Normalization } from '../../shared/src/request.ts';
 export type { FeatureSpec, TensorData } from '../../shared/src/tensor.ts';
 export { type Engine, type EngineOptions, type Extractor, type LoadOptions, openEngine } from './engine.ts';
 export { chooseEngine, type EngineChoice } from './engine-choice.ts';
+export type { InputBatch, LevelBatch } from './input-batch.ts';
 export type { Layer, LayerTable } from './layer-table.ts';
 export { loadLayersModel } from './load-layers-model.ts';
 export { findLayers, type LayerMatcher, runLayers } from './methods/direct-access.ts';

@@ -1,8 +1,9 @@
 // The batch axis of tensors: checking, cutting and joining rows. For the engines and the five ways.
 import { sizeOfShape, type TensorData } from '../../shared/src/tensor.ts';
+import type { InputBatch } from './input-batch.ts';
 
 /** Refuses a batch of another shape: the runtime would say so only deep inside a layer. */
-export function requireRows(input: TensorData, inputShape: readonly number[]): void {
+export function requireRows(input: InputBatch, inputShape: readonly number[]): void {
   const fits =
     input.shape.length === inputShape.length + 1 && inputShape.every((axis, i) => axis === input.shape[i + 1]);
   if (fits) return;
@@ -26,14 +27,21 @@ export function joinRows(parts: readonly TensorData[]): TensorData {
   return { dtype: 'float32', shape: [rows, ...first.shape.slice(1)], data };
 }
 
+/** As many of the rows from `start` on as there are, at most `count`, as a view. */
+export function viewRows<Batch extends InputBatch>(batch: Batch, start: number, count: number): Batch {
+  const [rows = 0, ...shape] = batch.shape;
+  const size = sizeOfShape(shape);
+  const end = Math.min(rows, start + count);
+  return { ...batch, shape: [end - start, ...shape], data: batch.data.subarray(start * size, end * size) };
+}
+
 /** Rows from `start` on, as a view; with fewer than `count` left they are padded with zeros, which copies. */
 export function cutRows(tensor: TensorData, start: number, count: number): TensorData {
-  const [rows = 0, ...shape] = tensor.shape;
-  const size = sizeOfShape(shape);
-  const view = tensor.data.subarray(start * size, (start + count) * size);
-  if (rows - start >= count) return { dtype: 'float32', shape: [count, ...shape], data: view };
-  const data = new Float32Array(count * size);
-  data.set(view);
+  const view = viewRows(tensor, start, count);
+  const [rows = 0, ...shape] = view.shape;
+  if (rows === count) return view;
+  const data = new Float32Array(count * sizeOfShape(shape));
+  data.set(view.data);
   return { dtype: 'float32', shape: [count, ...shape], data };
 }
 
@@ -42,16 +50,16 @@ export function zeroRows(shape: readonly number[]): TensorData {
 }
 
 /** Runs a batch at most `size` rows at a time, the last piece being what is left, and joins each output's rows. */
-export async function runInPieces(
-  batch: TensorData,
+export async function runInPieces<Batch extends InputBatch>(
+  batch: Batch,
   size: number,
-  run: (piece: TensorData) => Promise<readonly TensorData[]>,
+  run: (piece: Batch) => Promise<readonly TensorData[]>,
 ): Promise<readonly TensorData[]> {
   const rows = batch.shape[0] ?? 0;
   if (rows <= size) return run(batch);
   const pieces: (readonly TensorData[])[] = [];
   for (let start = 0; start < rows; start += size) {
-    pieces.push(await run(cutRows(batch, start, Math.min(size, rows - start))));
+    pieces.push(await run(viewRows(batch, start, size)));
   }
   return (pieces[0] ?? []).map((_, output) => joinRows(pieces.flatMap(piece => piece[output] ?? [])));
 }

@@ -1,8 +1,9 @@
 // An extractor over a function that runs one batch: probes shapes, splits batches for graphs that fix their rows. For graph engines.
 import { Refusal } from '../../../shared/src/errors.ts';
 import type { FeatureSpec, TensorData } from '../../../shared/src/tensor.ts';
-import type { Extractor, LoadOptions, TakeOutputs } from '../engine.ts';
-import { cutRows, requireRows, runInPieces, zeroRows } from '../rows.ts';
+import type { Extractor, LoadOptions } from '../engine.ts';
+import { openValues } from '../input-batch.ts';
+import { cutRows, requireRows, runInPieces, viewRows, zeroRows } from '../rows.ts';
 
 export interface GraphRunner {
   /** One tensor per wanted layer, batch axis first. */
@@ -27,10 +28,13 @@ export async function openRowExtractor(runner: GraphRunner, options: LoadOptions
   }
   try {
     const { rows, outputs } = await probe(runner, options);
+    const valuesOf = openValues();
     const run: Extractor['run'] = async (batch, take = outputs => outputs) => {
       if (closed) throw new Error('Expected an open extractor but it was closed');
       requireRows(batch, options.inputShape);
-      return runRows(runner, batch, rows, take);
+      return runInPieces(batch, rows ?? runner.bestRows ?? Number.POSITIVE_INFINITY, async piece =>
+        take(await runPiece(runner, valuesOf(piece), rows)),
+      );
     };
     const warmUp = async (batch: number): Promise<void> => {
       const most = Math.min(batch, runner.bestRows ?? batch);
@@ -44,22 +48,16 @@ export async function openRowExtractor(runner: GraphRunner, options: LoadOptions
   }
 }
 
-async function runRows(
+async function runPiece(
   runner: GraphRunner,
-  batch: TensorData,
+  piece: TensorData,
   fixedRows: number | undefined,
-  take: TakeOutputs,
 ): Promise<readonly TensorData[]> {
-  if (fixedRows === undefined) {
-    const mostRows = runner.bestRows ?? Number.POSITIVE_INFINITY;
-    return runInPieces(batch, mostRows, async piece => take(await runner.runOnce(piece)));
-  }
-  return runInPieces(batch, fixedRows, async piece => {
-    const [rows = 0] = piece.shape;
-    // Fewer rows than the graph takes are filled up with zeros, and what these give is cut off.
-    const outputs = await runner.runOnce(cutRows(piece, 0, fixedRows));
-    return take(outputs.map(output => cutRows(output, 0, rows)));
-  });
+  if (fixedRows === undefined) return runner.runOnce(piece);
+  const [rows = 0] = piece.shape;
+  // Fewer rows than the graph takes are filled up with zeros, and what these give is cut off.
+  const outputs = await runner.runOnce(cutRows(piece, 0, fixedRows));
+  return outputs.map(output => viewRows(output, 0, rows));
 }
 
 /** Two show which axis is the batch. */

@@ -2,6 +2,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { type FeatureSpec, sizeOfShape } from '../../../shared/src/tensor.ts';
 import type { Extractor, LoadOptions } from '../engine.ts';
+import { openValues } from '../input-batch.ts';
 import type { KerasFile } from '../models/keras-file.ts';
 import { rebuildForImages } from '../models/keras-model.ts';
 import { requireRows } from '../rows.ts';
@@ -18,6 +19,7 @@ export async function loadTfjsExtractor(backend: string, file: KerasFile, option
   useBackend(backend);
   const subModel = rebuildForImages(file, weights, options.inputShape, options.layers);
   const outputs = describeOutputs(subModel, options.layers);
+  const valuesOf = openValues();
   let closed = false;
 
   const run: Extractor['run'] = async (input, take = outputs => outputs) => {
@@ -25,7 +27,7 @@ export async function loadTfjsExtractor(backend: string, file: KerasFile, option
     requireRows(input, options.inputShape);
     // Another engine of this process may have taken the runtime over; from here on all is synchronous.
     useBackend(backend);
-    const tensor = fromTensorData(input);
+    const tensor = fromTensorData(valuesOf(input));
     try {
       return take(runBatch(subModel, tensor));
     } finally {

@@ -12,7 +12,7 @@ import { type ImageSize, openImage, type ReadPixels } from './read-pixels.ts';
 import { resizeToInput } from './resize.ts';
 import { findDamage } from './structure.ts';
 import { findUnsupportedTiff } from './tiff-tags.ts';
-import { toTensor } from './to-tensor.ts';
+import { toTensor, writeLevels } from './to-tensor.ts';
 
 /** 8-bit pixels [height, width, channels] that somebody else has decoded; a fourth channel is alpha. */
 export interface RawPixels {
@@ -43,8 +43,11 @@ export async function prepareImage(
 /** One input that is wanted of an image. */
 export interface WantedInput {
   readonly recipe: Recipe;
-  /** Takes the values, as many as the recipe gives; a failed image may leave anything in it. */
-  readonly into: Float32Array;
+  /**
+   * Takes the values, as many as the recipe gives, or the 8-bit levels that they are made of, where `givesLevels`. A failed
+   * image may leave anything in it.
+   */
+  readonly into: Float32Array | Uint8Array;
 }
 
 /** The size of the image as decoded, after orientation, before resizing: the values are where they were wanted. */
@@ -103,7 +106,9 @@ function readAlike(wanted: readonly WantedInput[]): readonly (readonly WantedInp
 
 function writeInput({ pixels, placement }: ReadPixels, { recipe, into }: WantedInput): void {
   const source = recipe.channels === 'gray' ? toGray(pixels) : pixels;
-  toTensor(placement === 'done' ? source : resizeToInput(source, recipe, placement), recipe, into);
+  const resized = placement === 'done' ? source : resizeToInput(source, recipe, placement);
+  if (into instanceof Uint8Array) writeLevels(resized, recipe, into);
+  else toTensor(resized, recipe, into);
 }
 
 /** The same from pixels on. */

@@ -37,6 +37,18 @@ export function toTensor(
   return values;
 }
 
+/** The levels [height, width, channels of the recipe] that `toTensor` makes the same values of; one channel is repeated. */
+export function writeLevels(pixels: Pixels | FloatPixels, recipe: Recipe, levels: Uint8Array): void {
+  const { data, width, height, channels } = pixels;
+  const wanted = channelCount(recipe);
+  const expected = width * height * wanted;
+  if (levels.length !== expected) throw new TypeError(`Expected ${expected} levels but received ${levels.length}`);
+  if (!(data instanceof Uint8Array)) throw new TypeError(`Expected levels of 8 bits but ${recipe.resize} gives others`);
+  if (channels === wanted) levels.set(data);
+  else if (channels === 1) repeatLevels(data, levels);
+  else throw new TypeError(`Expected 1 channel for a gray recipe but received ${channels}`);
+}
+
 /** Of the recipe that was asked for last, which is that of the run. */
 let table: ValueTable | undefined;
 let tableFor: Recipe | undefined;
@@ -84,6 +96,15 @@ function repeatGray(data: Uint8Array, values: Float32Array, table: ValueTable): 
     values[to] = table[pixel] as number;
     values[to + 1] = table[SECOND + pixel] as number;
     values[to + 2] = table[THIRD + pixel] as number;
+  }
+}
+
+function repeatLevels(data: Uint8Array, levels: Uint8Array): void {
+  for (let i = 0, to = 0; to < levels.length; i++, to += 3) {
+    const level = data[i] as number;
+    levels[to] = level;
+    levels[to + 1] = level;
+    levels[to + 2] = level;
   }
 }
 

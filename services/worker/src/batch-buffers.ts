@@ -1,13 +1,27 @@
-// Shared memory for the input values of batches, used again and again: decoding threads write into it, nothing is copied or
+// Shared memory for the inputs of batches, used again and again: decoding threads write into it, nothing is copied or
 // collected. For read.ts.
+import type { InputBatch } from '../../../extractor/src/input-batch.ts';
+import type { Recipe } from '../../../shared/src/recipe.ts';
+import { givesLevels, shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
+import { sizeOfShape } from '../../../shared/src/tensor.ts';
 
-export type SharedValues = Float32Array<SharedArrayBuffer>;
+/** What one image gives of one recipe: 8-bit levels where its resize ends with such, values else. */
+export interface InputSlot {
+  readonly recipe: Recipe;
+  readonly into: Float32Array<SharedArrayBuffer> | Uint8Array<SharedArrayBuffer>;
+}
+
+/** The input of a batch, filled row by row. */
+export interface BatchInput {
+  readonly batch: InputBatch;
+  slotOf(row: number): InputSlot;
+  /** Once nobody reads or writes it any more; what is never given back is collected. */
+  giveBack(): void;
+}
 
 export interface BatchBuffers {
-  /** Values of any content. */
-  take(length: number): SharedValues;
-  /** What `take` gave, once nobody reads or writes it any more; whatever is never given back is collected. */
-  giveBack(values: SharedValues): void;
+  /** A batch of any content. */
+  take(recipe: Recipe, rows: number): BatchInput;
 }
 
 /** Two shards are in hand, each with a batch at work and batches ahead. */
@@ -15,15 +29,36 @@ const KEPT = 6;
 
 export function openBatchBuffers(): BatchBuffers {
   let free: SharedArrayBuffer[] = [];
+
+  function takeBytes(bytes: number): SharedArrayBuffer {
+    const buffer = free.find(({ byteLength }) => byteLength >= bytes) ?? new SharedArrayBuffer(bytes);
+    free = free.filter(kept => kept !== buffer);
+    return buffer;
+  }
+
   return {
-    take(length): SharedValues {
-      const bytes = length * Float32Array.BYTES_PER_ELEMENT;
-      const buffer = free.find(({ byteLength }) => byteLength >= bytes) ?? new SharedArrayBuffer(bytes);
-      free = free.filter(kept => kept !== buffer);
-      return new Float32Array(buffer, 0, length);
-    },
-    giveBack({ buffer }): void {
-      free = [buffer, ...free].slice(0, KEPT);
+    take(recipe, rows): BatchInput {
+      const row = shapeOfRecipe(recipe);
+      const shape = [rows, ...row];
+      const size = sizeOfShape(row);
+      const length = rows * size;
+      const giveBack = (buffer: SharedArrayBuffer): void => {
+        free = [buffer, ...free].slice(0, KEPT);
+      };
+      if (givesLevels(recipe)) {
+        const data = new Uint8Array(takeBytes(length), 0, length);
+        return {
+          batch: { dtype: 'uint8', shape, data, recipe },
+          slotOf: row => ({ recipe, into: data.subarray(row * size, (row + 1) * size) }),
+          giveBack: () => giveBack(data.buffer),
+        };
+      }
+      const data = new Float32Array(takeBytes(length * Float32Array.BYTES_PER_ELEMENT), 0, length);
+      return {
+        batch: { dtype: 'float32', shape, data },
+        slotOf: row => ({ recipe, into: data.subarray(row * size, (row + 1) * size) }),
+        giveBack: () => giveBack(data.buffer),
+      };
     },
   };
 }

@@ -4,20 +4,15 @@ import '../../../extractor/src/preprocess/decode.ts';
 import { DEFAULT_IMAGE_LIMITS, type ImageLimits } from '../../../extractor/src/preprocess.ts';
 import { compiledUrl } from '../../../shared/src/compiled-url.ts';
 import type { SampleFailure } from '../../../shared/src/errors.ts';
-import type { Recipe } from '../../../shared/src/recipe.ts';
-import type { SharedValues } from './batch-buffers.ts';
+import type { InputSlot } from './batch-buffers.ts';
 import { createPixelShares, type PixelShare, returnShare } from './pixel-budget.ts';
 import { openThreadPool } from './thread-pool.ts';
 
 export interface DecodeTask {
   /** Path of the image file. */
   readonly uri: string;
-  /** What the models want of it: the image is decoded once. */
-  readonly inputs: readonly {
-    readonly recipe: Recipe;
-    /** Takes the input values: shared memory, as many values as the recipe gives. A failed image leaves anything in it. */
-    readonly into: SharedValues;
-  }[];
+  /** What the models want of it, in shared memory: the image is decoded once. A failed image leaves anything in it. */
+  readonly inputs: readonly InputSlot[];
 }
 
 export interface DecodedSample {

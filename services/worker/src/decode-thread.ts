@@ -6,12 +6,13 @@ import { prepareInputs } from '../../../extractor/src/preprocess/prepare-image.t
 import { allowedRoots } from '../../../shared/src/allowed-roots.ts';
 import type { DecodedSample, DecodeSettings, DecodeTask } from './decode-pool.ts';
 import { openPixelBudget } from './pixel-budget.ts';
-import { readImageFile } from './read-image-file.ts';
+import { openFileReader } from './read-image-file.ts';
 import { serveTasks } from './thread-server.ts';
 
 const { limits, share, allowRoots } = workerData as DecodeSettings;
 const allowed = allowedRoots(allowRoots);
 const budget = openPixelBudget(share);
+const readImageFile = openFileReader();
 
 serveTasks<DecodeTask, DecodedSample>({
   handle: prepareFile,

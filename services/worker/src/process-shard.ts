@@ -1,6 +1,7 @@
 // One shard from top to bottom: decoded batches → infer and pool → serialize → publish (part, then receipt).
 import { columnValues, planRequestColumns } from '../../../extractor/src/columns.ts';
 import type { Extractor, TakeOutputs } from '../../../extractor/src/engine.ts';
+import type { InputBatch } from '../../../extractor/src/input-batch.ts';
 import { noSeconds, type ShardReceipt, type Stage } from '../../../shared/src/receipt.ts';
 import { readsImages } from '../../../shared/src/request.ts';
 import { rowSchema } from '../../../shared/src/row-schema.ts';
@@ -63,7 +64,7 @@ export async function processShard(work: ShardWork): Promise<ShardReceipt> {
       const features = await timed(seconds, 'infer', () => inferBatch(extractors, batch, pools));
       seconds.infer -= seconds.pool - before.pool;
       const present = batch.rows.map(({ failure }) => failure === undefined);
-      if (readsImages(run.request)) rangeCheck.add(batch.inputs[0] as TensorData, features, present);
+      if (readsImages(run.request)) rangeCheck.add(batch.inputs[0] as InputBatch, features, present);
       await timed(seconds, 'serialize', () => part.write(encodeRows(schema, run.columns, batch.rows, features)));
       for (const { failure } of batch.rows)
         if (failure !== undefined) failures[failure.code] = (failures[failure.code] ?? 0) + 1;
@@ -120,7 +121,7 @@ export async function inferBatch(
   for (const [model, extractor] of extractors.entries()) {
     const take = takes[model] ?? (outputs => outputs);
     if (nothingToInfer) features.push(...take(extractor.outputs.map(({ shape }) => zeros([rows, ...shape]))));
-    else features.push(...(await extractor.run(batch.inputs[model] as TensorData, take)));
+    else features.push(...(await extractor.run(batch.inputs[model] as InputBatch, take)));
   }
   return features;
 }

@@ -1,13 +1,15 @@
 // The range check: looks over the features of a shard for what shows a wrong recipe or broken weights. For process-shard.ts.
 // A recipe's output cannot leave its own range, so only what the model makes of it tells.
+import type { InputBatch } from '../../../extractor/src/input-batch.ts';
+import { viewRows } from '../../../extractor/src/rows.ts';
 import type { WarningCounts } from '../../../shared/src/feature-warnings.ts';
 import { HALF_OVERFLOW } from '../../../shared/src/half-float.ts';
 import { addCounts } from '../../../shared/src/receipt.ts';
-import { type FeatureSpec, sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
+import type { FeatureSpec, TensorData } from '../../../shared/src/tensor.ts';
 
 export interface RangeCheck {
   /** @param features one per column, before they become float16 @param present per row, whether it has an image */
-  add(input: TensorData, features: readonly TensorData[], present: readonly boolean[]): void;
+  add(input: InputBatch, features: readonly TensorData[], present: readonly boolean[]): void;
   /** What the shard has shown, per column that shows anything. */
   finish(): readonly ColumnWarnings[];
 }
@@ -16,6 +18,8 @@ export interface ColumnWarnings {
   readonly column: string;
   readonly counts: WarningCounts;
 }
+
+type Numbers = Float32Array | Uint8Array;
 
 /** Values looked at of one image in one column: a large feature map must not cost time. */
 const SAMPLED_VALUES = 2048;
@@ -26,7 +30,7 @@ const EQUAL_WITHIN = 1e-6;
 
 export function openRangeCheck(columns: readonly FeatureSpec[]): RangeCheck {
   const watches = columns.map(openColumnWatch);
-  let firstInput: Float32Array | undefined;
+  let firstInput: Numbers | undefined;
   let inputsDiffer = false;
 
   return {
@@ -34,13 +38,13 @@ export function openRangeCheck(columns: readonly FeatureSpec[]): RangeCheck {
       present.forEach((there, row) => {
         if (!there) return;
         if (!inputsDiffer) {
-          const values = rowOf(input, row);
+          const values: Numbers = viewRows(input, row, 1).data;
           // A copy: the batch's memory is used again.
           firstInput ??= values.slice();
           inputsDiffer = !isNear(firstInput, values, 0);
         }
         features.forEach((feature, column) => {
-          watches[column]?.add(rowOf(feature, row));
+          watches[column]?.add(viewRows(feature, row, 1).data);
         });
       });
     },
@@ -97,13 +101,8 @@ function openColumnWatch({ name, dtype }: FeatureSpec): ColumnWatch {
   };
 }
 
-function rowOf({ data, shape }: TensorData, row: number): Float32Array {
-  const size = sizeOfShape(shape.slice(1));
-  return data.subarray(row * size, (row + 1) * size);
-}
-
 /** Odd: an even step would meet the same channels again and again. */
-function stepOf(values: Float32Array): number {
+function stepOf(values: Numbers): number {
   return Math.floor(values.length / SAMPLED_VALUES) | 1;
 }
 
@@ -121,7 +120,7 @@ function isConstant(values: Float32Array): boolean {
 }
 
 /** NaN is near to nothing. */
-function isNear(a: Float32Array, b: Float32Array, within: number): boolean {
+function isNear(a: Numbers, b: Numbers, within: number): boolean {
   const step = stepOf(a);
   for (let at = 0; at < a.length; at += step) {
     if (!(Math.abs((a[at] as number) - (b[at] as number)) <= within)) return false;

@@ -1,15 +1,12 @@
 // Reads one shard: samples of the manifest as decoded batches, a few batches ahead of the inference.
-
+import type { InputBatch } from '../../../extractor/src/input-batch.ts';
 import { canonicalJson } from '../../../shared/src/fingerprint.ts';
 import type { Sample } from '../../../shared/src/manifest.ts';
 import type { ManifestReader } from '../../../shared/src/manifest-reader.ts';
-import type { Recipe } from '../../../shared/src/recipe.ts';
-import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
 import { modelsOf } from '../../../shared/src/request.ts';
 import { type RunRecord, shardRange } from '../../../shared/src/run.ts';
-import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
-import type { BatchBuffers, SharedValues } from './batch-buffers.ts';
-import type { DecodedSample, DecodePool, DecodeTask } from './decode-pool.ts';
+import type { BatchBuffers, BatchInput } from './batch-buffers.ts';
+import type { DecodedSample, DecodePool } from './decode-pool.ts';
 import { type CrashRecord, failureOf } from './quarantine.ts';
 import type { Row } from './serialize.ts';
 import { checkSourceFolder } from './source-folder.ts';
@@ -20,7 +17,7 @@ export interface DecodedBatch {
    * For each model, of shape [rows, height, width, channels]: models of one recipe share theirs. The slot of a failed sample
    * holds zeros. Good until the next batch is asked for.
    */
-  readonly inputs: readonly TensorData[];
+  readonly inputs: readonly InputBatch[];
   /** Summed over the images of the batch: decoding runs on several threads. */
   readonly seconds: { readonly read: number; readonly decode: number };
 }
@@ -62,13 +59,12 @@ export function readShard(options: ReadShardOptions): AsyncGenerator<DecodedBatc
       const next = await ahead.shift();
       if (next === undefined || next.done === true) return;
       fill();
-      const batch = await next.value.decoded;
+      const { decoded, inputs } = next.value;
+      const batch = await decoded;
       try {
         yield batch;
       } finally {
-        for (const { data } of new Set(batch.inputs)) {
-          if (data.buffer instanceof SharedArrayBuffer) options.buffers.giveBack(data as SharedValues);
-        }
+        for (const input of inputs.values()) input.giveBack();
       }
     }
   })();
@@ -76,6 +72,8 @@ export function readShard(options: ReadShardOptions): AsyncGenerator<DecodedBatc
 
 interface PostedBatch {
   readonly decoded: Promise<DecodedBatch>;
+  /** By recipe: models of one recipe have one input. */
+  readonly inputs: ReadonlyMap<string, BatchInput>;
 }
 
 /** A sample, and what is known of it if nobody may look at its image. */
@@ -109,28 +107,28 @@ async function* postBatches(options: ReadShardOptions): AsyncGenerator<PostedBat
 }
 
 function post(samples: readonly WantedSample[], { run, pool, buffers }: ReadShardOptions): PostedBatch {
-  const decoded =
-    pool === undefined ? Promise.resolve(undecodedBatch(samples, run)) : decodeBatch(samples, run, pool, buffers);
+  if (pool === undefined) return { decoded: Promise.resolve(undecodedBatch(samples, run)), inputs: new Map() };
+  const inputs = new Map<string, BatchInput>();
+  for (const { recipe } of modelsOf(run.request)) {
+    const key = canonicalJson(recipe);
+    if (!inputs.has(key)) inputs.set(key, buffers.take(recipe, samples.length));
+  }
+  const decoded = decodeBatch(samples, run, pool, inputs);
   decoded.catch(() => undefined);
-  return { decoded };
+  return { decoded, inputs };
 }
 
 async function decodeBatch(
   samples: readonly WantedSample[],
   run: RunRecord,
   pool: DecodePool,
-  buffers: BatchBuffers,
+  byRecipe: PostedBatch['inputs'],
 ): Promise<DecodedBatch> {
-  const models = modelsOf(run.request);
-  const recipes = models.map(({ recipe }) => canonicalJson(recipe));
-  // Models of one recipe have one input.
-  const inputs = models.map(({ recipe }, model) =>
-    recipes.indexOf(recipes[model] as string) === model ? openInput(recipe, samples.length, buffers) : undefined,
-  );
+  const inputs = [...byRecipe.values()];
   const decoded = await Promise.all(
     samples.map(({ uri, crash }, row) =>
       crash === undefined
-        ? pool.prepare({ uri, inputs: inputs.flatMap(input => input?.slotOf(row) ?? []) })
+        ? pool.prepare({ uri, inputs: inputs.map(input => input.slotOf(row)) })
         : undecodedSample(crash, run),
     ),
   );
@@ -138,30 +136,15 @@ async function decodeBatch(
   // A published row says for ever that the image is gone: a machine that sees none of the source may not say so.
   for (const { uri } of lost) await checkSourceFolder(run.source, uri);
   decoded.forEach(({ result }, row) => {
-    if (!result.ok) for (const input of inputs) input?.slotOf(row).into.fill(0);
+    if (!result.ok) for (const input of inputs) input.slotOf(row).into.fill(0);
   });
   return {
     rows: samples.map((sample, slot) => rowOf(sample, decoded[slot])),
-    inputs: recipes.map(recipe => (inputs[recipes.indexOf(recipe)] as BatchInput).tensor),
+    inputs: modelsOf(run.request).map(({ recipe }) => (byRecipe.get(canonicalJson(recipe)) as BatchInput).batch),
     seconds: {
       read: decoded.reduce((sum, { seconds }) => sum + seconds.read, 0),
       decode: decoded.reduce((sum, { seconds }) => sum + seconds.decode, 0),
     },
-  };
-}
-
-interface BatchInput {
-  readonly tensor: TensorData;
-  slotOf(row: number): DecodeTask['inputs'][number];
-}
-
-function openInput(recipe: Recipe, rows: number, buffers: BatchBuffers): BatchInput {
-  const shape = shapeOfRecipe(recipe);
-  const size = sizeOfShape(shape);
-  const data = buffers.take(rows * size);
-  return {
-    tensor: { dtype: 'float32', shape: [rows, ...shape], data },
-    slotOf: row => ({ recipe, into: data.subarray(row * size, (row + 1) * size) }),
   };
 }
 

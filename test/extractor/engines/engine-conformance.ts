@@ -1,6 +1,8 @@
 // What every engine must do, whatever runs underneath: one suite, called by the test of each engine.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Engine, Extractor } from '../../../extractor/src/engine.ts';
+import { toTensor } from '../../../extractor/src/preprocess/to-tensor.ts';
+import { Recipe } from '../../../shared/src/recipe.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import { relativeDifference } from '../numbers.ts';
 import { sampleValues } from '../small-model.ts';
@@ -91,6 +93,17 @@ export function testEngine(title: string, subject: EngineUnderTest): void {
       expect(taken.map(({ data }) => [...data])).toEqual(
         whole.map(({ data }) => Array.from({ length: 7 }, (_, row) => data[(row * data.length) / 7])),
       );
+    });
+
+    test('levels of 8 bits give what the values that the recipe makes of them give', async () => {
+      const [height = 0, width = 0, channels = 0] = subject.inputShape;
+      const shape = [7, ...subject.inputShape];
+      const order = channels === 1 ? 'gray' : 'bgr';
+      const recipe = Recipe.parse({ height, width, channels: order, scale: 1 / 200, mean: 0.1, resize: 'pillow:box' });
+      const data = Uint8Array.from({ length: sizeOfShape(shape) }, (_, i) => (i * 7) % 256);
+      const pixels = { data, width, height: 7 * height, channels: channels === 1 ? 1 : 3 } as const;
+      const expected = await extractor.run({ dtype: 'float32', shape, data: toTensor(pixels, recipe) });
+      expect(await extractor.run({ dtype: 'uint8', shape, data, recipe })).toEqual(expected);
     });
 
     test('values of one run stay when the next one comes', async () => {

@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { prepareImage } from '../../../extractor/src/preprocess/prepare-image.ts';
-import type { SharedValues } from '../../../services/worker/src/batch-buffers.ts';
 import { type DecodePool, openDecodePool } from '../../../services/worker/src/decode-pool.ts';
 import { compiledUrl } from '../../../shared/src/compiled-url.ts';
 import { Recipe } from '../../../shared/src/recipe.ts';
@@ -52,7 +51,7 @@ describe('openDecodePool', () => {
     );
     const plain = Recipe.parse({ width: 1, height: 1, scale: 1, channels: 'gray' });
     const values = room(uris.length);
-    const slotOf = (i: number): SharedValues => values.subarray(i, i + 1);
+    const slotOf = (i: number): Float32Array<SharedArrayBuffer> => values.subarray(i, i + 1);
     await Promise.all(uris.map((uri, i) => pool.prepare({ uri, inputs: [{ recipe: plain, into: slotOf(i) }] })));
     expect(Array.from(values)).toEqual(uris.map((_, i) => i));
   });
@@ -150,7 +149,7 @@ describe('compiledUrl', () => {
 });
 
 /** For the values of one image, or for so many. */
-function room(length = 8 * 4 * 3): SharedValues {
+function room(length = 8 * 4 * 3): Float32Array<SharedArrayBuffer> {
   return new Float32Array(new SharedArrayBuffer(4 * length));
 }
 

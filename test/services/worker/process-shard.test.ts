@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Extractor } from '../../../extractor/src/engine.ts';
+import { openValues } from '../../../extractor/src/input-batch.ts';
 import { openBatchBuffers } from '../../../services/worker/src/batch-buffers.ts';
 import { type DecodePool, openDecodePool } from '../../../services/worker/src/decode-pool.ts';
 import { processShard, type ShardWork } from '../../../services/worker/src/process-shard.ts';
@@ -31,11 +32,13 @@ const RECIPE = Recipe.parse({ width: 6, height: 4, scale: 1 });
 /** A model without an engine: its layers are the input itself and the mean of each channel. */
 function channelMeans(): Extractor & { readonly batches: number[] } {
   const batches: number[] = [];
+  const valuesOf = openValues();
   return {
     batches,
     inputShape: [4, 6, 3],
     outputs: [MEANS, PIXELS],
-    async run(input, take = outputs => outputs): Promise<readonly TensorData[]> {
+    async run(batch, take = outputs => outputs): Promise<readonly TensorData[]> {
+      const input = valuesOf(batch);
       const rows = input.shape[0] ?? 0;
       batches.push(rows);
       const positions = 4 * 6;
