@@ -15,7 +15,7 @@ const HEADER: usize = 8;
 const PAIR: usize = 8;
 
 /**
- * Every row of three-channel pixels weighted along its width, `rows` rows of `sourceRow` bytes each. Reads up to 5 bytes
+ * Every row of three-channel pixels weighted along its width, `rows` rows of `sourceRow` bytes each. Reads up to 8 bytes
  * beyond the last row. Two rows at a time, so that each weight is fetched once for both; an odd last row is done twice.
  */
 export function resizeWidth3(
@@ -153,9 +153,16 @@ function levels(high: v128, low: v128): v128 {
   return i32x4.shr_s(i32x4.add(sum, i32x4.splat(ROUNDING)), PRECISION_BITS);
 }
 
-/** Two neighbouring pixels as 16-bit lanes: red of both, green of both, blue of both, nothing. */
+/**
+ * Two neighbouring pixels as 16-bit lanes: red of both, green of both, blue of both, and something. Interleaved, not looked up:
+ * V8 13 (Node 24) would make the constant of a swizzle anew for each pair.
+ */
 function pairOfPixels(at: usize): v128 {
-  return i8x16.swizzle(v128.load64_zero(at), i8x16(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1));
+  const first = v128.load64_zero(at);
+  const second = v128.load64_zero(at, 3);
+  return i16x8.extend_low_i8x16_u(
+    v128.shuffle<i8>(first, second, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23),
+  );
 }
 
 /** Its three bytes and no more: the next row's first pixel may stand behind it. */
