@@ -1,4 +1,4 @@
-// One thread of decode-pool.ts: a file's path in, its digest and its input values out.
+// One thread of decode-pool.ts: a file's path in, its digest and its part of the batch out.
 import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { workerData } from 'node:worker_threads';
