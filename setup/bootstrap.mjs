@@ -144,7 +144,7 @@ async function build() {
   try {
     const modules = name => join(MODULES, name);
     compile(modules('typescript/bin/tsc'), ['-p', 'tsconfig.build.json', '--outDir', draft]);
-    const wasm = join(draft, 'extractor', 'assembly', 'pillow-passes.wasm');
+    const wasm = join(draft, 'extractor', 'assembly', 'preprocess.wasm');
     compile(modules('assemblyscript/bin/asc.js'), ['--config', 'extractor/assembly/asconfig.json', '--outFile', wasm]);
     compile(join(ROOT, 'setup', 'bundle.mjs'), [draft]);
     fs.writeFileSync(join(draft, '.stamp'), stamp);

@@ -1,14 +1,12 @@
 // The two passes of a resize over 8-bit pixels: brings pixels and weights into the memory of the WebAssembly module that
 // computes them, a band of rows at a time. For pillow-resize.ts.
-import { readFileSync } from 'node:fs';
-import { compiledUrl } from '../../../shared/src/compiled-url.ts';
+import { instantiateAssembly } from './assembly.ts';
 import type { AxisTable } from './axis.ts';
 import type { Pixels } from './pixels.ts';
 import { scratchBytes } from './scratch.ts';
 
 /** What extractor/assembly/pillow-passes.ts exports; addresses and lengths are in bytes. */
 interface Passes {
-  readonly memory: WebAssembly.Memory;
   readonly resizeWidth1: WidthPass;
   readonly resizeWidth3: WidthPass;
   resizeHeight(
@@ -42,8 +40,7 @@ const MARGIN = 16;
 /** The low bits of a weight that are multiplied apart. */
 const LOW_BITS = 11;
 
-let compiled: WebAssembly.Module | undefined;
-let passes: Passes | undefined;
+let passes: (Passes & { readonly memory: WebAssembly.Memory }) | undefined;
 
 /** Every row weighted along its width. */
 export function resizeWidth(image: Pixels, axis: AxisTable<Int32Array>): Pixels {
@@ -145,17 +142,12 @@ function writeTable(axis: AxisTable<Int32Array>, memory: Uint8Array): void {
 
 /** Runs `work` with at least that many bytes of the module's memory. */
 function withMemory(bytes: number, work: (memory: Uint8Array, passes: Passes) => void): void {
-  passes ??= openPasses();
+  passes ??= instantiateAssembly<Passes>();
   const { memory } = passes;
   const missing = bytes - memory.buffer.byteLength;
   if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
   work(new Uint8Array(memory.buffer), passes);
   if (memory.buffer.byteLength > KEPT_BYTES) passes = undefined;
-}
-
-function openPasses(): Passes {
-  compiled ??= new WebAssembly.Module(readFileSync(compiledUrl('../../assembly/pillow-passes.wasm', import.meta.url)));
-  return new WebAssembly.Instance(compiled).exports as unknown as Passes;
 }
 
 /** Rounded up, so that what follows begins at a multiple of 16. */

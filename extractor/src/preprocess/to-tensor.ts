@@ -2,12 +2,8 @@
 import type { Recipe } from '../../../shared/src/recipe.ts';
 import { channelCount } from '../../../shared/src/recipe-shape.ts';
 import { floatToTensor } from './float-to-tensor.ts';
+import { lookUpValues, type ValueTables } from './look-up.ts';
 import type { FloatPixels, Pixels } from './pixels.ts';
-
-/** The recipe's arithmetic, done once for each of the 256 pixel values of the model's three channels, one behind the other. */
-type ValueTable = Float32Array;
-const SECOND = 256;
-const THIRD = 512;
 
 /**
  * Input values [height, width, channels of the recipe], row-major: (pixel × scale − mean) ÷ std, written into `values`.
@@ -29,11 +25,13 @@ export function toTensor(
     floatToTensor({ ...pixels, data }, recipe, values);
     return values;
   }
-  const table = tableOf(recipe);
-  if (recipe.channels === 'gray') lookUpGray(data, values, table);
-  else if (channels === 1) repeatGray(data, values, table);
-  else if (recipe.channels === 'rgb') lookUpRgb(data, values, table);
-  else lookUpBgr(data, values, table);
+  let levels = data;
+  if (levels.length < values.length) {
+    levels = new Uint8Array(values.length);
+    repeatLevels(data, levels);
+  }
+  const wanted = channelCount(recipe) === 1 ? 1 : 3;
+  lookUpValues(tablesOf(recipe), levels, values, { channels: wanted, reversed: recipe.channels === 'bgr' });
   return values;
 }
 
@@ -50,15 +48,16 @@ export function writeLevels(pixels: Pixels | FloatPixels, recipe: Recipe, levels
 }
 
 /** Of the recipe that was asked for last, which is that of the run. */
-let table: ValueTable | undefined;
-let tableFor: Recipe | undefined;
+let tables: ValueTables | undefined;
+let tablesFor: Recipe | undefined;
 
-function tableOf(recipe: Recipe): ValueTable {
-  if (table === undefined || !isSameArithmetic(recipe, tableFor)) {
-    table = Float32Array.from({ length: 3 * 256 }, (_, at) => inputValue(at % 256, recipe, Math.floor(at / 256)));
-    tableFor = recipe;
+/** The recipe's arithmetic, done once for each level. */
+function tablesOf(recipe: Recipe): ValueTables {
+  if (tables === undefined || !isSameArithmetic(recipe, tablesFor)) {
+    tables = Float32Array.from({ length: 3 * 256 }, (_, at) => inputValue(at % 256, recipe, Math.floor(at / 256)));
+    tablesFor = recipe;
   }
-  return table;
+  return tables;
 }
 
 function isSameArithmetic({ scale, mean, std }: Recipe, other: Recipe | undefined): boolean {
@@ -74,31 +73,6 @@ function inputValue(pixel: number, { scale, mean, std }: Recipe, channel: number
   return (pixel * scale - (mean[channel] ?? mean[0] ?? 0)) / (std[channel] ?? std[0] ?? 1);
 }
 
-function lookUpRgb(data: Uint8Array, values: Float32Array, table: ValueTable): void {
-  for (let i = 0; i < values.length; i += 3) {
-    values[i] = table[data[i] as number] as number;
-    values[i + 1] = table[SECOND + (data[i + 1] as number)] as number;
-    values[i + 2] = table[THIRD + (data[i + 2] as number)] as number;
-  }
-}
-
-function lookUpBgr(data: Uint8Array, values: Float32Array, table: ValueTable): void {
-  for (let i = 0; i < values.length; i += 3) {
-    values[i] = table[data[i + 2] as number] as number;
-    values[i + 1] = table[SECOND + (data[i + 1] as number)] as number;
-    values[i + 2] = table[THIRD + (data[i] as number)] as number;
-  }
-}
-
-function repeatGray(data: Uint8Array, values: Float32Array, table: ValueTable): void {
-  for (let i = 0, to = 0; to < values.length; i++, to += 3) {
-    const pixel = data[i] as number;
-    values[to] = table[pixel] as number;
-    values[to + 1] = table[SECOND + pixel] as number;
-    values[to + 2] = table[THIRD + pixel] as number;
-  }
-}
-
 function repeatLevels(data: Uint8Array, levels: Uint8Array): void {
   for (let i = 0, to = 0; to < levels.length; i++, to += 3) {
     const level = data[i] as number;
@@ -106,8 +80,4 @@ function repeatLevels(data: Uint8Array, levels: Uint8Array): void {
     levels[to + 1] = level;
     levels[to + 2] = level;
   }
-}
-
-function lookUpGray(data: Uint8Array, values: Float32Array, table: ValueTable): void {
-  for (let i = 0; i < values.length; i++) values[i] = table[data[i] as number] as number;
 }

@@ -24,16 +24,24 @@ export interface BatchBuffers {
   take(recipe: Recipe, rows: number): BatchInput;
 }
 
-/** Two shards are in hand, each with a batch at work and batches ahead. */
-const KEPT = 6;
-
 export function openBatchBuffers(): BatchBuffers {
+  /** The largest first. */
   let free: SharedArrayBuffer[] = [];
+  let taken = 0;
+  let mostTaken = 0;
 
   function takeBytes(bytes: number): SharedArrayBuffer {
-    const buffer = free.find(({ byteLength }) => byteLength >= bytes) ?? new SharedArrayBuffer(bytes);
+    mostTaken = Math.max(mostTaken, ++taken);
+    // A shard's last batch is a little smaller than the others: what it leaves must fit these.
+    const buffer =
+      free.findLast(({ byteLength }) => byteLength >= bytes) ?? new SharedArrayBuffer(2 ** Math.ceil(Math.log2(bytes)));
     free = free.filter(kept => kept !== buffer);
     return buffer;
+  }
+
+  function giveBack(buffer: SharedArrayBuffer): void {
+    taken--;
+    free = [...free, buffer].sort((a, b) => b.byteLength - a.byteLength).slice(0, mostTaken - taken);
   }
 
   return {
@@ -42,9 +50,6 @@ export function openBatchBuffers(): BatchBuffers {
       const shape = [rows, ...row];
       const size = sizeOfShape(row);
       const length = rows * size;
-      const giveBack = (buffer: SharedArrayBuffer): void => {
-        free = [buffer, ...free].slice(0, KEPT);
-      };
       if (givesLevels(recipe)) {
         const data = new Uint8Array(takeBytes(length), 0, length);
         return {

@@ -47,4 +47,16 @@ describe('openBatchBuffers', () => {
     expect(third.batch.data.buffer).toBe(first.batch.data.buffer);
     expect(third.batch.shape).toEqual([2, 4, 4, 3]);
   });
+
+  it('makes no more memory than is in use at once, whatever the sizes', () => {
+    const buffers = openBatchBuffers();
+    const recipe = Recipe.parse({ width: 64, height: 64, scale: 1 });
+    const seen = new Set<ArrayBufferLike>();
+    for (let shard = 0; shard < 5; shard++) {
+      const batches = [30, 32, 2, 32].map(rows => buffers.take(recipe, rows));
+      for (const { batch } of batches) if (shard > 1) seen.add(batch.data.buffer);
+      for (const { giveBack } of batches) giveBack();
+    }
+    expect(seen.size).toBe(4);
+  });
 });
