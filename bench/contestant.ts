@@ -1,6 +1,7 @@
 // The contract of a contestant: runs once over all images and tells how fast that was. Implementations stand in contestants/.
 import type { BenchInputs } from './inputs.ts';
 import type { ProcessPeak } from './measure-process.ts';
+import type { StageCosts } from './stage-costs.ts';
 
 export interface Measurement {
   /** Images per second once everything is loaded and warm. */
@@ -10,6 +11,8 @@ export interface Measurement {
   readonly peaks: readonly ProcessPeak[];
   /** Seconds per stage, where the contestant tells them. */
   readonly stages?: Readonly<Record<string, number>>;
+  /** What its stages cost, each alone, right before and after it. */
+  readonly costs?: StageCosts;
   readonly versions: Readonly<Record<string, string>>;
 }
 

@@ -4,8 +4,10 @@ import { machineLines } from './machine.ts';
 import type { ProcessPeak } from './measure-process.ts';
 import {
   type BenchResults,
+  BOUNDED,
   boundSpread,
   type ContestantKey,
+  costsOf,
   efficiencyOf,
   ratioOf,
   speedOf,
@@ -67,13 +69,14 @@ function ratioTable(results: BenchResults): readonly string[] {
 }
 
 function boundLines(results: BenchResults): readonly string[] {
-  const { rounds, machine } = results;
+  const { machine } = results;
+  const costs = costsOf(results);
   const milliseconds = (['decode', 'infer', 'serialize'] as const).map(stage => {
-    const spread = spreadOf(rounds.map(({ costs }) => costs[stage] * 1000));
+    const spread = spreadOf(costs.map(given => given[stage] * 1000));
     return `${stage} ${spreadText(spread, 2)}`;
   });
   const bound = spreadText(boundSpread(results), 1);
-  const efficiencies = (['pipeline', 'redis'] as const).map(
+  const efficiencies = BOUNDED.map(
     key => `${results.names[key] ?? key} ${spreadText(efficiencyOf(results, key), 2) || 'not run'}`,
   );
   return [

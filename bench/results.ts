@@ -10,7 +10,11 @@ import { ratioSpread, type Spread, spreadOf } from './statistics.ts';
 
 export type ContestantKey = 'pipeline' | 'redis' | 'engine' | 'keras';
 
-export type Round = Readonly<Partial<Record<ContestantKey, Measurement>>> & { readonly costs: StageCosts };
+export type Round = Readonly<Partial<Record<ContestantKey, Measurement>>>;
+
+/** Those that the stages' processor time bounds. */
+export const BOUNDED = ['pipeline', 'redis'] as const;
+type BoundedKey = (typeof BOUNDED)[number];
 
 export interface BenchResults {
   readonly version: 1;
@@ -43,17 +47,22 @@ export function ratioOf(
   return ratioSpread(valuesOf(results, above, span), valuesOf(results, below, span));
 }
 
-/** Images per second that the stages allow, by their processor time in each round. */
-export function boundSpread({ rounds, machine }: BenchResults): Spread | undefined {
-  return spreadOf(rounds.map(({ costs }) => boundOf(costs, machine.cores)));
+/** What the stages cost around each run that they bound. */
+export function costsOf({ rounds }: BenchResults): readonly StageCosts[] {
+  return rounds.flatMap(round => BOUNDED.flatMap(key => round[key]?.costs ?? []));
+}
+
+/** Images per second that the stages allow, by their processor time around each run. */
+export function boundSpread(results: BenchResults): Spread | undefined {
+  return spreadOf(costsOf(results).map(costs => boundOf(costs, results.machine.cores)));
 }
 
 /** What part of the bound a pipeline reaches, round by round. */
-export function efficiencyOf(results: BenchResults, key: 'pipeline' | 'redis'): Spread | undefined {
-  const { rounds, machine } = results;
+export function efficiencyOf(results: BenchResults, key: BoundedKey): Spread | undefined {
+  const costs = results.rounds.map(round => round[key]?.costs);
   return ratioSpread(
     valuesOf(results, key, 'steady'),
-    rounds.map(({ costs }) => boundOf(costs, machine.cores)),
+    costs.map(given => given && boundOf(given, results.machine.cores)),
   );
 }
 

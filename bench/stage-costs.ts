@@ -21,6 +21,11 @@ export function boundOf({ decode, infer, serialize }: StageCosts, processors: nu
   return processors / (decode + infer + serialize);
 }
 
+export function meanCosts(before: StageCosts, after: StageCosts): StageCosts {
+  const mean = (stage: keyof StageCosts): number => (before[stage] + after[stage]) / 2;
+  return { decode: mean('decode'), infer: mean('infer'), serialize: mean('serialize') };
+}
+
 /** A pipeline that is faster than its bound by more than this was measured wrongly, or the bound was. */
 export const LARGEST_EFFICIENCY = 1.02;
 
