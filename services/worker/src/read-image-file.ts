@@ -27,8 +27,9 @@ const PASSING_ERRORS = [
 
 /** A disk that takes longer for a file, on average, is waited for in another thread. */
 const QUICK_MS = 2;
-/** The share of one file in the average: a few slow ones show, one pause of this thread does not. */
+/** The share of one file in the average, and how often the limit it may count for at most: one pause shows nothing, five do. */
 const WEIGHT = 1 / 16;
+const MOST = 4;
 /** Files that are then read so, before the disk is tried again. */
 const READ_APART = 100;
 
@@ -49,7 +50,8 @@ export function openFileReader(quickMs: number = QUICK_MS): ReadImageFile {
     try {
       return readHere(path, maxBytes);
     } finally {
-      averageMs += (performance.now() - started - averageMs) * WEIGHT;
+      const tookMs = Math.min(performance.now() - started, MOST * quickMs);
+      averageMs += (tookMs - averageMs) * WEIGHT;
       apart = averageMs > quickMs ? READ_APART : 0;
     }
   };
