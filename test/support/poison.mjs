@@ -42,13 +42,15 @@ sharp.prototype.metadata = function (...given) {
 if (isMainThread && process.argv[1]?.includes('engine-process')) {
   const { InferenceSession } = await import('onnxruntime-node');
   const { run } = InferenceSession.prototype;
-  // Of an image of one colour that is not black: neither zeros nor photos are.
+  // Of an image of one colour that is not black: neither the slot of a failed image nor photos are.
+  const BLACK = [0, -1];
   InferenceSession.prototype.run = function (feeds, ...given) {
     for (const { data, dims } of Object.values(feeds)) {
       const size = data.length / dims[0];
       for (let row = 0; row < dims[0]; row++) {
         const values = data.subarray(row * size, (row + 1) * size);
-        if (values[0] !== 0 && values.every(value => value === values[0])) process.kill(process.pid, 'SIGSEGV');
+        if (!BLACK.includes(values[0]) && values.every(value => value === values[0]))
+          process.kill(process.pid, 'SIGSEGV');
       }
     }
     return run.call(this, feeds, ...given);

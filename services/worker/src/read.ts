@@ -15,7 +15,7 @@ export interface DecodedBatch {
   readonly rows: readonly Row[];
   /**
    * For each model, of shape [rows, height, width, channels]: models of one recipe share theirs. The slot of a failed sample
-   * holds zeros. Good until the next batch is asked for.
+   * holds zeros: levels of a black image, or values. Good until the next batch is asked for.
    */
   readonly inputs: readonly InputBatch[];
   /** Summed over the images of the batch: decoding runs on several threads. */
