@@ -1,6 +1,7 @@
 // A batch of images as an engine takes it: the model's values, or the 8-bit levels that a recipe makes them of. For the
 // engines and the worker.
 import type { Recipe } from '../../shared/src/recipe.ts';
+import { channelCount } from '../../shared/src/recipe-shape.ts';
 import type { TensorData } from '../../shared/src/tensor.ts';
 import type { Pixels } from './preprocess/pixels.ts';
 import { toTensor } from './preprocess/to-tensor.ts';
@@ -28,9 +29,9 @@ export function openValues(): ValuesOf {
     if (batch.dtype === 'float32') return batch;
     const { data, shape, recipe } = batch;
     if (memory.length < data.length) memory = new Float32Array(data.length);
-    const [rows = 0, height = 0, width = 0, channels] = shape;
+    const [rows = 0, height = 0, width = 0] = shape;
     // The rows of all images are the rows of one picture.
-    const pixels: Pixels = { data, width, height: rows * height, channels: channels === 1 ? 1 : 3 };
+    const pixels: Pixels = { data, width, height: rows * height, channels: channelCount(recipe) };
     return { dtype: 'float32', shape, data: toTensor(pixels, recipe, memory.subarray(0, data.length)) };
   };
 }

@@ -2,7 +2,7 @@
 import type { Recipe } from './recipe.ts';
 
 /** Number of channels that the recipe produces. */
-export function channelCount(recipe: Recipe): number {
+export function channelCount(recipe: Recipe): 1 | 3 {
   return recipe.channels === 'gray' ? 1 : 3;
 }
 

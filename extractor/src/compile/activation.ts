@@ -21,8 +21,8 @@ const ACTIVATIONS: Readonly<Record<string, WriteActivation>> = {
   LeakyRelu: (x, to, { alpha }) => to.writer.node('LeakyRelu', [x], { alpha: { float: Number(alpha ?? 0.2) } }),
 };
 
-/** By the names that fused kernels have for them. */
-const FUSED: Readonly<Record<string, string>> = {
+/** Kernels by the names that fused kernels have for them. */
+export const FUSED: Readonly<Record<string, string>> = {
   relu: 'Relu',
   relu6: 'Relu6',
   sigmoid: 'Sigmoid',

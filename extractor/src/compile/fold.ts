@@ -2,6 +2,7 @@
 // batch normalisation behind it; zeros into a MaxPool behind a ReLU; and a ReLU into a clip at 0. All are exact but for the
 // last bit of a product.
 import { sizeOfShape } from '../../../shared/src/tensor.ts';
+import { FUSED } from './activation.ts';
 import { pairsAttribute } from './attributes.ts';
 import type { KernelCall, KernelGraph, KernelValue } from './kernel-graph.ts';
 import { scaleAndShift } from './normalization.ts';
@@ -15,8 +16,8 @@ const WITH_BIAS: Readonly<Record<string, string>> = {
   FusedDepthwiseConv2D: 'FusedDepthwiseConv2D',
 };
 const DEPTHWISE = 'FusedDepthwiseConv2D';
-/** Kernels, and activations of fused ones, that give no value below 0. */
-const NEVER_NEGATIVE: ReadonlySet<unknown> = new Set(['Relu', 'Relu6', 'Sigmoid', 'relu', 'relu6', 'sigmoid']);
+/** Kernels that give no value below 0. */
+const NEVER_NEGATIVE: readonly (string | undefined)[] = ['Relu', 'Relu6', 'Sigmoid'];
 
 export function foldKernels(graph: KernelGraph): KernelGraph {
   return foldNormalization(foldPadding(foldGroups(foldRelu(graph))));
@@ -112,8 +113,8 @@ function foldPadding(graph: KernelGraph): KernelGraph {
     const x = pad.inputs.x;
     if (pad.kernel !== 'PadV2' || pad.attributes.constantValue !== 0 || x === undefined) return call;
     // What a maximum pads counts for nothing, as zeros do where no value is less.
-    const isMaximumOfRest = call.kernel === 'MaxPool' && isNeverNegative(makers.get(x));
-    if (!(call.kernel in WITH_BIAS) && !isMaximumOfRest) return call;
+    const padsItself = call.kernel in WITH_BIAS || (call.kernel === 'MaxPool' && isNeverNegative(makers.get(x)));
+    if (!padsItself) return call;
     const pairs = pairsAttribute(pad.attributes, 'paddings');
     const isInSpace = pairs.length === 4 && [pairs[0], pairs[3]].every(pair => pair?.[0] === 0 && pair[1] === 0);
     if (!isInSpace || uses.get(pad.outputs[0] ?? -1) !== 1) return call;
@@ -167,7 +168,7 @@ function isNeverNegative(maker: KernelCall | undefined): boolean {
   if (maker === undefined) return false;
   const { kernel, attributes } = maker;
   if (kernel === 'ClipByValue') return attributes.clipValueMin === 0;
-  return NEVER_NEGATIVE.has(kernel in WITH_BIAS ? attributes.activation : kernel);
+  return NEVER_NEGATIVE.includes(kernel in WITH_BIAS ? FUSED[String(attributes.activation)] : kernel);
 }
 
 /** @param weights the channels stand last */

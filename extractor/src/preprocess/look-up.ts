@@ -1,5 +1,5 @@
 // Brings 8-bit levels into the memory of the WebAssembly module that looks up their values, some at a time. For to-tensor.ts.
-import { instantiateAssembly } from './assembly.ts';
+import { growTo, instantiateAssembly } from './assembly.ts';
 
 /** What extractor/assembly/look-up.ts exports; addresses are in bytes. */
 interface LookUp {
@@ -50,6 +50,6 @@ export function lookUpValues(
 function open(): NonNullable<typeof opened> {
   const module = instantiateAssembly<LookUp>();
   const { memory } = module;
-  memory.grow(Math.ceil((VALUES + 3 * PIXELS * 4) / 65_536));
+  growTo(memory, VALUES + 3 * PIXELS * 4);
   return { module, bytes: new Uint8Array(memory.buffer), floats: new Float32Array(memory.buffer) };
 }

@@ -1,6 +1,6 @@
 // The two passes of a resize over 8-bit pixels: brings pixels and weights into the memory of the WebAssembly module that
 // computes them, a band of rows at a time. For pillow-resize.ts.
-import { instantiateAssembly } from './assembly.ts';
+import { type Assembly, growTo, instantiateAssembly } from './assembly.ts';
 import type { AxisTable } from './axis.ts';
 import type { Pixels } from './pixels.ts';
 import { scratchBytes } from './scratch.ts';
@@ -34,13 +34,12 @@ type WidthPass = (
 const BAND_BYTES = 1024 * 1024;
 /** WebAssembly's memory never shrinks: beyond this it is thrown away after the image that needed it. */
 const KEPT_BYTES = 64 * 1024 * 1024;
-const PAGE_BYTES = 65_536;
 /** The passes read and write up to 15 bytes beyond what they are given. */
 const MARGIN = 16;
 /** The low bits of a weight that are multiplied apart. */
 const LOW_BITS = 11;
 
-let passes: (Passes & { readonly memory: WebAssembly.Memory }) | undefined;
+let passes: Assembly<Passes> | undefined;
 
 /** Every row weighted along its width. */
 export function resizeWidth(image: Pixels, axis: AxisTable<Int32Array>): Pixels {
@@ -144,8 +143,7 @@ function writeTable(axis: AxisTable<Int32Array>, memory: Uint8Array): void {
 function withMemory(bytes: number, work: (memory: Uint8Array, passes: Passes) => void): void {
   passes ??= instantiateAssembly<Passes>();
   const { memory } = passes;
-  const missing = bytes - memory.buffer.byteLength;
-  if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
+  growTo(memory, bytes);
   work(new Uint8Array(memory.buffer), passes);
   if (memory.buffer.byteLength > KEPT_BYTES) passes = undefined;
 }

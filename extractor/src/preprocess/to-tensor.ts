@@ -16,10 +16,11 @@ export function toTensor(
   values: Float32Array = new Float32Array(pixels.width * pixels.height * channelCount(recipe)),
 ): Float32Array {
   const { data, width, height, channels } = pixels;
-  if (recipe.channels === 'gray' && channels !== 1) {
+  const wanted = channelCount(recipe);
+  if (wanted === 1 && channels !== 1) {
     throw new TypeError(`Expected 1 channel for a gray recipe but received ${channels}`);
   }
-  const expected = width * height * channelCount(recipe);
+  const expected = width * height * wanted;
   if (values.length !== expected) throw new TypeError(`Expected ${expected} values but received ${values.length}`);
   if (data instanceof Float32Array) {
     floatToTensor({ ...pixels, data }, recipe, values);
@@ -30,7 +31,6 @@ export function toTensor(
     levels = new Uint8Array(values.length);
     repeatLevels(data, levels);
   }
-  const wanted = channelCount(recipe) === 1 ? 1 : 3;
   lookUpValues(tablesOf(recipe), levels, values, { channels: wanted, reversed: recipe.channels === 'bgr' });
   return values;
 }

@@ -24,45 +24,35 @@ export interface BatchBuffers {
   take(recipe: Recipe, rows: number): BatchInput;
 }
 
+/** Two shards are in hand, each with a batch at work and batches ahead. */
+const KEPT = 6;
+
 export function openBatchBuffers(): BatchBuffers {
-  /** The largest first. */
   let free: SharedArrayBuffer[] = [];
-  let taken = 0;
-  let mostTaken = 0;
 
   function takeBytes(bytes: number): SharedArrayBuffer {
-    mostTaken = Math.max(mostTaken, ++taken);
     // A shard's last batch is a little smaller than the others: what it leaves must fit these.
-    const buffer =
-      free.findLast(({ byteLength }) => byteLength >= bytes) ?? new SharedArrayBuffer(2 ** Math.ceil(Math.log2(bytes)));
+    const size = 2 ** Math.ceil(Math.log2(bytes));
+    const buffer = free.find(({ byteLength }) => byteLength >= size) ?? new SharedArrayBuffer(size);
     free = free.filter(kept => kept !== buffer);
     return buffer;
   }
 
-  function giveBack(buffer: SharedArrayBuffer): void {
-    taken--;
-    free = [...free, buffer].sort((a, b) => b.byteLength - a.byteLength).slice(0, mostTaken - taken);
-  }
-
   return {
     take(recipe, rows): BatchInput {
-      const row = shapeOfRecipe(recipe);
-      const shape = [rows, ...row];
-      const size = sizeOfShape(row);
+      const shapeOfRow = shapeOfRecipe(recipe);
+      const size = sizeOfShape(shapeOfRow);
       const length = rows * size;
-      if (givesLevels(recipe)) {
-        const data = new Uint8Array(takeBytes(length), 0, length);
-        return {
-          batch: { dtype: 'uint8', shape, data, recipe },
-          slotOf: row => ({ recipe, into: data.subarray(row * size, (row + 1) * size) }),
-          giveBack: () => giveBack(data.buffer),
-        };
-      }
-      const data = new Float32Array(takeBytes(length * Float32Array.BYTES_PER_ELEMENT), 0, length);
+      const shape = [rows, ...shapeOfRow];
+      const data = givesLevels(recipe)
+        ? new Uint8Array(takeBytes(length), 0, length)
+        : new Float32Array(takeBytes(length * Float32Array.BYTES_PER_ELEMENT), 0, length);
       return {
-        batch: { dtype: 'float32', shape, data },
+        batch: data instanceof Uint8Array ? { dtype: 'uint8', shape, data, recipe } : { dtype: 'float32', shape, data },
         slotOf: row => ({ recipe, into: data.subarray(row * size, (row + 1) * size) }),
-        giveBack: () => giveBack(data.buffer),
+        giveBack: () => {
+          free = [data.buffer, ...free].slice(0, KEPT);
+        },
       };
     },
   };

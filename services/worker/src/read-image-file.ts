@@ -33,7 +33,10 @@ const MOST = 4;
 /** Files that are then read so, before the disk is tried again. */
 const READ_APART = 100;
 
-/** The bytes of a regular file of at most `maxBytes`; rejects where another attempt may well find the file in order. */
+/**
+ * The bytes of a regular file of at most `maxBytes`; rejects where another attempt may well find the file in order. The size
+ * found first is the bound: a file that grows meanwhile is read to that point, one that shrinks to its end.
+ */
 export type ReadImageFile = (path: string, maxBytes: number) => Promise<FileResult>;
 
 /**
@@ -98,7 +101,6 @@ export const readImageFile: ReadImageFile = async (path, maxBytes) => {
   }
 };
 
-/** The size found here is the bound: a file that grows meanwhile is read to that point, one that shrinks to its end. */
 function unfitFile(stats: Stats, maxBytes: number): FileResult | undefined {
   if (!stats.isFile())
     return failure('unreadable', stats.isDirectory() ? 'it is a directory' : 'it is no regular file');

@@ -64,7 +64,7 @@ export function readShard(options: ReadShardOptions): AsyncGenerator<DecodedBatc
       try {
         yield batch;
       } finally {
-        for (const input of inputs.values()) input.giveBack();
+        for (const input of new Set(inputs)) input.giveBack();
       }
     }
   })();
@@ -72,8 +72,8 @@ export function readShard(options: ReadShardOptions): AsyncGenerator<DecodedBatc
 
 interface PostedBatch {
   readonly decoded: Promise<DecodedBatch>;
-  /** By recipe: models of one recipe have one input. */
-  readonly inputs: ReadonlyMap<string, BatchInput>;
+  /** Of each model: models of one recipe have the same. */
+  readonly inputs: readonly BatchInput[];
 }
 
 /** A sample, and what is known of it if nobody may look at its image. */
@@ -107,28 +107,34 @@ async function* postBatches(options: ReadShardOptions): AsyncGenerator<PostedBat
 }
 
 function post(samples: readonly WantedSample[], { run, pool, buffers }: ReadShardOptions): PostedBatch {
-  if (pool === undefined) return { decoded: Promise.resolve(undecodedBatch(samples, run)), inputs: new Map() };
-  const inputs = new Map<string, BatchInput>();
-  for (const { recipe } of modelsOf(run.request)) {
-    const key = canonicalJson(recipe);
-    if (!inputs.has(key)) inputs.set(key, buffers.take(recipe, samples.length));
-  }
+  if (pool === undefined) return { decoded: Promise.resolve(undecodedBatch(samples, run)), inputs: [] };
+  const inputs = takeInputs(run, samples.length, buffers);
   const decoded = decodeBatch(samples, run, pool, inputs);
   decoded.catch(() => undefined);
   return { decoded, inputs };
+}
+
+function takeInputs(run: RunRecord, rows: number, buffers: BatchBuffers): readonly BatchInput[] {
+  const taken = new Map<string, BatchInput>();
+  return modelsOf(run.request).map(({ recipe }) => {
+    const key = canonicalJson(recipe);
+    const input = taken.get(key) ?? buffers.take(recipe, rows);
+    taken.set(key, input);
+    return input;
+  });
 }
 
 async function decodeBatch(
   samples: readonly WantedSample[],
   run: RunRecord,
   pool: DecodePool,
-  byRecipe: PostedBatch['inputs'],
+  inputs: readonly BatchInput[],
 ): Promise<DecodedBatch> {
-  const inputs = [...byRecipe.values()];
+  const different = [...new Set(inputs)];
   const decoded = await Promise.all(
     samples.map(({ uri, crash }, row) =>
       crash === undefined
-        ? pool.prepare({ uri, inputs: inputs.map(input => input.slotOf(row)) })
+        ? pool.prepare({ uri, inputs: different.map(input => input.slotOf(row)) })
         : undecodedSample(crash, run),
     ),
   );
@@ -136,11 +142,11 @@ async function decodeBatch(
   // A published row says for ever that the image is gone: a machine that sees none of the source may not say so.
   for (const { uri } of lost) await checkSourceFolder(run.source, uri);
   decoded.forEach(({ result }, row) => {
-    if (!result.ok) for (const input of inputs) input.slotOf(row).into.fill(0);
+    if (!result.ok) for (const input of different) input.slotOf(row).into.fill(0);
   });
   return {
     rows: samples.map((sample, slot) => rowOf(sample, decoded[slot])),
-    inputs: modelsOf(run.request).map(({ recipe }) => (byRecipe.get(canonicalJson(recipe)) as BatchInput).batch),
+    inputs: inputs.map(({ batch }) => batch),
     seconds: {
       read: decoded.reduce((sum, { seconds }) => sum + seconds.read, 0),
       decode: decoded.reduce((sum, { seconds }) => sum + seconds.decode, 0),
