@@ -29,6 +29,9 @@ export function meanCosts(before: StageCosts, after: StageCosts): StageCosts {
 /** A pipeline that is faster than its bound by more than this was measured wrongly, or the bound was. */
 export const LARGEST_EFFICIENCY = 1.02;
 
+/** An image's cost doesn't change with their number, and a bound is best measured next to what it bounds. */
+const MOST_IMAGES = 3000;
+
 let runs = 0;
 
 /** @param options.engine what `auto` has decided, so that it is not decided again */
@@ -37,7 +40,10 @@ export async function measureStageCosts(options: ContestantOptions & { readonly 
   const out = join(folder, `costs-${++runs}`);
   const { stdout } = await measureProcess({
     command: process.execPath,
-    args: [...NODE_FLAGS, ...['--import', 'tsx', SCRIPT, ...requestOf(options, out), '--engine', engine]],
+    args: [
+      ...[...NODE_FLAGS, '--import', 'tsx', SCRIPT, ...requestOf(options, out)],
+      ...['--engine', engine, '--limit', String(MOST_IMAGES)],
+    ],
     // One thread decodes, one infers: what several would wait for each other is no cost of a stage.
     env: {
       ...NATIVE_ENVIRONMENT,
