@@ -3,7 +3,7 @@ import { activate } from './activation.ts';
 import { booleanAttribute } from './attributes.ts';
 import type { Axis, KernelCall } from './kernel-graph.ts';
 import { isSameShape, type LowerCall, type Lowering, permuted, transposeData } from './lowering.ts';
-import { inputOf, outputOf } from './operands.ts';
+import { inputOf, listOf, outputOf } from './operands.ts';
 
 const multiply: LowerCall = (call, to) => {
   const [a, b] = [inputOf(call, 'a'), inputOf(call, 'b')];
@@ -41,4 +41,15 @@ function withBias(call: KernelCall, to: Lowering, product: string): string {
   return bias === undefined ? product : to.writer.node('Add', [product, to.take(bias)]);
 }
 
-export const PRODUCT: Readonly<Record<string, LowerCall>> = { BatchMatMul: multiply, _FusedMatMul: multiply };
+/** Both sides write an equation alike, in explicit form and without ellipses. */
+const einsum: LowerCall = (call, to) => {
+  const tensors = listOf(call).map(value => to.take(value));
+  const equation = String(call.attributes.equation).replaceAll(/\s/g, '');
+  to.give(outputOf(call), to.writer.node('Einsum', tensors, { equation }));
+};
+
+export const PRODUCT: Readonly<Record<string, LowerCall>> = {
+  BatchMatMul: multiply,
+  _FusedMatMul: multiply,
+  Einsum: einsum,
+};

@@ -5,6 +5,7 @@ import { Refusal } from '../../../shared/src/errors.ts';
 import type { Engine, EngineOptions } from '../engine.ts';
 import { tfjs } from '../tfjs.ts';
 import { loadTfjs } from './load-tfjs.ts';
+import { addMissingKernels } from './wasm-kernels.ts';
 
 /**
  * Opens the engine. It uses SIMD where the processor has it, and one thread: the backend has no threads in Node.js,
@@ -19,6 +20,7 @@ export async function openWasmEngine(_options: EngineOptions = {}): Promise<Engi
     version = backend.version_wasm;
     if (runtime.engine().registry.wasm === undefined) backend.setWasmPaths(wasmFolder());
     if (!(await runtime.setBackend('wasm'))) throw new Error('The backend did not start');
+    addMissingKernels();
   } catch (cause) {
     throw new Refusal('engine-unavailable', 'Expected the engine `wasm` to start but it did not', {
       hint: 'Install @tensorflow/tfjs-backend-wasm again (`npm install`), or take another engine.',

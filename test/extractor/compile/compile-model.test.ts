@@ -73,17 +73,35 @@ describe('a compiled model', () => {
       const same = activate(conv2d(x as tf.Tensor4D, ones([1, 1, 1, 1]), 1, 'valid'));
       return [maxPool(pad(same as tf.Tensor4D, [[0, 0], around, around, [0, 0]]), 3, 2, 'valid')];
     };
-    const names = { inputNames: ['image'], outputNames: ['pooled'] };
-    const bytes = lowerKernels(foldKernels(traceKernels([[4, 4, 1]], run)), names);
+    const bytes = lowerKernels(foldKernels(traceKernels([[4, 4, 1]], run)), NAMES);
     expect((await operatorsOf(bytes)).Pad ?? 0).toBe(pads);
-    const path = join(await temporaryFolder(), 'pooled.onnx');
-    await writeFile(path, bytes);
-    const runtime = await loadRuntime();
-    const session = await createFileSession(runtime, path, {});
-    const image = new runtime.Tensor('float32', new Float32Array(16).fill(-5), [1, 4, 4, 1]);
-    const outputs = await session.run({ image });
-    expect(Array.from(outputs.pooled?.data as Float32Array)).toEqual(pooled);
-    await session.release();
+    expect(await runOnnx(bytes, new Float32Array(16).fill(-5), [1, 4, 4, 1])).toEqual(pooled);
+  });
+
+  test('has Einstein sums of images with weights and with each other, as graph models have them', async () => {
+    const weights = [1, 2, 3, 4, 5, 6];
+    const run = ([image]: readonly tf.Tensor[]): tf.Tensor[] => {
+      const [x, w] = [image as tf.Tensor3D, tfjs().tensor2d(weights, [3, 2])];
+      return [tfjs().einsum('abc, adc -> abd', tfjs().einsum('abd,de->abe', x, w), tfjs().einsum('abd,de->abe', x, w))];
+    };
+    const bytes = lowerKernels(foldKernels(traceKernels([[2, 3]], run)), NAMES);
+    expect((await operatorsOf(bytes)).Einsum).toBe(3);
+    // Two images of two rows: each row times the weights, then all rows of an image with one another.
+    const images = [1, 0, 2, 0, -1, 1, 3, 1, 0, 2, 2, 2];
+    const dot = (a: readonly number[], b: readonly number[]): number =>
+      a.reduce((sum, value, index) => sum + value * (b[index] ?? Number.NaN), 0);
+    const projected = [0, 3, 6, 9].map(from =>
+      [0, 1].map(column =>
+        dot(
+          images.slice(from, from + 3),
+          weights.filter((_, index) => index % 2 === column),
+        ),
+      ),
+    );
+    const wanted = [projected.slice(0, 2), projected.slice(2)].flatMap(rows =>
+      rows.flatMap(row => rows.map(other => dot(row, other))),
+    );
+    expect(await runOnnx(bytes, Float32Array.from(images), [2, 2, 3])).toEqual(wanted);
   });
 
   test('is accepted by ONNX’ own checker, whatever layers it has', async () => {
@@ -131,7 +149,7 @@ describe('a model cannot be compiled', () => {
   ])('%s', (_, reason, run) => {
     const compile = (): unknown => {
       const graph = traceKernels([shape], ([image]) => [run(image as tf.Tensor)]);
-      return lowerKernels(graph, { inputNames: ['image'], outputNames: ['out'] });
+      return lowerKernels(graph, NAMES);
     };
     expect(compile).toThrow(CannotCompile);
     expect(compile).toThrow(reason);
@@ -174,6 +192,19 @@ describe('the cache', () => {
     expect((await readdir(folder)).filter(name => !name.endsWith('.lock'))).toEqual([]);
   });
 });
+
+const NAMES = { inputNames: ['image'], outputNames: ['out'] };
+
+/** What the model makes of one batch. */
+async function runOnnx(bytes: Uint8Array, data: Float32Array, dims: readonly number[]): Promise<readonly number[]> {
+  const path = join(await temporaryFolder(), 'model.onnx');
+  await writeFile(path, bytes);
+  const runtime = await loadRuntime();
+  const session = await createFileSession(runtime, path, {});
+  const { out } = await session.run({ image: new runtime.Tensor('float32', data, dims) });
+  await session.release();
+  return Array.from(out?.data as Float32Array);
+}
 
 async function operatorsOf(bytes: Uint8Array): Promise<Readonly<Record<string, number>>> {
   const path = join(await temporaryFolder(), 'model.onnx');
