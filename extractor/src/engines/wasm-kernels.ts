@@ -6,22 +6,14 @@ import { tfjs } from '../tfjs.ts';
 /** Complex numbers, which the backend cannot hold, and what draws on a page. */
 const LEFT_OUT: ReadonlySet<string> = new Set(['Complex', 'ComplexAbs', 'Draw', 'FFT', 'IFFT', 'Imag', 'Real']);
 
-/** These know no ELU as the activation that they end with. */
-const FUSED = ['FusedConv2D', 'FusedDepthwiseConv2D', '_FusedMatMul'];
-
-let isDone = false;
-
-/** Registers them; once in a process. */
+/** Registers them; once more changes nothing. */
 export function addMissingKernels(): void {
-  if (isDone) return;
-  isDone = true;
   const { getKernelsForBackend, registerKernel } = tfjs();
   const present = new Set(getKernelsForBackend('wasm').map(({ kernelName }) => kernelName));
   for (const { kernelName, kernelFunc } of getKernelsForBackend('cpu')) {
     if (present.has(kernelName) || LEFT_OUT.has(kernelName)) continue;
     registerKernel({ kernelName, backendName: 'wasm', kernelFunc: borrowed(kernelFunc) });
   }
-  for (const kernel of FUSED) addElu(kernel);
 }
 
 /** The kernel of the plain backend, on copies of the tensors. */
@@ -47,20 +39,4 @@ function borrowed(kernel: tf.KernelFunc): tf.KernelFunc {
 
 function copyOf({ dataId, shape, dtype }: tf.TensorInfo, from: tf.KernelBackend, to: tf.KernelBackend): tf.TensorInfo {
   return { dataId: to.write(from.readSync(dataId), shape, dtype), shape, dtype };
-}
-
-/** The ELU becomes a kernel of its own behind the fused one. */
-function addElu(kernelName: string): void {
-  const { getKernel, registerKernel, unregisterKernel } = tfjs();
-  const [fused, elu] = [getKernel(kernelName, 'wasm'), getKernel('Elu', 'wasm')];
-  const kernelFunc: tf.KernelFunc = params => {
-    const { backend, attrs } = params;
-    if (attrs?.activation !== 'elu') return fused.kernelFunc(params);
-    const x = fused.kernelFunc({ ...params, attrs: { ...attrs, activation: 'linear' } }) as tf.TensorInfo;
-    const result = elu.kernelFunc({ inputs: { x }, backend });
-    (backend as tf.KernelBackend).disposeData(x.dataId);
-    return result;
-  };
-  unregisterKernel(kernelName, 'wasm');
-  registerKernel({ ...fused, kernelFunc });
 }
