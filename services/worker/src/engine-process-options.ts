@@ -9,6 +9,7 @@ export const EngineProcessOptions = z.strictObject({
   decodeThreads: z.int().min(1),
   /** Of the native runtime. */
   threads: z.int().min(1),
+  takeTurns: z.boolean(),
   /** Folders beyond which nothing is read or written; anything goes where it is missing. */
   allowRoots: z.array(z.string()).optional(),
 });
@@ -38,7 +39,7 @@ export const NODE_FLAGS: readonly string[] = ['--single-threaded-gc', '--no-incr
 
 /** How to start the engine processes of a worker. `env` is what they inherit. */
 export function engineProcessStart(
-  options: Pick<Split, 'threads' | 'decodeThreads'> & {
+  options: Pick<Split, 'threads' | 'decodeThreads' | 'takeTurns'> & {
     readonly name: string;
     readonly allowRoot?: readonly string[] | undefined;
   },
@@ -49,9 +50,9 @@ export function engineProcessStart(
   readonly execArgv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
 } {
-  const { name, threads, decodeThreads, allowRoot } = options;
+  const { name, threads, decodeThreads, takeTurns, allowRoot } = options;
   const settings: EngineProcessOptions = {
-    ...{ name, threads, decodeThreads },
+    ...{ name, threads, decodeThreads, takeTurns },
     ...(allowRoot && { allowRoots: [...allowRoot] }),
   };
   return {

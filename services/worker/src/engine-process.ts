@@ -117,7 +117,8 @@ async function openShard(job: ShardJob, signal: AbortSignal, only?: readonly num
   const { shard } = job;
   const quarantined = await readQuarantine(opened.storage, opened.run, shard);
   const pool = await poolFor(opened.run);
-  const batches = readShard({ ...opened, shard, pool, buffers, signal, quarantined, ...(only && { only }) });
+  const { takeTurns } = options;
+  const batches = readShard({ ...opened, shard, pool, buffers, signal, takeTurns, quarantined, ...(only && { only }) });
   return { ...opened, batches };
 }
 

@@ -30,6 +30,8 @@ export interface ReadShardOptions {
   readonly pool: DecodePool | undefined;
   readonly buffers: BatchBuffers;
   readonly signal: AbortSignal;
+  /** No batch is handed over before those that are posted have been decoded as well: see `Split`. @default false */
+  readonly takeTurns?: boolean;
   /** Images that nobody may look at, by their positions in the shard. @default none */
   readonly quarantined?: ReadonlyMap<number, CrashRecord>;
   /** Positions in the shard of the rows wanted, ascending. @default all */
@@ -40,9 +42,12 @@ export interface ReadShardOptions {
 const BATCHES_AHEAD = 2;
 /** With the one that is inferred. */
 export const BATCHES_IN_WORK = BATCHES_AHEAD + 1;
+/** Of the time that decoding takes: where reading takes more, the processor would have nothing to do while a disk is waited for. */
+const QUICK_READING = 0.1;
 
 /** Starts at once: a shard that waits for its turn has its first batches decoded when the turn comes. */
 export function readShard(options: ReadShardOptions): AsyncGenerator<DecodedBatch> {
+  const { pool, takeTurns = false } = options;
   const posted = postBatches(options);
   const ahead: Promise<IteratorResult<PostedBatch>>[] = [];
   const fill = (): void => {
@@ -61,6 +66,7 @@ export function readShard(options: ReadShardOptions): AsyncGenerator<DecodedBatc
       fill();
       const { decoded, inputs } = next.value;
       const batch = await decoded;
+      if (takeTurns && batch.seconds.read < QUICK_READING * batch.seconds.decode) await pool?.settled();
       try {
         yield batch;
       } finally {

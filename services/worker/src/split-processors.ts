@@ -8,6 +8,11 @@ export interface Split {
   readonly threads: number;
   /** In each process. */
   readonly decodeThreads: number;
+  /**
+   * Whether a process decodes and infers by turns. Where each has a processor, the two would only take it from one another every
+   * few milliseconds, and its caches with it.
+   */
+  readonly takeTurns: boolean;
 }
 
 export interface Machine {
@@ -36,11 +41,9 @@ export function splitProcessors(
   const fitting = Math.min(Math.floor(processors / threadsWanted), Math.floor(memory / PROCESS_BYTES));
   const processes = Math.max(1, Math.min(wanted.processes === 'auto' ? fitting : wanted.processes, most));
   const share = Math.max(1, Math.floor(processors / processes));
-  return {
-    processes,
-    threads: wanted.threads === 'auto' ? share : wanted.threads,
-    decodeThreads: wanted.decodeThreads === 'auto' ? share : wanted.decodeThreads,
-  };
+  const threads = wanted.threads === 'auto' ? share : wanted.threads;
+  const decodeThreads = wanted.decodeThreads === 'auto' ? share : wanted.decodeThreads;
+  return { processes, threads, decodeThreads, takeTurns: share === 1 && threads === 1 && decodeThreads === 1 };
 }
 
 /** Bytes that each engine process may hold before another one takes its place. */
@@ -54,7 +57,7 @@ export function memoryLimit(
 }
 
 /** One line for the log. */
-export function describeSplit({ processes, threads, decodeThreads }: Split): string {
+export function describeSplit({ processes, threads, decodeThreads }: Omit<Split, 'takeTurns'>): string {
   const each = processes === 1 ? '' : ' each';
   return `${amount(processes, 'engine process', 'es')} with ${amount(threads, 'engine thread')} and ${amount(decodeThreads, 'decoding thread')}${each}`;
 }

@@ -1,6 +1,7 @@
 // Reading a shard: batches of the request's size, in order, a few ahead of whoever takes them.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { openBatchBuffers } from '../../../services/worker/src/batch-buffers.ts';
 import type { DecodedSample, DecodePool } from '../../../services/worker/src/decode-pool.ts';
@@ -86,6 +87,7 @@ describe('readShard', () => {
         }
         return { sha256: null, result: { ok: true, size: { width: 1, height: 1 } }, seconds };
       },
+      settled: async () => undefined,
       close: async () => undefined,
     };
     const buffers = new Set<ArrayBufferLike>();
@@ -105,6 +107,55 @@ describe('readShard', () => {
     expect(buffers.size).toBeLessThanOrEqual(3);
   });
 
+  describe('hands over a batch', () => {
+    const DISK = { quick: { read: 0.01, decode: 1 }, slow: { read: 1, decode: 1 } };
+    it.each([
+      {
+        when: 'when all that is posted has been decoded, where the two take turns',
+        ...DISK.quick,
+        takeTurns: true,
+        of: 3,
+      },
+      { when: 'as soon as it has been decoded, where they do not', ...DISK.quick, takeTurns: false, of: 1 },
+      { when: 'as soon as it has been decoded, from a slow disk', ...DISK.slow, takeTurns: true, of: 1 },
+    ])('$when', async ({ read: reading, decode, takeTurns, of }) => {
+      const small = await createSmallRun(await temporaryFolder(), { rows: 30, shardSize: 30 });
+      const { batch } = small.run.request;
+      /** The pool decodes what the test lets it. */
+      const posted: (() => void)[] = [];
+      const underWay = new Set<Promise<unknown>>();
+      const pool: DecodePool = {
+        prepare(): Promise<DecodedSample> {
+          const sample = { sha256: null, result: { ok: true, size: { width: 1, height: 1 } } } as const;
+          const seconds = { read: reading, decode };
+          const prepared = new Promise<DecodedSample>(resolve => posted.push(() => resolve({ ...sample, seconds })));
+          underWay.add(prepared);
+          return prepared;
+        },
+        settled: async () => void (await Promise.all(underWay)),
+        close: async () => undefined,
+      };
+      const manifest = openManifestReader(small.storage, small.run.runId);
+      const { signal } = new AbortController();
+      const options = { run: small.run, shard: 0, manifest, pool, buffers: openBatchBuffers(), signal, takeTurns };
+      let handedOver = false;
+      const first = readShard(options)
+        .next()
+        .then(result => {
+          handedOver = true;
+          return result;
+        });
+      for (let decoded = 0; decoded < of * batch; decoded++) {
+        expect(handedOver).toBe(false);
+        while (posted.length <= decoded) await turn();
+        posted[decoded]?.();
+        await turn();
+      }
+      expect((await first).value?.rows).toHaveLength(batch);
+      expect(posted).toHaveLength(3 * batch);
+    });
+  });
+
   it('decodes no image that is in quarantine, and none but the rows that are wanted', async () => {
     const small = await smallRun();
     const looked: string[] = [];
@@ -118,6 +169,7 @@ describe('readShard', () => {
           seconds: { read: 0, decode: 0 },
         };
       },
+      settled: async () => undefined,
       close: async () => undefined,
     };
     const [sample] = small.samples.slice(5);
@@ -183,5 +235,6 @@ const SEES_NOTHING: DecodePool = {
     result: { ok: false, failure: { code: 'not-found', message: 'there is no such file' } },
     seconds: { read: 0, decode: 0 },
   }),
+  settled: async () => undefined,
   close: async () => undefined,
 };
