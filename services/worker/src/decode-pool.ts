@@ -28,8 +28,6 @@ export interface DecodedSample {
 export interface DecodePool {
   /** A bad image is a failed result; a rejection means that the pool failed and the task may be tried again. */
   prepare(task: DecodeTask): Promise<DecodedSample>;
-  /** Resolves when all images of before have been prepared, or have failed. */
-  settled(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -67,5 +65,5 @@ export async function openDecodePool(options: DecodePoolOptions): Promise<Decode
     settings: () => ({ limits, share: createShare(), allowRoots: options.allowRoots }),
     onEnd: ({ share }) => returnShare(share),
   });
-  return { prepare: task => pool.run(task), settled: () => pool.settled(), close: () => pool.close() };
+  return { prepare: task => pool.run(task), close: () => pool.close() };
 }

@@ -30,7 +30,7 @@ export interface ReadShardOptions {
   readonly pool: DecodePool | undefined;
   readonly buffers: BatchBuffers;
   readonly signal: AbortSignal;
-  /** No batch is handed over before those that are posted have been decoded as well: see `Split`. @default false */
+  /** No batch is handed over before the shard's next ones have been decoded as well: see `Split`. @default false */
   readonly takeTurns?: boolean;
   /** Images that nobody may look at, by their positions in the shard. @default none */
   readonly quarantined?: ReadonlyMap<number, CrashRecord>;
@@ -47,7 +47,7 @@ const QUICK_READING = 0.1;
 
 /** Starts at once: a shard that waits for its turn has its first batches decoded when the turn comes. */
 export function readShard(options: ReadShardOptions): AsyncGenerator<DecodedBatch> {
-  const { pool, takeTurns = false } = options;
+  const { takeTurns = false } = options;
   const posted = postBatches(options);
   const ahead: Promise<IteratorResult<PostedBatch>>[] = [];
   const fill = (): void => {
@@ -66,7 +66,7 @@ export function readShard(options: ReadShardOptions): AsyncGenerator<DecodedBatc
       fill();
       const { decoded, inputs } = next.value;
       const batch = await decoded;
-      if (takeTurns && batch.seconds.read < QUICK_READING * batch.seconds.decode) await pool?.settled();
+      if (takeTurns && batch.seconds.read < QUICK_READING * batch.seconds.decode) await settled(ahead);
       try {
         yield batch;
       } finally {
@@ -74,6 +74,11 @@ export function readShard(options: ReadShardOptions): AsyncGenerator<DecodedBatc
       }
     }
   })();
+}
+
+/** Whoever takes them hears what became of them. */
+async function settled(batches: readonly Promise<IteratorResult<PostedBatch>>[]): Promise<void> {
+  await Promise.allSettled(batches.map(async next => ((await next).value as PostedBatch | undefined)?.decoded));
 }
 
 interface PostedBatch {

@@ -15,8 +15,6 @@ export interface ThreadPoolOptions<Settings = unknown> {
 export interface ThreadPool<Task, Result> {
   /** Rejects when the task throws or its thread dies; the other tasks of the pool go on. */
   run(task: Task): Promise<Result>;
-  /** Resolves when all tasks of before have ended, whatever became of them. */
-  settled(): Promise<void>;
   /** Rejects what is not done yet, lets each thread finish its tasks under way, and waits for it to end. */
   close(): Promise<void>;
 }
@@ -56,7 +54,6 @@ interface Thread<Result> {
 class Pool<Task, Result, Settings> implements ThreadPool<Task, Result> {
   readonly #options: ThreadPoolOptions<Settings>;
   #threads: Thread<Result>[] = [];
-  readonly #underWay = new Set<Promise<Result>>();
   #nextId = 0;
   #turn = 0;
   #closed = false;
@@ -76,18 +73,10 @@ class Pool<Task, Result, Settings> implements ThreadPool<Task, Result> {
     while (this.#threads.length < this.#options.threads) this.#threads.push(this.#startThread());
     const thread = this.#leastLoaded();
     const request: ThreadRequest<Task> = { id: this.#nextId++, task };
-    const result = new Promise<Result>((resolve, reject) => {
+    return new Promise<Result>((resolve, reject) => {
       thread.waiting.set(request.id, { resolve, reject });
       thread.worker.postMessage(request);
     });
-    this.#underWay.add(result);
-    const forget = (): void => void this.#underWay.delete(result);
-    result.then(forget, forget);
-    return result;
-  }
-
-  async settled(): Promise<void> {
-    await Promise.allSettled(this.#underWay);
   }
 
   async close(): Promise<void> {

@@ -87,7 +87,6 @@ describe('readShard', () => {
         }
         return { sha256: null, result: { ok: true, size: { width: 1, height: 1 } }, seconds };
       },
-      settled: async () => undefined,
       close: async () => undefined,
     };
     const buffers = new Set<ArrayBufferLike>();
@@ -111,7 +110,7 @@ describe('readShard', () => {
     const DISK = { quick: { read: 0.01, decode: 1 }, slow: { read: 1, decode: 1 } };
     it.each([
       {
-        when: 'when all that is posted has been decoded, where the two take turns',
+        when: 'when the next ones have been decoded too, where the two take turns',
         ...DISK.quick,
         takeTurns: true,
         of: 3,
@@ -123,16 +122,12 @@ describe('readShard', () => {
       const { batch } = small.run.request;
       /** The pool decodes what the test lets it. */
       const posted: (() => void)[] = [];
-      const underWay = new Set<Promise<unknown>>();
       const pool: DecodePool = {
         prepare(): Promise<DecodedSample> {
           const sample = { sha256: null, result: { ok: true, size: { width: 1, height: 1 } } } as const;
           const seconds = { read: reading, decode };
-          const prepared = new Promise<DecodedSample>(resolve => posted.push(() => resolve({ ...sample, seconds })));
-          underWay.add(prepared);
-          return prepared;
+          return new Promise(resolve => posted.push(() => resolve({ ...sample, seconds })));
         },
-        settled: async () => void (await Promise.all(underWay)),
         close: async () => undefined,
       };
       const manifest = openManifestReader(small.storage, small.run.runId);
@@ -169,7 +164,6 @@ describe('readShard', () => {
           seconds: { read: 0, decode: 0 },
         };
       },
-      settled: async () => undefined,
       close: async () => undefined,
     };
     const [sample] = small.samples.slice(5);
@@ -235,6 +229,5 @@ const SEES_NOTHING: DecodePool = {
     result: { ok: false, failure: { code: 'not-found', message: 'there is no such file' } },
     seconds: { read: 0, decode: 0 },
   }),
-  settled: async () => undefined,
   close: async () => undefined,
 };
