@@ -44,6 +44,8 @@ const BATCHES_AHEAD = 2;
 export const BATCHES_IN_WORK = BATCHES_AHEAD + 1;
 /** Of the time that decoding takes: where reading takes more, the processor would have nothing to do while a disk is waited for. */
 const QUICK_READING = 0.1;
+/** Seconds of a batch: where decoding takes longer, progress should be seen before three batches are decoded. */
+const QUICK_DECODING = 10;
 
 /** Starts at once: a shard that waits for its turn has its first batches decoded when the turn comes. */
 export function readShard(options: ReadShardOptions): AsyncGenerator<DecodedBatch> {
@@ -66,7 +68,7 @@ export function readShard(options: ReadShardOptions): AsyncGenerator<DecodedBatc
       fill();
       const { decoded, inputs } = next.value;
       const batch = await decoded;
-      if (takeTurns && batch.seconds.read < QUICK_READING * batch.seconds.decode) await settled(ahead);
+      if (takeTurns && isQuick(batch)) await settled(ahead);
       try {
         yield batch;
       } finally {
@@ -74,6 +76,10 @@ export function readShard(options: ReadShardOptions): AsyncGenerator<DecodedBatc
       }
     }
   })();
+}
+
+function isQuick({ seconds: { read, decode } }: DecodedBatch): boolean {
+  return decode < QUICK_DECODING && read < QUICK_READING * decode;
 }
 
 /** Whoever takes them hears what became of them. */

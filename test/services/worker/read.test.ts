@@ -107,17 +107,18 @@ describe('readShard', () => {
   });
 
   describe('hands over a batch', () => {
-    const DISK = { quick: { read: 0.01, decode: 1 }, slow: { read: 1, decode: 1 } };
+    const quick = { reading: 0.01, decoding: 1 };
     it.each([
       {
         when: 'when the next ones have been decoded too, where the two take turns',
-        ...DISK.quick,
+        ...quick,
         takeTurns: true,
         of: 3,
       },
-      { when: 'as soon as it has been decoded, where they do not', ...DISK.quick, takeTurns: false, of: 1 },
-      { when: 'as soon as it has been decoded, from a slow disk', ...DISK.slow, takeTurns: true, of: 1 },
-    ])('$when', async ({ read: reading, decode, takeTurns, of }) => {
+      { when: 'as soon as it has been decoded, where they do not', ...quick, takeTurns: false, of: 1 },
+      { when: 'as soon as it has been decoded, from a slow disk', ...quick, reading: 1, takeTurns: true, of: 1 },
+      { when: 'as soon as it has been decoded, where that takes long', ...quick, decoding: 60, takeTurns: true, of: 1 },
+    ])('$when', async ({ reading, decoding, takeTurns, of }) => {
       const small = await createSmallRun(await temporaryFolder(), { rows: 30, shardSize: 30 });
       const { batch } = small.run.request;
       /** The pool decodes what the test lets it. */
@@ -125,7 +126,7 @@ describe('readShard', () => {
       const pool: DecodePool = {
         prepare(): Promise<DecodedSample> {
           const sample = { sha256: null, result: { ok: true, size: { width: 1, height: 1 } } } as const;
-          const seconds = { read: reading, decode };
+          const seconds = { read: reading, decode: decoding };
           return new Promise(resolve => posted.push(() => resolve({ ...sample, seconds })));
         },
         close: async () => undefined,
