@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import sharp from 'sharp';
-import { readHeader } from '../extractor/src/preprocess/decode.ts';
+import { decoderVersions, readHeader } from '../extractor/src/preprocess/decode.ts';
 import { decodeJpeg } from '../extractor/src/preprocess/jpeg-turbo.ts';
 import type { Pixels } from '../extractor/src/preprocess/pixels.ts';
 import { resizeToInput } from '../extractor/src/preprocess/resize.ts';
@@ -14,7 +14,7 @@ import { createLifecycle } from '../shared/src/lifecycle.ts';
 import { Recipe } from '../shared/src/recipe.ts';
 import { describeMachine, machineLines } from './machine.ts';
 import { prepareImageSet } from './peers/image-sets.ts';
-import { ratioSpread, type Spread, spreadOf } from './statistics.ts';
+import { ratioSpread, spreadOf, spreadText } from './statistics.ts';
 
 const HELP = `What an image costs on one thread on its way to the input values, ours beside libvips
 
@@ -58,12 +58,11 @@ await lifecycle.run(async () => {
   }
   const cache = join(setupConfig().cacheRoot, 'peers');
   await mkdir(cache, { recursive: true });
-  sharp.concurrency(1);
-  sharp.cache(false);
   const machine = await describeMachine();
-  process.stdout.write(
-    `${machineLines(machine, new Date().toISOString()).join('\n')}, sharp ${sharp.versions.sharp}\n\n`,
-  );
+  const versions = Object.entries(decoderVersions())
+    .map(entry => entry.join(' '))
+    .join(', ');
+  process.stdout.write(`${[...machineLines(machine, new Date().toISOString()), versions].join('\n')}\n\n`);
   process.stdout.write(
     '| ms of processor time an image, min / median / max | ours | libvips | ours ÷ libvips |\n|---|---:|---:|---:|\n',
   );
@@ -92,10 +91,10 @@ async function stepsOf(folder: string): Promise<readonly Compared[]> {
   };
   const images = files.map((_, image) => decode(image));
   const recipeOf = (resize: string): Recipe => Recipe.parse({ ...INPUT, resize, scale: 1 / 127.5, mean: [1] });
-  const inputs = images.map(pixels => resizeToInput(pixels, recipeOf('pillow:bilinear')));
+  const recipe = recipeOf('pillow:bilinear');
+  const inputs = images.map(pixels => resizeToInput(pixels, recipe));
   const levels = new Uint8Array(INPUT.width * INPUT.height * 3);
   const tensor = new Float32Array(levels.length);
-  const recipe = recipeOf('pillow:bilinear');
   return [
     {
       name: 'decode',
@@ -142,7 +141,7 @@ async function measure(name: string, { ours, libvips }: Compared, count: number,
     own.push(await timeOf(ours, count));
     if (libvips !== undefined) other.push(await timeOf(libvips, count));
   }
-  return `| ${[name, format(spreadOf(own), 3), format(spreadOf(other), 3), format(ratioSpread(own, other), 2)].join(' | ')} |\n`;
+  return `| ${[name, spreadText(spreadOf(own), 3), spreadText(spreadOf(other), 3), spreadText(ratioSpread(own, other), 2)].join(' | ')} |\n`;
 }
 
 /** Milliseconds of processor time per image, of all threads. */
@@ -151,10 +150,4 @@ async function timeOf(step: Step, count: number): Promise<number> {
   for (let image = 0; image < count; image++) await step(image);
   const { user, system } = process.cpuUsage(before);
   return (user + system) / 1000 / count;
-}
-
-function format(spread: Spread | undefined, digits: number): string {
-  return spread === undefined
-    ? ''
-    : [spread.min, spread.median, spread.max].map(value => value.toFixed(digits)).join(' / ');
 }

@@ -13,7 +13,7 @@ import {
   speedOf,
   versionsOf,
 } from './results.ts';
-import { type Spread, spreadOf } from './statistics.ts';
+import { spreadOf, spreadText } from './statistics.ts';
 
 const KEYS: readonly ContestantKey[] = ['pipeline', 'redis', 'engine', 'keras'];
 const SAME_NETWORK_COSINE = 0.9999;
@@ -117,11 +117,6 @@ function peaksOf(peaks: readonly ProcessPeak[]): string {
   const [parent = 0, child = 0] = depths;
   if (parent === 0) return 'unknown';
   return child === 0 ? formatBytes(parent) : `parent ${formatBytes(parent)}, child ${formatBytes(child)}`;
-}
-
-function spreadText(spread: Spread | undefined, digits: number): string {
-  if (spread === undefined) return '';
-  return [spread.min, spread.median, spread.max].map(value => value.toFixed(digits)).join(' / ');
 }
 
 /** Markdown, so that it can be pasted; the first column to the left, the others to the right. */

@@ -25,3 +25,9 @@ export function ratioSpread(
   const ratios = above.map((value, round) => (value ?? Number.NaN) / (below[round] ?? Number.NaN));
   return spreadOf(ratios.filter(ratio => Number.isFinite(ratio)));
 }
+
+/** For a table; empty where there is nothing. */
+export function spreadText(spread: Spread | undefined, digits: number): string {
+  if (spread === undefined) return '';
+  return [spread.min, spread.median, spread.max].map(value => value.toFixed(digits)).join(' / ');
+}

@@ -20,20 +20,18 @@ export function addMissingKernels(): void {
 function borrowed(kernel: tf.KernelFunc): tf.KernelFunc {
   return ({ inputs, backend, attrs }) => {
     const [here, plain] = [backend as tf.KernelBackend, tfjs().findBackend('cpu')];
-    const copied: tf.TensorInfo[] = [];
-    const toPlain = (tensor: tf.TensorInfo): tf.TensorInfo => {
-      const copy = copyOf(tensor, here, plain);
-      copied.push(copy);
-      return copy;
-    };
+    const toPlain = (tensor: tf.TensorInfo): tf.TensorInfo => copyOf(tensor, here, plain);
     const given = Array.isArray(inputs)
       ? inputs.map(toPlain)
       : Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, tensor && toPlain(tensor)]));
-    const results = kernel({ inputs: given as tf.NamedTensorInfoMap, backend: plain, ...(attrs && { attrs }) });
-    const list = Array.isArray(results) ? results : [results];
-    const back = list.map(result => copyOf(result, plain, here));
-    for (const dataId of new Set([...copied, ...list].map(tensor => tensor.dataId))) plain.disposeData(dataId, true);
-    return back.length === 1 ? (back[0] as tf.TensorInfo) : back;
+    const result = kernel({ inputs: given as tf.NamedTensorInfoMap, backend: plain, ...(attrs && { attrs }) });
+    const results = Array.isArray(result) ? result : [result];
+    const back = results.map(tensor => copyOf(tensor, plain, here));
+    // A result may be an input as it is.
+    for (const dataId of new Set([...Object.values(given), ...results].map(tensor => tensor?.dataId))) {
+      if (dataId !== undefined) plain.disposeData(dataId, true);
+    }
+    return Array.isArray(result) ? back : (back[0] as tf.TensorInfo);
   };
 }
 

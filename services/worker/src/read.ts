@@ -84,7 +84,12 @@ function isQuick({ seconds: { read, decode } }: DecodedBatch): boolean {
 
 /** Whoever takes them hears what became of them. */
 async function settled(batches: readonly Promise<IteratorResult<PostedBatch>>[]): Promise<void> {
-  await Promise.allSettled(batches.map(async next => ((await next).value as PostedBatch | undefined)?.decoded));
+  await Promise.allSettled(
+    batches.map(async posted => {
+      const next = await posted;
+      if (next.done !== true) await next.value.decoded;
+    }),
+  );
 }
 
 interface PostedBatch {

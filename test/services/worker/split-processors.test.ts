@@ -7,7 +7,7 @@ const GB = 1e9;
 
 describe('splitProcessors', () => {
   it('takes a process for each processor, with one thread each', () => {
-    expect(split({}, undefined, 8, 64)).toMatchObject({ processes: 8, threads: 1, decodeThreads: 1 });
+    expect(split({}, undefined, 8, 64)).toEqual({ processes: 8, threads: 1, decodeThreads: 1, takeTurns: true });
   });
 
   it('has decoding and inference take turns where each process has one processor, and no thread to spare', () => {
@@ -22,20 +22,41 @@ describe('splitProcessors', () => {
   });
 
   it('shares the processors out among fewer processes where memory or shards are few', () => {
-    expect(split({}, undefined, 8, 4.5)).toMatchObject({ processes: 2, threads: 4, decodeThreads: 4 });
-    expect(split({}, 3, 8, 64)).toMatchObject({ processes: 3, threads: 2, decodeThreads: 2 });
-    expect(split({}, 1, 2, 1)).toMatchObject({ processes: 1, threads: 2, decodeThreads: 2 });
+    expect(split({}, undefined, 8, 4.5)).toEqual({ processes: 2, threads: 4, decodeThreads: 4, takeTurns: false });
+    expect(split({}, 3, 8, 64)).toEqual({ processes: 3, threads: 2, decodeThreads: 2, takeTurns: false });
+    expect(split({}, 1, 2, 1)).toEqual({ processes: 1, threads: 2, decodeThreads: 2, takeTurns: false });
   });
 
   it('keeps what is fixed, and finds the rest', () => {
-    expect(split({ processes: 2 }, undefined, 8, 64)).toMatchObject({ processes: 2, threads: 4, decodeThreads: 4 });
-    expect(split({ threads: 4 }, undefined, 8, 64)).toMatchObject({ processes: 2, threads: 4, decodeThreads: 4 });
-    expect(split({ threads: 16 }, undefined, 8, 64)).toMatchObject({ processes: 1, threads: 16, decodeThreads: 8 });
-    expect(split({ decodeThreads: 3 }, undefined, 2, 64)).toMatchObject({ processes: 2, threads: 1, decodeThreads: 3 });
-    expect(split({ processes: 5, threads: 2, decodeThreads: 1 }, undefined, 2, 1)).toMatchObject({
+    expect(split({ processes: 2 }, undefined, 8, 64)).toEqual({
+      processes: 2,
+      threads: 4,
+      decodeThreads: 4,
+      takeTurns: false,
+    });
+    expect(split({ threads: 4 }, undefined, 8, 64)).toEqual({
+      processes: 2,
+      threads: 4,
+      decodeThreads: 4,
+      takeTurns: false,
+    });
+    expect(split({ threads: 16 }, undefined, 8, 64)).toEqual({
+      processes: 1,
+      threads: 16,
+      decodeThreads: 8,
+      takeTurns: false,
+    });
+    expect(split({ decodeThreads: 3 }, undefined, 2, 64)).toEqual({
+      processes: 2,
+      threads: 1,
+      decodeThreads: 3,
+      takeTurns: false,
+    });
+    expect(split({ processes: 5, threads: 2, decodeThreads: 1 }, undefined, 2, 1)).toEqual({
       processes: 5,
       threads: 2,
       decodeThreads: 1,
+      takeTurns: false,
     });
   });
 
