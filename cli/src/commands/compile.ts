@@ -44,7 +44,8 @@ export const compile = defineCommand({
     const out = resolve(options.out);
     try {
       const { path, sha256 } = model;
-      const compiled = await compiledModel({ model: path, sha256, layers, inputShape });
+      // For any runtime: plain convolutions.
+      const compiled = await compiledModel({ model: path, sha256, layers, inputShape, winograd: false });
       await mkdir(dirname(out), { recursive: true });
       await copyFile(compiled, out);
     } catch (cause) {

@@ -19,6 +19,8 @@ export interface CompileOptions {
   readonly layers: readonly string[];
   /** [height, width, channels] */
   readonly inputShape: readonly number[];
+  /** As in LoweredModel. */
+  readonly winograd?: boolean;
 }
 
 /**
@@ -31,7 +33,8 @@ export async function compileModel(options: CompileOptions): Promise<Uint8Array>
   const kernels = await (file.format === 'tfjs-graph'
     ? traceGraphModel(file, options)
     : traceKerasModel(file, options));
-  return lowerKernels(foldKernels(kernels), { inputNames: [inputName(options.layers)], outputNames: options.layers });
+  const { layers, winograd = false } = options;
+  return lowerKernels(foldKernels(kernels), { inputNames: [inputName(layers)], outputNames: layers, winograd });
 }
 
 /** A layer may have that name too. */

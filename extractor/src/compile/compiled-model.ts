@@ -17,6 +17,8 @@ import { pruneCompiled } from './prune-compiled.ts';
 export interface CompiledOptions extends CompileOptions {
   /** Digest of all bytes of the model. */
   readonly sha256: string;
+  /** @default true where the runtime's kernels keep such convolutions in blocks, on x64 */
+  readonly winograd?: boolean;
   /** @default `compiled` in the cache of the set-up */
   readonly folder?: string | undefined;
 }
@@ -45,20 +47,20 @@ const TIMEOUT_MS = 30 * 60_000;
  * @throws CannotCompile; Refusal `model-unreadable`, `unknown-layer`, `recipe-mismatch`
  */
 export async function compiledModel(options: CompiledOptions): Promise<string> {
-  const { model, layers, inputShape, sha256 } = options;
+  const { model, layers, inputShape, sha256, winograd = process.arch === 'x64' } = options;
   const key = createHash('sha256')
-    .update(JSON.stringify([LOWERING, sha256, layers, inputShape]))
+    .update(JSON.stringify([LOWERING, sha256, layers, inputShape, winograd]))
     .digest('hex');
   const root = options.folder ?? join(setupConfig().cacheRoot, 'compiled');
   const folder = join(root, key.slice(0, 32));
   const fill = async (draft: string): Promise<void> => {
     const engine: EngineName = tensorFlowStatus().available ? 'tensorflow' : 'wasm';
-    const question: CompileQuestion = { model, layers, inputShape, engine, out: join(draft, FILE) };
+    const question: CompileQuestion = { model, layers, inputShape, winograd, engine, out: join(draft, FILE) };
     const script = compiledUrl('./compile-process.ts', import.meta.url);
     const record = await askProbe<CompileAnswer>({ script, question, runtime: 'the compiler', timeoutMs: TIMEOUT_MS });
     await writeFile(
       join(draft, MARKER),
-      `${JSON.stringify({ lowering: LOWERING, sha256, layers, inputShape, ...record })}\n`,
+      `${JSON.stringify({ lowering: LOWERING, sha256, layers, inputShape, winograd, ...record })}\n`,
     );
   };
   const made = await publishFolder(folder, fill, { marker: MARKER });

@@ -22,13 +22,16 @@ interface Form {
 
 export class Lowering {
   readonly writer: OnnxWriter;
+  /** Whether 3 × 3 convolutions may be written with fewer multiplications. */
+  readonly winograd: boolean;
   private readonly graph: KernelGraph;
   /** Forms of the same elements: values that are reshapes of each other share one list. */
   private readonly forms = new Map<number, Form[]>();
 
-  constructor(graph: KernelGraph, writer: OnnxWriter) {
+  constructor(graph: KernelGraph, writer: OnnxWriter, { winograd = false }: { readonly winograd?: boolean } = {}) {
     this.graph = graph;
     this.writer = writer;
+    this.winograd = winograd;
   }
 
   valueOf(value: number): KernelValue {

@@ -11,11 +11,10 @@ import { foldKernels } from '../../../extractor/src/compile/fold.ts';
 import { traceKernels } from '../../../extractor/src/compile/kernel-graph.ts';
 import { lowerKernels } from '../../../extractor/src/compile/lower-kernels.ts';
 import { LOWERING } from '../../../extractor/src/compile/lowering-version.ts';
-import { createFileSession, loadRuntime } from '../../../extractor/src/engines/onnx-session.ts';
 import { openWasmEngine } from '../../../extractor/src/engines/wasm.ts';
 import { openModel } from '../../../extractor/src/model.ts';
-import { readOnnxFile } from '../../../extractor/src/models/onnx-file.ts';
 import { tfjs } from '../../../extractor/src/tfjs.ts';
+import { operatorsOf, runOnnx } from '../../support/onnx-bytes.ts';
 import { runPython } from '../../support/python.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
@@ -169,18 +168,19 @@ describe('a model cannot be compiled', () => {
 describe('the cache', () => {
   const model = join(GOLDEN, 'sequential-keras.keras');
 
-  test('keeps a compiled model for its model, layers and input shape', async () => {
+  test('keeps a compiled model for its model, layers, input shape and kind of convolutions', async () => {
     const folder = await temporaryFolder();
     const { sha256 } = await openModel(model);
-    const options = { model, sha256, layers: ['dense_1'], inputShape: [32, 32, 3], folder };
+    const options = { model, sha256, layers: ['dense_1'], winograd: true, folder };
     const inputShape = (await openModel(model)).table.inputShape.map(axis => axis ?? 32);
     const first = await compiledModel({ ...options, inputShape });
     const { mtimeMs } = await stat(first);
     // The file is not needed any more: it would be missed if it was compiled again.
     const again = await compiledModel({ ...options, inputShape, model: join(folder, 'gone.keras') });
     expect([again, (await stat(again)).mtimeMs]).toEqual([first, mtimeMs]);
-    const other = await compiledModel({ ...options, inputShape, layers: ['softmax'] });
-    expect(other).not.toBe(first);
+    for (const other of [{ layers: ['softmax'] }, { winograd: false }]) {
+      expect(await compiledModel({ ...options, inputShape, ...other })).not.toBe(first);
+    }
     const { lowering } = JSON.parse(await readFile(join(first, '../compiled.json'), 'utf8'));
     expect(lowering).toBe(LOWERING);
   });
@@ -194,23 +194,3 @@ describe('the cache', () => {
 });
 
 const NAMES = { inputNames: ['image'], outputNames: ['out'] };
-
-/** What the model makes of one batch. */
-async function runOnnx(bytes: Uint8Array, data: Float32Array, dims: readonly number[]): Promise<readonly number[]> {
-  const path = join(await temporaryFolder(), 'model.onnx');
-  await writeFile(path, bytes);
-  const runtime = await loadRuntime();
-  const session = await createFileSession(runtime, path, {});
-  const { out } = await session.run({ image: new runtime.Tensor('float32', data, dims) });
-  await session.release();
-  return Array.from(out?.data as Float32Array);
-}
-
-async function operatorsOf(bytes: Uint8Array): Promise<Readonly<Record<string, number>>> {
-  const path = join(await temporaryFolder(), 'model.onnx');
-  await writeFile(path, bytes);
-  const { graph } = await readOnnxFile(path);
-  const counts: Record<string, number> = {};
-  for (const { opType } of graph.nodes) counts[opType] = (counts[opType] ?? 0) + 1;
-  return counts;
-}
