@@ -3,11 +3,15 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { compiledModel } from '../../../extractor/src/compile/compiled-model.ts';
 import { openOnnxEngine } from '../../../extractor/src/engines/onnx.ts';
 import { openModel } from '../../../extractor/src/model.ts';
+import { tfjs } from '../../../extractor/src/tfjs.ts';
 import { batchOf } from '../../extractor/engines/engine-conformance.ts';
+import { saveSmallModel, useWasm } from '../../extractor/small-model.ts';
 import { DEMO_MODEL } from '../../support/demo-set.ts';
 import { run } from '../../support/layertap.ts';
+import { operatorsOf } from '../../support/onnx-models.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const MODEL = fileURLToPath(new URL('../../conformance/golden/mobilenet-v3-keras.keras', import.meta.url));
@@ -50,6 +54,24 @@ describe('layertap compile', () => {
       }),
     );
     expect(fromFile).toEqual(fromModel);
+  });
+
+  test('has plain convolutions, for any runtime, where the engine would have other ones', async () => {
+    await useWasm();
+    const { layers, sequential } = tfjs();
+    const wide = sequential({ name: 'wide' });
+    const each = { filters: 64, kernelSize: 3, padding: 'same' } as const;
+    wide.add(layers.conv2d({ ...each, name: 'first', inputShape: [16, 16, 3] }));
+    wide.add(layers.conv2d({ ...each, name: 'second' }));
+    const folder = await temporaryFolder();
+    const model = await saveSmallModel(wide, folder);
+    const out = join(folder, 'wide.onnx');
+    expect((await run(['compile', model, '--layer', 'second', '--out', out])).code).toBe(0);
+    expect((await operatorsOf(out)).Conv).toBe(2);
+    const { sha256 } = await openModel(model);
+    const own = await compiledModel({ model, sha256, layers: ['second'], inputShape: [16, 16, 3], folder });
+    const isX64 = process.arch === 'x64';
+    expect(((await operatorsOf(own)).Conv ?? 0) > 2).toBe(isX64);
   });
 
   test('wants the size of a model that leaves it open', async () => {

@@ -14,7 +14,7 @@ import { LOWERING } from '../../../extractor/src/compile/lowering-version.ts';
 import { openWasmEngine } from '../../../extractor/src/engines/wasm.ts';
 import { openModel } from '../../../extractor/src/model.ts';
 import { tfjs } from '../../../extractor/src/tfjs.ts';
-import { operatorsOf, runOnnx } from '../../support/onnx-bytes.ts';
+import { operatorsOf, runOnnx } from '../../support/onnx-models.ts';
 import { runPython } from '../../support/python.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 

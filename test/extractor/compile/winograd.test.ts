@@ -8,7 +8,7 @@ import { traceKernels } from '../../../extractor/src/compile/kernel-graph.ts';
 import { lowerKernels } from '../../../extractor/src/compile/lower-kernels.ts';
 import { openWasmEngine } from '../../../extractor/src/engines/wasm.ts';
 import { tfjs } from '../../../extractor/src/tfjs.ts';
-import { operatorsOf, runOnnx } from '../../support/onnx-bytes.ts';
+import { operatorsOf, runOnnx } from '../../support/onnx-models.ts';
 import { runPython } from '../../support/python.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { relativeDifference } from '../numbers.ts';

@@ -1,4 +1,4 @@
-// Models that were just compiled, as bytes: what ONNX Runtime makes of them, and what they consist of.
+// Models that were just compiled: what ONNX Runtime makes of them, and what they consist of.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createFileSession, loadRuntime } from '../../extractor/src/engines/onnx-session.ts';
@@ -18,9 +18,9 @@ export async function runOnnx(
   return Array.from(out?.data as Float32Array);
 }
 
-/** How many operators of each type. */
-export async function operatorsOf(bytes: Uint8Array): Promise<Readonly<Record<string, number>>> {
-  const { graph } = await readOnnxFile(await fileOf(bytes));
+/** How many operators of each type. @param model its bytes, or the path of its file */
+export async function operatorsOf(model: Uint8Array | string): Promise<Readonly<Record<string, number>>> {
+  const { graph } = await readOnnxFile(typeof model === 'string' ? model : await fileOf(model));
   const counts: Record<string, number> = {};
   for (const { opType } of graph.nodes) counts[opType] = (counts[opType] ?? 0) + 1;
   return counts;
