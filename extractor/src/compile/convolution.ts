@@ -1,12 +1,11 @@
 // Convolutions. TensorFlow.js: images [rows, …space, channels], filters [...size, in, out]. ONNX: channels first, filters
 // [out, in ÷ groups, …size].
-import { sizeOfShape } from '../../../shared/src/tensor.ts';
 import { activate } from './activation.ts';
 import type { KernelCall } from './kernel-graph.ts';
 import { type LowerCall, type Lowering, permuted, transposeData } from './lowering.ts';
 import { inputOf, outputOf } from './operands.ts';
 import { padsOf, perAxis, requireChannelsLast, spatial } from './windows.ts';
-import { convolveWinograd } from './winograd.ts';
+import { convolveWinograd, isFaster } from './winograd.ts';
 
 interface Geometry {
   readonly strides: readonly number[];
@@ -27,43 +26,25 @@ const convolve: LowerCall = (call, to) => {
   finish(call, to, weights, geometry, groups === undefined ? {} : { group: Number(groups) });
 };
 
-/** Of channels, in and out. With fewer, making up the patches takes longer than is won (measured on one core with AVX512). */
-const LEAST_CHANNELS = 64;
-/** Per image. With fewer, starting so many operators does. */
-const LEAST_PRODUCTS = 6_000_000;
-/** The patches of a larger image leave the cache, which only more channels make up for. */
-const LARGE_PIXELS = 96 * 96;
-const LEAST_CHANNELS_OF_LARGE = 128;
-/** Of channels, in the runtime's own layout. */
-const BLOCK = 16;
-
 /** By minimal filtering, where that is known to be faster. @returns whether it was written */
 function convolveFast(call: KernelCall, to: Lowering, { strides, dilations, pads }: Geometry): boolean {
   const [x, filterValue] = [inputOf(call, 'x'), inputOf(call, 'filter')];
   const [height, width, ins = 0, outs = 0] = to.shapeOf(filterValue).map(({ size }) => size);
   const filter = to.constantOf(filterValue);
   const output = spatial(to.shapeOf(outputOf(call)));
-  const isPlain = call.attributes.groups === undefined && [...strides, ...dilations].every(step => step === 1);
-  if (filter === undefined || height !== 3 || width !== 3 || !isPlain || !pays(output, ins, outs)) return false;
+  const isFlat = output.length === 2 && call.attributes.groups === undefined;
+  const isPlain = isFlat && [...strides, ...dilations].every(step => step === 1);
+  const channels = { in: ins, out: outs };
+  if (filter === undefined || height !== 3 || width !== 3 || !isPlain || !isFaster(output, channels)) return false;
   const { bias } = call.inputs;
   const result = convolveWinograd(to, {
     image: to.take(x, 'first'),
     input: spatial(to.shapeOf(x)),
-    output,
-    filter,
-    channels: { in: ins, out: outs },
-    pads,
+    ...{ output, filter, channels, pads },
     bias: bias === undefined ? undefined : to.take(bias),
   });
   to.give(outputOf(call), activate(call, to, result, 'first'), 'first');
   return true;
-}
-
-function pays(output: readonly number[], ins: number, outs: number): boolean {
-  const pixels = sizeOfShape(output);
-  const least = pixels > LARGE_PIXELS ? LEAST_CHANNELS_OF_LARGE : LEAST_CHANNELS;
-  const isWide = [ins, outs].every(count => count >= least && count % BLOCK === 0);
-  return isWide && 9 * ins * outs * pixels >= LEAST_PRODUCTS;
 }
 
 /** DepthwiseConv2dNative, FusedDepthwiseConv2D: filters [height, width, in, multiplier], and out = in × multiplier. */

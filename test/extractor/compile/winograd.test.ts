@@ -112,6 +112,11 @@ describe('is not taken', () => {
       image => tfjs().conv2d(image, filter([3, 3, 64, 64]), 1, 'same'),
     ],
     [
+      'in three dimensions',
+      [3, 3, 64, 64],
+      image => tfjs().conv3d(image as tf.Tensor as tf.Tensor5D, tfjs().randomUniform([3, 3, 64, 64, 64]), 1, 'same'),
+    ],
+    [
       'in groups',
       [14, 14, 128],
       image => {
