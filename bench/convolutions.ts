@@ -9,6 +9,7 @@ import { Refusal } from '../shared/src/errors.ts';
 import { createLifecycle } from '../shared/src/lifecycle.ts';
 import { sizeOfShape } from '../shared/src/tensor.ts';
 import { describeMachine, machineLines } from './machine.ts';
+import { count } from './options.ts';
 import { ratioSpread, spreadOf, spreadText } from './statistics.ts';
 
 const HELP = `Models with plain 3 × 3 convolutions and with minimal filtering, on one thread
@@ -34,8 +35,8 @@ await lifecycle.run(async () => {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      size: { type: 'string', default: '224' },
-      rounds: { type: 'string', default: '7' },
+      size: { type: 'string' },
+      rounds: { type: 'string' },
       help: { type: 'boolean', default: false },
     },
   });
@@ -43,9 +44,9 @@ await lifecycle.run(async () => {
     process.stdout.write(HELP);
     return;
   }
-  const [size, rounds] = [values.size, values.rounds].map(Number);
-  if (positionals.length === 0 || !size || !rounds) {
-    throw new Refusal('bad-option', 'Expected models, and whole numbers for `--size` and `--rounds`', {
+  const [size, rounds] = [count('size', values.size, 224, 1), count('rounds', values.rounds, 7, 1)];
+  if (positionals.length === 0) {
+    throw new Refusal('bad-option', 'Expected one or more models', {
       hint: 'See `npm run bench:convolutions -- --help`.',
     });
   }

@@ -71,11 +71,12 @@ function parse(argv: readonly string[]) {
   }
 }
 
-function count(name: string, text: string | undefined, fallback: number, least: number): number {
+/** The value of a flag. @throws Refusal `bad-option` */
+export function count(name: string, text: string | undefined, fallback: number, least: number): number {
   if (text === undefined) return fallback;
   const value = Number(text);
   if (Number.isInteger(value) && value >= least) return value;
   throw new Refusal('bad-option', `Expected a whole number from ${least} on for \`--${name}\` but received '${text}'`, {
-    hint: 'See `npm run bench -- --help`.',
+    hint: 'See `--help`.',
   });
 }

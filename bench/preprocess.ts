@@ -13,6 +13,7 @@ import { setupConfig } from '../setup/src/config.ts';
 import { createLifecycle } from '../shared/src/lifecycle.ts';
 import { Recipe } from '../shared/src/recipe.ts';
 import { describeMachine, machineLines } from './machine.ts';
+import { count } from './options.ts';
 import { prepareImageSet } from './peers/image-sets.ts';
 import { ratioSpread, spreadOf, spreadText } from './statistics.ts';
 
@@ -50,12 +51,13 @@ interface Compared {
 const lifecycle = createLifecycle();
 await lifecycle.run(async () => {
   const { values } = parseArgs({
-    options: { rounds: { type: 'string', default: '7' }, help: { type: 'boolean', default: false } },
+    options: { rounds: { type: 'string' }, help: { type: 'boolean', default: false } },
   });
   if (values.help) {
     process.stdout.write(HELP);
     return;
   }
+  const rounds = count('rounds', values.rounds, 7, 1);
   const cache = join(setupConfig().cacheRoot, 'peers');
   await mkdir(cache, { recursive: true });
   const machine = await describeMachine();
@@ -66,10 +68,10 @@ await lifecycle.run(async () => {
   process.stdout.write(
     '| ms of processor time an image, min / median / max | ours | libvips | ours ÷ libvips |\n|---|---:|---:|---:|\n',
   );
-  for (const { name, count, label } of SETS) {
-    const { folder } = await prepareImageSet(name, count, cache);
+  for (const { name, count: images, label } of SETS) {
+    const { folder } = await prepareImageSet(name, images, cache);
     for (const compared of await stepsOf(folder)) {
-      process.stdout.write(await measure(`${label}, ${compared.name}`, compared, count, Number(values.rounds)));
+      process.stdout.write(await measure(`${label}, ${compared.name}`, compared, images, rounds));
     }
   }
 });

@@ -12,7 +12,7 @@ export async function runOnnx(
   dims: readonly number[],
 ): Promise<readonly number[]> {
   const runtime = await loadRuntime();
-  const session = await createFileSession(runtime, await fileOf(bytes), {});
+  const session = await createFileSession(runtime, await onnxFile(bytes), {});
   const { out } = await session.run({ image: new runtime.Tensor('float32', data, dims) });
   await session.release();
   return Array.from(out?.data as Float32Array);
@@ -20,13 +20,14 @@ export async function runOnnx(
 
 /** How many operators of each type. @param model its bytes, or the path of its file */
 export async function operatorsOf(model: Uint8Array | string): Promise<Readonly<Record<string, number>>> {
-  const { graph } = await readOnnxFile(typeof model === 'string' ? model : await fileOf(model));
+  const { graph } = await readOnnxFile(typeof model === 'string' ? model : await onnxFile(model));
   const counts: Record<string, number> = {};
   for (const { opType } of graph.nodes) counts[opType] = (counts[opType] ?? 0) + 1;
   return counts;
 }
 
-async function fileOf(bytes: Uint8Array): Promise<string> {
+/** The path of a file with the model. */
+export async function onnxFile(bytes: Uint8Array): Promise<string> {
   const path = join(await temporaryFolder(), 'model.onnx');
   await writeFile(path, bytes);
   return path;

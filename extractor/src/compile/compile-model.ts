@@ -33,7 +33,7 @@ export async function compileModel(options: CompileOptions): Promise<Uint8Array>
   const kernels = await (file.format === 'tfjs-graph'
     ? traceGraphModel(file, options)
     : traceKerasModel(file, options));
-  const { layers, winograd = false } = options;
+  const { layers, winograd } = options;
   return lowerKernels(foldKernels(kernels), { inputNames: [inputName(layers)], outputNames: layers, winograd });
 }
 

@@ -32,7 +32,7 @@ export interface LoweredModel {
    * Writes 3 × 3 convolutions with fewer multiplications: ONNX Runtime's kernels for processors don't do that by themselves.
    * Runtimes of graphics processors do, and want the plain ones. @default false
    */
-  readonly winograd?: boolean;
+  readonly winograd?: boolean | undefined;
 }
 
 /**
@@ -44,7 +44,7 @@ export function lowerKernels(graph: KernelGraph, model: LoweredModel): Uint8Arra
   if (unknown !== undefined) throw new CannotCompile(`it uses ${unknown.kernel}, which is not lowered to ONNX`);
   const writer = new OnnxWriter();
   writer.reserve([...model.inputNames, ...model.outputNames]);
-  const to = new Lowering(graph, writer, model);
+  const to = new Lowering(graph, writer, model.winograd);
   for (const [index, input] of graph.inputs.entries()) {
     const name = model.inputNames[index] ?? `input_${index}`;
     writer.input(name, 'float32', dimsOf(to.shapeOf(input)));

@@ -28,7 +28,7 @@ export class Lowering {
   /** Forms of the same elements: values that are reshapes of each other share one list. */
   private readonly forms = new Map<number, Form[]>();
 
-  constructor(graph: KernelGraph, writer: OnnxWriter, { winograd = false }: { readonly winograd?: boolean } = {}) {
+  constructor(graph: KernelGraph, writer: OnnxWriter, winograd = false) {
     this.graph = graph;
     this.writer = writer;
     this.winograd = winograd;

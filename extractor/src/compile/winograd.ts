@@ -2,7 +2,7 @@
 // Networks" (https://arxiv.org/abs/1509.09308). Four pixels together, of a patch of 4 × 4, take 16 multiplications per pair
 // of channels instead of 36. Written with convolutions and sums alone, which ONNX Runtime keeps in its blocked layout.
 import { sizeOfShape } from '../../../shared/src/tensor.ts';
-import type { Lowering } from './lowering.ts';
+import { type Lowering, transposeData } from './lowering.ts';
 
 export interface Channels {
   readonly in: number;
@@ -66,19 +66,30 @@ export function isFaster(output: readonly number[], channels: Channels): boolean
 /** @returns a tensor with channels first */
 export function convolveWinograd(to: Lowering, convolution: WinogradConvolution): string {
   const { channels, bias } = convolution;
-  const products = TAPS.map((_, row) => TAPS.map((_, column) => multiply(to, convolution, row, column)));
   // Down the columns of products, then along the rows of what that gives.
-  const columns = turn(products).map(column => unite(to, channels.out, column));
-  const pixels = turn(columns).map(row => unite(to, channels.out, row));
+  const columns = TAPS.map((_, column) =>
+    unite(
+      to,
+      channels.out,
+      TAPS.map((_, row) => multiply(to, convolution, row, column)),
+    ),
+  );
+  const pixels = [0, 1].map(row =>
+    unite(
+      to,
+      channels.out,
+      columns.map(column => column[row] ?? ''),
+    ),
+  );
   const image = to.writer.node('Transpose', [interleave(to, convolution, pixels)], { perm: [0, 3, 1, 2] });
-  // Times 1, plus the bias: the runtime keeps what a convolution gives in its blocks, and can add and activate in it.
-  const ones = to.writer.constant(new Float32Array(channels.out).fill(1), [channels.out, 1, 1, 1]);
-  return to.writer.node('Conv', [image, ones, ...(bias === undefined ? [] : [bias])], { group: channels.out });
+  // Times 1: the runtime keeps what a convolution gives in its blocks, and can add and activate in it.
+  return scale(to, channels.out, 1, image, bias);
 }
 
-/** Rows for columns. */
-function turn<T>(rows: readonly (readonly T[])[]): readonly (readonly T[])[] {
-  return (rows[0] ?? []).map((_, column) => rows.flatMap(row => row.slice(column, column + 1)));
+/** Times a number, as a convolution of each channel by itself. */
+function scale(to: Lowering, channels: number, factor: number, tensor: string, bias?: string): string {
+  const weights = to.writer.constant(new Float32Array(channels).fill(factor), [channels, 1, 1, 1]);
+  return to.writer.node('Conv', [tensor, weights, ...(bias === undefined ? [] : [bias])], { group: channels });
 }
 
 /** One of the 16 products of all patches: a value of the patch times one of the filter, summed over the channels. */
@@ -137,29 +148,25 @@ function windowOf(
 
 /** GgGᵀ in one place, as [out, in]. */
 function filterValues({ filter, channels }: WinogradConvolution, row: number, column: number): Float32Array {
+  const size = channels.in * channels.out;
   const [down, across] = [FILTER_ROWS[row] ?? [], FILTER_ROWS[column] ?? []];
-  const values = new Float32Array(channels.out * channels.in);
-  for (let source = 0; source < channels.in; source++) {
-    for (let target = 0; target < channels.out; target++) {
-      let sum = 0;
-      for (const [i, a] of down.entries()) {
-        for (const [j, b] of across.entries()) {
-          const place = ((i * 3 + j) * channels.in + source) * channels.out + target;
-          sum += a * b * (filter[place] ?? 0);
-        }
-      }
-      values[target * channels.in + source] = sum;
-    }
+  const terms = down
+    .flatMap((a, i) => across.map((b, j) => ({ factor: a * b, start: (i * 3 + j) * size })))
+    .filter(({ factor }) => factor !== 0);
+  const values = new Float32Array(size);
+  for (let place = 0; place < size; place++) {
+    let sum = 0;
+    for (const { factor, start } of terms) sum += factor * (filter[start + place] as number);
+    values[place] = sum;
   }
-  return values;
+  return transposeData(values, [channels.in, channels.out], [1, 0]);
 }
 
 /** Aᵀ times four tensors: the two that come out. */
 function unite(to: Lowering, channels: number, four: readonly string[]): readonly string[] {
   const [zeroth = '', first = '', second = '', third = ''] = four;
   const { writer } = to;
-  const minus = writer.constant(new Float32Array(channels).fill(-1), [channels, 1, 1, 1]);
-  const opposite = writer.node('Conv', [second, minus], { group: channels });
+  const opposite = scale(to, channels, -1, second);
   return [
     writer.node('Add', [zeroth, writer.node('Add', [first, second])]),
     writer.node('Add', [third, writer.node('Add', [opposite, first])]),

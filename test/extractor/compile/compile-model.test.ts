@@ -11,19 +11,16 @@ import { foldKernels } from '../../../extractor/src/compile/fold.ts';
 import { traceKernels } from '../../../extractor/src/compile/kernel-graph.ts';
 import { lowerKernels } from '../../../extractor/src/compile/lower-kernels.ts';
 import { LOWERING } from '../../../extractor/src/compile/lowering-version.ts';
-import { openWasmEngine } from '../../../extractor/src/engines/wasm.ts';
 import { openModel } from '../../../extractor/src/model.ts';
 import { tfjs } from '../../../extractor/src/tfjs.ts';
 import { operatorsOf, runOnnx } from '../../support/onnx-models.ts';
 import { runPython } from '../../support/python.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { useWasm } from '../small-model.ts';
 
 const GOLDEN = fileURLToPath(new URL('../../conformance/golden/', import.meta.url));
 
-beforeAll(async () => {
-  await openWasmEngine();
-  await tfjs().setBackend('wasm');
-});
+beforeAll(useWasm);
 
 describe('a compiled model', () => {
   test('has batch normalisation and padding inside its convolutions, and never leaves their layout between them', async () => {

@@ -8,12 +8,11 @@ import { CannotCompile } from '../../../extractor/src/compile/cannot-compile.ts'
 import { foldKernels } from '../../../extractor/src/compile/fold.ts';
 import { traceKernels } from '../../../extractor/src/compile/kernel-graph.ts';
 import { lowerKernels } from '../../../extractor/src/compile/lower-kernels.ts';
-import { openWasmEngine } from '../../../extractor/src/engines/wasm.ts';
 import { rebuildLayersModel } from '../../../extractor/src/rebuild/layers-model.ts';
-import { tfjs } from '../../../extractor/src/tfjs.ts';
 import type { TensorData } from '../../../shared/src/tensor.ts';
 import { relativeDifference } from '../numbers.ts';
 import { type GoldenCase, readGoldens } from '../rebuild/layer-goldens.ts';
+import { useWasm } from '../small-model.ts';
 
 const files = readdirSync(fileURLToPath(new URL('../rebuild/golden/', import.meta.url)))
   .filter(name => name.endsWith('.json'))
@@ -22,10 +21,7 @@ const files = readdirSync(fileURLToPath(new URL('../rebuild/golden/', import.met
 /** What no model for any number of images can be: these keep their engine. */
 const NOT_COMPILED: readonly string[] = [];
 
-beforeAll(async () => {
-  await openWasmEngine();
-  await tfjs().setBackend('wasm');
-});
+beforeAll(useWasm);
 
 describe.each(files)('%s', file => {
   test.each([...readGoldens(file)])('%s gives what Keras gives', async (about, golden) => {

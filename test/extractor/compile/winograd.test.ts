@@ -1,22 +1,16 @@
 // 3 × 3 convolutions by minimal filtering: the numbers of TensorFlow.js' own kernel, and which convolutions are written so.
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { foldKernels } from '../../../extractor/src/compile/fold.ts';
 import { traceKernels } from '../../../extractor/src/compile/kernel-graph.ts';
 import { lowerKernels } from '../../../extractor/src/compile/lower-kernels.ts';
-import { openWasmEngine } from '../../../extractor/src/engines/wasm.ts';
 import { tfjs } from '../../../extractor/src/tfjs.ts';
-import { operatorsOf, runOnnx } from '../../support/onnx-models.ts';
+import { onnxFile, operatorsOf, runOnnx } from '../../support/onnx-models.ts';
 import { runPython } from '../../support/python.ts';
-import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { relativeDifference } from '../numbers.ts';
+import { useWasm } from '../small-model.ts';
 
-beforeAll(async () => {
-  await openWasmEngine();
-  await tfjs().setBackend('wasm');
-});
+beforeAll(useWasm);
 
 type Run = (image: tf.Tensor4D) => tf.Tensor;
 type Pad = Parameters<typeof tf.conv2d>[3];
@@ -83,8 +77,6 @@ describe('gives the numbers of a plain convolution', () => {
   });
 
   test("and is accepted by ONNX' own checker, shapes and all", async () => {
-    const path = join(await temporaryFolder(), 'model.onnx');
-    await writeFile(path, compile([13, 14, CHANNELS], convolve('same')));
     const shape = await runPython<readonly unknown[]>(
       [
         'import onnx',
@@ -92,7 +84,7 @@ describe('gives the numbers of a plain convolution', () => {
         'onnx.checker.check_model(model, full_check=True)',
         'print(json.dumps([axis.dim_value or axis.dim_param for axis in model.graph.output[0].type.tensor_type.shape.dim]))',
       ].join('\n'),
-      path,
+      await onnxFile(compile([13, 14, CHANNELS], convolve('same'))),
     );
     expect(shape).toEqual(['rows', 13, 14, 80]);
   });
