@@ -2,8 +2,8 @@
 
 import { enqueueRun } from '../../services/producer/src/enqueue.ts';
 import { openWorker } from '../../services/worker/src/consumer.ts';
-import { engineProcessStart } from '../../services/worker/src/engine-process-options.ts';
-import { describeSplit, memoryLimit, splitProcessors } from '../../services/worker/src/split-processors.ts';
+import { engineProcesses } from '../../services/worker/src/engine-processes.ts';
+import { describeSplit } from '../../services/worker/src/split-processors.ts';
 import { Refusal } from '../../shared/src/errors.ts';
 import type { WorkerOptions } from '../../shared/src/extract-options.ts';
 import { finishRun, halfMoved, type RunSummary } from '../../shared/src/finish-run.ts';
@@ -62,15 +62,19 @@ async function workThrough(options: EmbeddedOptions, missing: readonly number[])
   });
   // By itself the number of engine threads depends on the free memory.
   const threads = run.request.deterministic && options.threads === 'auto' ? 1 : options.threads;
-  const split = splitProcessors({ ...options, threads }, missing.length);
+  const { split, ...processes } = engineProcesses({
+    ...options,
+    threads,
+    name: 'embedded',
+    env: environment,
+    most: missing.length,
+  });
   logger.log('info', describeSplit(split));
   const worker = await openWorker({
     queue,
-    processes: split.processes,
-    ...engineProcessStart({ ...split, name: 'embedded', allowRoot: options.allowRoot }, environment),
+    ...processes,
     logger,
     stallMs: options.stallTimeout * 1000,
-    maxResidentBytes: memoryLimit(options.maxMemory, split),
     alone: true,
     onProgress: update => progress.add(update),
     onIdle: () => idle(),
