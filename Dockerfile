@@ -75,8 +75,11 @@ LABEL org.opencontainers.image.title="layertap" \
 RUN mkdir -p /out /photos /var/cache/layertap && chmod 1777 /out /photos /var/cache/layertap \
  && ln -s /app/dist/cli/src/main.js /usr/local/bin/layertap
 WORKDIR /app
-# LAYERTAP_COMMAND: how messages write the command; without it, `npx layertap`.
-ENV NODE_ENV=production LAYERTAP_INSTALLED=/opt/layertap LAYERTAP_CACHE=/var/cache/layertap LAYERTAP_COMMAND=layertap
+ENV NODE_ENV=production LAYERTAP_INSTALLED=/opt/layertap LAYERTAP_CACHE=/var/cache/layertap
+# How messages name commands and paths.
+ENV LAYERTAP_COMMAND=layertap \
+    LAYERTAP_SETUP_COMMAND="docker build --target worker-tensorflow ." \
+    LAYERTAP_MOUNTS="Paths are those inside the container: mount your folders, and give the paths that they have in here."
 USER node
 # Exec form: node gets the SIGTERM of `docker stop`, finishes the shard in hand and ends with 0.
 CMD ["node", "dist/services/worker/src/main.js"]
