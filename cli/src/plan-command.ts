@@ -1,6 +1,7 @@
 // The first half of `extract` and `enqueue`: plan the run and tell the user what was decided.
 import { enginesFor } from '../../extractor/src/engine-choice.ts';
 import { type PlannedRun, planRun } from '../../services/producer/src/plan.ts';
+import { temporaryCacheNote } from '../../setup/src/made-cache.ts';
 import { RETRY_AFTER_MS } from '../../setup/src/prepare.ts';
 import { prepareTensorFlow } from '../../setup/src/tensorflow-library.ts';
 import { Refusal } from '../../shared/src/errors.ts';
@@ -49,6 +50,8 @@ export async function planFromCommand({
     },
   });
   for (const note of planned.notes) logger.log('info', note);
+  const cacheNote = temporaryCacheNote();
+  if (cacheNote !== undefined) logger.log('warn', cacheNote);
   const { run, continued } = planned;
   logger.log(
     'info',

@@ -1,7 +1,7 @@
-// The set-up's only reader of the environment: where the cache is, which TensorFlow to take, which Redis to use.
+// The set-up's only reader of the environment: where things are kept, which TensorFlow to take, which Redis to use.
 
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 
 /** Where TensorFlow's native library may come from. `auto` tries the wheel, then tfjs-node's prebuilt archive. */
 export type TensorFlowMode = 'auto' | 'wheel' | 'prebuilt' | 'off';
@@ -9,8 +9,13 @@ export type TensorFlowMode = 'auto' | 'wheel' | 'prebuilt' | 'off';
 const TENSORFLOW_MODES: readonly TensorFlowMode[] = ['auto', 'wheel', 'prebuilt', 'off'];
 
 export interface SetupConfig {
-  /** Everything the set-up fetches or builds lies below this folder. `LAYERTAP_CACHE` @default XDG_CACHE_HOME/layertap, else ~/.cache/layertap */
+  /**
+   * What runs make for later ones lies below this folder: compiled models, decisions, downloaded models. made-cache.ts says which
+   * folder below it is written, and what where none can be. `LAYERTAP_CACHE` @default XDG_CACHE_HOME/layertap, else ~/.cache/layertap
+   */
   readonly cacheRoot: string;
+  /** What the set-up fetches or builds lies below this folder, which may be read-only afterwards. `LAYERTAP_INSTALLED` @default cacheRoot */
+  readonly installedRoot: string;
   /** `LAYERTAP_TENSORFLOW` @default 'auto' */
   readonly tensorFlow: TensorFlowMode;
   /** Base address of tfjs-node's prebuilt archives, in place of its own. `LAYERTAP_TENSORFLOW_BASE_URL` @default undefined */
@@ -33,8 +38,11 @@ export function setupConfig(environment: Environment = process.env): SetupConfig
   const xdg = read('XDG_CACHE_HOME');
   const compiler = read('CXX');
   const python = read('LAYERTAP_PYTHON');
+  const cacheRoot = resolve(cache ?? (xdg ? join(xdg, 'layertap') : join(homedir(), '.cache', 'layertap')));
+  const installed = read('LAYERTAP_INSTALLED');
   return {
-    cacheRoot: cache ?? (xdg ? join(xdg, 'layertap') : join(homedir(), '.cache', 'layertap')),
+    cacheRoot,
+    installedRoot: installed === undefined ? cacheRoot : resolve(installed),
     tensorFlow: tensorFlowMode(read('LAYERTAP_TENSORFLOW')),
     tensorFlowBaseUrl: read('LAYERTAP_TENSORFLOW_BASE_URL'),
     compilers: compiler ? [compiler] : ['g++', 'c++', 'clang++'],

@@ -152,7 +152,7 @@ function installedByScript(tfjsNode: TfjsNode): TensorFlowStatus | undefined {
 }
 
 function cacheFolder(options: TensorFlowOptions): string {
-  return join(options.cacheRoot ?? setupConfig().cacheRoot, 'tensorflow');
+  return join(options.cacheRoot ?? setupConfig().installedRoot, 'tensorflow');
 }
 
 function failurePath(options: TensorFlowOptions): string {

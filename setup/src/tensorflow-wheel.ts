@@ -2,6 +2,7 @@
 
 import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolders } from '../../shared/src/make-folders.ts';
 import { describeFailure, findProgram, runCommand } from './command.ts';
 import { setupConfig } from './config.ts';
 import { sha256File } from './download.ts';
@@ -48,7 +49,6 @@ const WHEELS: Readonly<Record<string, WheelPin>> = {
 /** Unpacks the two libraries and the few headers that the C API includes; 13,000 further headers stay packed. */
 const UNPACK = `
 import os, shutil, sys, zipfile
-import { makeFolders } from '../../shared/src/make-folders.ts';
 wheel, lib, include = sys.argv[1:4]
 prefix = 'tensorflow/include/'
 headers = tuple(prefix + name for name in ('tensorflow/c/', 'tensorflow/core/platform/ctstring', 'tsl/platform/ctstring', 'xla/tsl/c/'))

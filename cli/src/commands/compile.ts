@@ -1,5 +1,5 @@
 // layertap compile: some layers of a model as an ONNX file, for anyone's ONNX Runtime.
-import { copyFile, stat } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { CannotCompile } from '../../../extractor/src/compile/cannot-compile.ts';
@@ -48,7 +48,7 @@ export const compile = defineCommand({
       // For any runtime: plain convolutions.
       const compiled = await compiledModel({ model: path, sha256, layers, inputShape, winograd: false });
       await makeFolders(dirname(out));
-      await copyFile(compiled, out);
+      await writeFile(out, compiled.content);
     } catch (cause) {
       if (!(cause instanceof CannotCompile)) throw cause;
       throw new Refusal('engine-unavailable', `Expected a model that can be compiled but ${cause.message}`, {

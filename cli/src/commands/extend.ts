@@ -7,7 +7,7 @@ import { defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
 import { repairBeforeWork } from '../repair-before-work.ts';
 import { formatReport } from '../report.ts';
-import { checkModels, prepareEngines } from '../run-models.ts';
+import { checkModels, prepareEngines, restoreCompiled } from '../run-models.ts';
 import { openStandingRun } from '../standing-run.ts';
 
 export const extend = defineCommand({
@@ -23,7 +23,7 @@ export const extend = defineCommand({
   },
   async run({ options, positionals, lifecycle }): Promise<number> {
     const { storage, run: standing } = await openStandingRun('extend', positionals);
-    await checkModels(standing);
+    await restoreCompiled(storage, standing, await checkModels(standing), options);
     const { run, added } = await extendRun(storage, standing, lifecycle.stopping);
     const logger = createLogger({ json: options.json });
     logger.log('info', `${added} new images, ${run.manifest.rows} in all`);

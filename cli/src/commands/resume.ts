@@ -11,7 +11,7 @@ import { type CommandInput, defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
 import { repairBeforeWork } from '../repair-before-work.ts';
 import { formatReport } from '../report.ts';
-import { checkModels, prepareEngines } from '../run-models.ts';
+import { checkModels, prepareEngines, restoreCompiled } from '../run-models.ts';
 import { openStandingRun } from '../standing-run.ts';
 import { stoppedWaiting } from '../stopped-waiting.ts';
 
@@ -38,7 +38,7 @@ export const resume = defineCommand({
   options,
   async run(input): Promise<number> {
     const { storage, run } = await openStandingRun('resume', input.positionals);
-    await checkModels(run);
+    await restoreCompiled(storage, run, await checkModels(run), input.options);
     if (input.options.redis === undefined) await prepareEngines(run);
     await repairBeforeWork(storage, run, input.options);
     const summary =

@@ -69,13 +69,14 @@ export async function createSession(
   );
 }
 
-/** A session on a file of which all outputs are wanted. @throws Refusal `model-unreadable` */
-export async function createFileSession(
+/** A session on a model of which all outputs are wanted. @param path for messages @throws Refusal `model-unreadable` */
+export async function createWholeSession(
   runtime: Runtime,
+  content: Uint8Array,
   path: string,
   { threads }: EngineOptions,
 ): Promise<InferenceSession> {
-  return refusing(path, () => runtime.InferenceSession.create(path, settingsOf(threads)));
+  return refusing(path, () => runtime.InferenceSession.create(content, settingsOf(threads)));
 }
 
 function settingsOf(threads: number | undefined) {

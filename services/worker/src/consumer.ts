@@ -42,7 +42,8 @@ const PEEK_INTERVAL_MS = 1000;
 /** Resolves at once; the first shard is taken when the engine processes are warm for it. */
 export async function openWorker(options: WorkerOptions): Promise<Worker> {
   const { queue, logger } = options;
-  const slots = Array.from({ length: options.processes }, () => createSlot(options));
+  const told = options.told ?? new Set<string>();
+  const slots = Array.from({ length: options.processes }, () => createSlot({ ...options, told }));
   const stopping = new AbortController();
   let consumer: JobConsumer | undefined;
   let warming = true;
