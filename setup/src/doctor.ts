@@ -8,6 +8,7 @@ import { dirname } from 'node:path';
 import { folderBytes } from './cache.ts';
 import { describeFailure, findProgram, runCommand } from './command.ts';
 import { setupConfig } from './config.ts';
+import { placeOfCache } from './made-cache.ts';
 import { megabytes } from './progress.ts';
 import { askRedis } from './redis-server.ts';
 import { findTfjsNode } from './tensorflow-binding.ts';
@@ -118,9 +119,9 @@ async function examineDocker(): Promise<Finding> {
 
 async function examineCache(): Promise<Finding> {
   const piece = 'cache';
-  const { cacheRoot } = setupConfig();
+  const place = placeOfCache();
   // Not made here: the doctor only looks. The nearest folder above says whether it can be made.
-  let folder = cacheRoot;
+  let folder = place;
   let found = await stat(folder).catch(() => undefined);
   while (!found && dirname(folder) !== folder) {
     folder = dirname(folder);
@@ -130,9 +131,15 @@ async function examineCache(): Promise<Finding> {
     () => found?.isDirectory() === true,
     () => false,
   );
-  if (writable) return { piece, ok: 'ok', detail: `${cacheRoot}, ${megabytes(await folderBytes(cacheRoot))}` };
-  const detail = `${cacheRoot} is not writable`;
-  return { piece, ok: 'warn', detail, fix: 'set `LAYERTAP_CACHE` to a folder that is' };
+  const { cacheRoot, installedRoot } = setupConfig();
+  const installed = installedRoot === cacheRoot ? '' : `; what was installed is in ${installedRoot}`;
+  if (writable) return { piece, ok: 'ok', detail: `${place}, ${megabytes(await folderBytes(place))}${installed}` };
+  return {
+    piece,
+    ok: 'warn',
+    detail: `${place} cannot be written: each command compiles its models in a temporary folder${installed}`,
+    fix: 'set `LAYERTAP_CACHE` to a folder that this user can write',
+  };
 }
 
 async function examineProcessor(): Promise<Finding> {

@@ -25,6 +25,12 @@ export function madeFolders(): readonly string[] {
   return [cacheRoot, ownFolder(cacheRoot)].filter(folder => isOurs(folder, [ownUid(), ROOT_UID]));
 }
 
+/** Where the cache would be made, or is, if it can be written; nothing is tried. */
+export function placeOfCache(): string {
+  const { cacheRoot } = setupConfig();
+  return !existsSync(cacheRoot) || isOurs(cacheRoot, [ownUid()]) ? cacheRoot : ownFolder(cacheRoot);
+}
+
 /**
  * A folder that can be written: the cache, this user's own folder in a cache that others can write too, or a temporary folder
  * that goes when this process ends.
