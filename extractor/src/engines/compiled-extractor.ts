@@ -5,7 +5,8 @@ import { CannotCompile } from '../compile/cannot-compile.ts';
 import { compiledModel } from '../compile/compiled-model.ts';
 import type { EngineOptions, Extractor, LoadOptions } from '../engine.ts';
 import { identifyModel } from '../model.ts';
-import { bestRows, createFileSession, type Runtime, takeable } from './onnx-session.ts';
+import type { Runtime } from './onnx-runtime.ts';
+import { bestRows, createFileSession, takeable } from './onnx-session.ts';
 import { openRowExtractor } from './row-extractor.ts';
 
 /** @throws Refusal `engine-unavailable` where the model cannot be compiled, `model-unreadable`, `unknown-layer`, `recipe-mismatch` */
