@@ -23,6 +23,8 @@ export interface SetupConfig {
   readonly pythons: readonly string[];
   /** A Redis that already runs. `REDIS_URL` @default undefined */
   readonly redisUrl: string | undefined;
+  /** Where an ONNX Runtime whose telemetry is on keeps its files. */
+  readonly onnxTelemetryFolder: string;
   /** Folders that are searched for programs. `PATH` */
   readonly path: readonly string[];
 }
@@ -42,6 +44,12 @@ export function setupConfig(environment: Environment = process.env): SetupConfig
     compilers: compiler ? [compiler] : ['g++', 'c++', 'clang++'],
     pythons: python ? [python] : ['python3', 'python'],
     redisUrl: read('REDIS_URL'),
+    onnxTelemetryFolder: join(
+      process.platform === 'darwin'
+        ? join(homedir(), 'Library', 'Application Support')
+        : (xdg ?? join(homedir(), '.cache')),
+      ...['Microsoft', 'DeveloperTools', '.onnxruntime'],
+    ),
     path: (environment.PATH ?? '').split(delimiter).filter(folder => folder !== ''),
   };
 }
