@@ -11,6 +11,7 @@ import { setupConfig } from './config.ts';
 import { placeOfCache } from './made-cache.ts';
 import { megabytes } from './progress.ts';
 import { askRedis } from './redis-server.ts';
+import { telemetryLeftovers } from './telemetry-leftovers.ts';
 import { findTfjsNode } from './tensorflow-binding.ts';
 import { tensorFlowStatus } from './tensorflow-library.ts';
 
@@ -31,6 +32,7 @@ export function examine(): Promise<readonly Finding[]> {
     examineNode(),
     examineTensorFlow(),
     examineOnnx(),
+    examineTelemetry(),
     examineSharp(),
     examineRedis(),
     examineDocker(),
@@ -84,8 +86,30 @@ async function examineTensorFlow(): Promise<Finding> {
 }
 
 async function examineOnnx(): Promise<Finding> {
-  const loaded = await loadPackage('onnxruntime-node', '');
+  const loaded = await loadPackage(
+    'onnxruntime-node',
+    `, telemetry ' + (process.env.ORT_DISABLE_TELEMETRY === '1' ? 'off' : 'on') + '`,
+  );
   return { piece: 'ONNX Runtime', ...loaded, fix: '`npm install` (its library is part of the npm package)' };
+}
+
+/** The library's own; Layertap has none. */
+async function examineTelemetry(): Promise<Finding> {
+  const piece = 'telemetry';
+  const off = 'off (`ORT_DISABLE_TELEMETRY=1`, whatever the environment says)';
+  const left = await telemetryLeftovers();
+  if (left.length === 0) return { piece, ok: 'ok', detail: `${off}, and no files of it` };
+  return {
+    piece,
+    ok: 'warn',
+    detail: `${off}, but an ONNX Runtime that had it on left ${left.join(', ')}`,
+    fix: `an identifier of this machine and events about models, from an earlier Layertap or another program; delete them: rm -rf ${left.map(quoted).join(' ')}`,
+  };
+}
+
+/** For a POSIX shell, where it needs quotes. */
+function quoted(path: string): string {
+  return /^[\w./:*-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 async function examineSharp(): Promise<Finding> {

@@ -1,7 +1,8 @@
 // Models that were just compiled: what ONNX Runtime makes of them, and what they consist of.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createWholeSession, loadRuntime } from '../../extractor/src/engines/onnx-session.ts';
+import { loadRuntime } from '../../extractor/src/engines/onnx-runtime.ts';
+import { createWholeSession } from '../../extractor/src/engines/onnx-session.ts';
 import { readOnnxFile } from '../../extractor/src/models/onnx-file.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 

@@ -1,7 +1,7 @@
 // layertap extend: takes the images that a run's source has gained since; what is done stays as it is.
 import { z } from 'zod';
 import { extendRun } from '../../../services/producer/src/extend-run.ts';
-import { outputOptions, workerOptions } from '../../../shared/src/extract-options.ts';
+import { outputOptions, prepareOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
@@ -19,6 +19,7 @@ export const extend = defineCommand({
       description: 'Only put them into the manifest; `layertap resume`, also with --redis, does them',
     }),
     ...workerOptions,
+    ...prepareOptions,
     ...outputOptions,
   },
   async run({ options, positionals, lifecycle }): Promise<number> {
@@ -34,7 +35,7 @@ export const extend = defineCommand({
       );
       return 0;
     }
-    await prepareEngines(run);
+    await prepareEngines(run, options);
     await repairBeforeWork(storage, run, { verify: false, deep: false, json: options.json });
     const summary = await runEmbedded({ ...options, run, storage, lifecycle });
     process.stdout.write(`${formatReport({ run, summary, out: storage.root, json: options.json })}\n`);

@@ -6,7 +6,8 @@ import { compiledModel } from '../compile/compiled-model.ts';
 import { type FetchedModel, fetchCompiled } from '../compile/fetch-compiled.ts';
 import type { EngineOptions, Extractor, LoadOptions } from '../engine.ts';
 import { identifyModel } from '../model.ts';
-import { bestRows, createWholeSession, type Runtime, takeable } from './onnx-session.ts';
+import type { Runtime } from './onnx-runtime.ts';
+import { bestRows, createWholeSession, takeable } from './onnx-session.ts';
 import { openRowExtractor } from './row-extractor.ts';
 
 /**
