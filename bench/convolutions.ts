@@ -3,7 +3,8 @@ import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { distanceBetween } from '../extractor/src/agreement.ts';
 import { compiledModel } from '../extractor/src/compile/compiled-model.ts';
-import { bestRows, createFileSession, loadRuntime, type Runtime } from '../extractor/src/engines/onnx-session.ts';
+import { loadRuntime, type Runtime } from '../extractor/src/engines/onnx-runtime.ts';
+import { bestRows, createWholeSession } from '../extractor/src/engines/onnx-session.ts';
 import { openModel } from '../extractor/src/model.ts';
 import { Refusal } from '../shared/src/errors.ts';
 import { createLifecycle } from '../shared/src/lifecycle.ts';
@@ -65,7 +66,11 @@ async function compare(runtime: Runtime, reference: string, size: number, rounds
   const layers = table.outputs.slice(0, 1);
   const inputShape = table.inputShape.map(axis => axis ?? size);
   const open = async (winograd: boolean): Promise<Network> =>
-    openNetwork(runtime, await compiledModel({ model: path, sha256, layers, inputShape, winograd }), inputShape);
+    openNetwork(
+      runtime,
+      (await compiledModel({ model: path, sha256, layers, inputShape, winograd })).content,
+      inputShape,
+    );
   const [plain, filtered] = [await open(false), await open(true)];
   const distance = distanceBetween(await filtered.run(), await plain.run(), plain.rows);
   const [before, after]: [number[], number[]] = [[], []];
@@ -81,8 +86,8 @@ async function compare(runtime: Runtime, reference: string, size: number, rounds
 }
 
 /** With as many images at a time as the engine takes. */
-async function openNetwork(runtime: Runtime, file: string, inputShape: readonly number[]): Promise<Network> {
-  const session = await createFileSession(runtime, file, { threads: 1 });
+async function openNetwork(runtime: Runtime, content: Uint8Array, inputShape: readonly number[]): Promise<Network> {
+  const session = await createWholeSession(runtime, content, 'the compiled model', { threads: 1 });
   const [[input = ''], [output = '']] = [session.inputNames, session.outputNames];
   const shape = [bestRows(inputShape), ...inputShape];
   // Waves of many lengths: noise alone would let a network's last layers die out.

@@ -58,7 +58,7 @@ await lifecycle.run(async () => {
     return;
   }
   const rounds = count('rounds', values.rounds, 7, 1);
-  const cache = join(setupConfig().cacheRoot, 'peers');
+  const cache = join(setupConfig().installedRoot, 'peers');
   await mkdir(cache, { recursive: true });
   const machine = await describeMachine();
   const versions = Object.entries(decoderVersions())

@@ -30,7 +30,7 @@ async function report({ model: path, engine: name, reference: folder }: CaseTask
       if (error instanceof Refusal && error.code === 'bad-option') return { outcome: 'unclaimed' };
       throw error;
     }
-    const engine = await openEngine(name, { compiledFolder: join(folder, 'compiled') });
+    const engine = await openEngine(name, { cache: folder });
     const extractor = await engine.load({ model: model.path, layers: names, inputShape: reference.inputShape });
     const loaded = performance.now();
     const input = await readNpyFile(join(folder, 'input.npy'));

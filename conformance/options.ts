@@ -79,7 +79,7 @@ export function parseConformanceOptions(argv: readonly string[]): ConformanceOpt
     engines: chosen('engines', values.engines, engines),
     formats: chosen('formats', values.formats, Object.keys(FORMATS) as FormatName[]),
     earlier: values.fresh === true ? 'forget' : values.retry === true ? 'retry-failed' : 'keep',
-    work: values.work ?? join(setupConfig().cacheRoot, 'conformance'),
+    work: values.work ?? join(setupConfig().installedRoot, 'conformance'),
     out: values.out ?? 'docs/conformance.md',
     photos: count('photos', values.photos, quick ? 24 : 100),
     caseTimeoutMs: 1000 * count('case-timeout', values['case-timeout'], 1800),

@@ -51,7 +51,7 @@ await lifecycle.run(async () => {
     process.stdout.write(HELP);
     return;
   }
-  const cache = join(setupConfig().cacheRoot, 'peers');
+  const cache = join(setupConfig().installedRoot, 'peers');
   await mkdir(cache, { recursive: true });
   const file = values.results ?? join(cache, `results-${values.photos}-${values.large}.jsonl`);
   const results = await readPeerResults(file);

@@ -4,12 +4,14 @@ import { enqueueRun } from '../../services/producer/src/enqueue.ts';
 import { openWorker } from '../../services/worker/src/consumer.ts';
 import { engineProcesses } from '../../services/worker/src/engine-processes.ts';
 import { describeSplit } from '../../services/worker/src/split-processors.ts';
+import { cacheEnvironment } from '../../setup/src/made-cache.ts';
 import { Refusal } from '../../shared/src/errors.ts';
 import type { WorkerOptions } from '../../shared/src/extract-options.ts';
 import { finishRun, halfMoved, type RunSummary } from '../../shared/src/finish-run.ts';
 import type { Lifecycle } from '../../shared/src/lifecycle.ts';
 import { createLogger } from '../../shared/src/logger.ts';
 import { openMemoryQueue } from '../../shared/src/queues/memory.ts';
+import { engineWarnings } from '../../shared/src/request.ts';
 import { missingShards, type RunRecord, requireStanding, shardRange } from '../../shared/src/run.ts';
 import type { Storage } from '../../shared/src/storage.ts';
 import { environment } from './config.ts';
@@ -66,14 +68,17 @@ async function workThrough(options: EmbeddedOptions, missing: readonly number[])
     ...options,
     threads,
     name: 'embedded',
-    env: environment,
+    env: { ...environment, ...(await cacheEnvironment()) },
     most: missing.length,
   });
   logger.log('info', describeSplit(split));
+  const told = new Set(engineWarnings(run.request));
+  for (const warning of told) logger.log('warn', warning);
   const worker = await openWorker({
     queue,
     ...processes,
     logger,
+    told,
     stallMs: options.stallTimeout * 1000,
     alone: true,
     onProgress: update => progress.add(update),

@@ -1,15 +1,15 @@
 // The first half of `extract` and `enqueue`: plan the run and tell the user what was decided.
 import { enginesFor } from '../../extractor/src/engine-choice.ts';
 import { type PlannedRun, planRun } from '../../services/producer/src/plan.ts';
-import { RETRY_AFTER_MS } from '../../setup/src/prepare.ts';
-import { prepareTensorFlow } from '../../setup/src/tensorflow-library.ts';
+import { temporaryCacheNote } from '../../setup/src/made-cache.ts';
 import { Refusal } from '../../shared/src/errors.ts';
 import type { ExtractOptions } from '../../shared/src/extract-options.ts';
 import { createLogger } from '../../shared/src/logger.ts';
+import { readyTensorFlow } from './ready-tensorflow.ts';
 
 export interface PlanCommandInput {
   readonly command: string;
-  readonly options: ExtractOptions & { readonly json: boolean };
+  readonly options: ExtractOptions & { readonly prepare: boolean; readonly json: boolean };
   readonly positionals: readonly string[];
   /** Aborted by the first Ctrl-C. */
   readonly signal: AbortSignal;
@@ -41,14 +41,16 @@ export async function planFromCommand({
     onCompareEngines: reference =>
       logger.log(
         'info',
-        `compiling the model and comparing it with ${reference}: once for these layers on this machine`,
+        `compiling the model and comparing it with ${reference}: once for these layers on this machine${reference === 'wasm' ? ' (quicker with TensorFlow, which `npx layertap setup` prepares)' : ''}`,
       ),
     prepareEngine: async model => {
       if (!enginesFor(model.format).includes('tensorflow') || !['auto', 'tensorflow'].includes(options.engine)) return;
-      await prepareTensorFlow({ retryAfterMs: RETRY_AFTER_MS, log: line => logger.log('info', line) });
+      await readyTensorFlow({ prepare: options.prepare, logger });
     },
   });
   for (const note of planned.notes) logger.log('info', note);
+  const cacheNote = temporaryCacheNote();
+  if (cacheNote !== undefined) logger.log('warn', cacheNote);
   const { run, continued } = planned;
   logger.log(
     'info',

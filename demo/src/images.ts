@@ -1,9 +1,10 @@
 // Makes the demo images: ten classes of shapes in class folders, and a few broken files. For `npm start`, training and tests.
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import sharp from 'sharp';
 import { hasErrorCode, Refusal } from '../../shared/src/errors.ts';
+import { makeFolders } from '../../shared/src/make-folders.ts';
 import { type Background, type Color, paintBackground, randomColor } from './backgrounds.ts';
 import { BROKEN_IMAGES } from './broken-images.ts';
 import { createRandom, type Random } from './random.ts';
@@ -108,7 +109,7 @@ function colorDistance(a: Color, b: Color): number {
 
 /** Makes the directory ours: refuses one that holds something else, clears one of another version or of other options. */
 async function claimDirectory(directory: string, marker: string): Promise<void> {
-  await mkdir(directory, { recursive: true });
+  await makeFolders(directory);
   const path = join(directory, MARKER);
   const found = await readFile(path, 'utf8').catch((error: unknown) => {
     if (hasErrorCode(error, 'ENOENT')) return undefined;
@@ -144,7 +145,7 @@ async function makeFiles(directory: string, files: readonly DemoFile[]): Promise
     for (const file of queue) {
       const path = join(directory, file.path);
       const draft = join(dirname(path), `.making-${process.pid}-${file.path.replace('/', '-')}`);
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolders(dirname(path));
       await writeFile(draft, await file.make());
       await rename(draft, path);
     }

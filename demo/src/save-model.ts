@@ -1,8 +1,9 @@
 // Saves a tfjs layers model as two files, model.json and weights.bin, on any backend. For train.ts.
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type * as tf from '@tensorflow/tfjs';
 import { tfjs } from '../../extractor/src/tfjs.ts';
+import { makeFolders } from '../../shared/src/make-folders.ts';
 
 const WEIGHTS_FILE = 'weights.bin';
 
@@ -19,7 +20,7 @@ export async function saveModel(model: tf.LayersModel, directory: string): Promi
       weightsManifest: [{ paths: [WEIGHTS_FILE], weights: artifacts.weightSpecs ?? [] }],
       ...(artifacts.userDefinedMetadata && { userDefinedMetadata: artifacts.userDefinedMetadata }),
     });
-    await mkdir(directory, { recursive: true });
+    await makeFolders(directory);
     // The topology last: where it stands, the weights that it names are there.
     await writeFile(join(directory, WEIGHTS_FILE), weights);
     await writeFile(join(directory, 'model.json'), `${topology}\n`);

@@ -1,5 +1,6 @@
 // The engine of a run: chosen once from the model's format and what this machine has, with the reason to show.
 import { tensorFlowStatus } from '../../setup/src/tensorflow-library.ts';
+import type { CompiledRecord } from '../../shared/src/compiled-record.ts';
 import { Refusal } from '../../shared/src/errors.ts';
 import type { EngineName } from '../../shared/src/request.ts';
 import type { ModelFile, ModelFormat } from './model.ts';
@@ -8,6 +9,10 @@ export interface EngineChoice {
   readonly engine: EngineName;
   /** Of a model that is compiled for the engine: the version of its lowering. */
   readonly lowering?: number | undefined;
+  /** Of such a model: the file, and what it must answer. */
+  readonly compiled?: CompiledRecord | undefined;
+  /** For people: a slower engine than the model might have, with how much slower, why, and what to do; or other numbers. */
+  readonly warning?: string | undefined;
   /** One sentence for people. */
   readonly reason: string;
 }
@@ -62,7 +67,7 @@ function chooseFor(format: ModelFormat, preferred: EngineName): EngineChoice {
   const status = tensorFlowStatus();
   if (status.available) return { engine: 'tensorflow', reason: `TensorFlow ${status.version} is ready.` };
   if (!ENGINES_OF[format].includes('wasm')) requireTensorFlow(ENGINES_OF[format]);
-  return { engine: 'wasm', reason: `It is slower, but TensorFlow can't be had: ${status.reason}` };
+  return { engine: 'wasm', reason: `TensorFlow is unavailable: ${status.reason}` };
 }
 
 function requireTensorFlow(fitting: readonly EngineName[]): void {

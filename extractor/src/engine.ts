@@ -1,6 +1,7 @@
 // The engine contract: a runtime that loads some layers of a model and runs batches. Implementations stand in engines/.
 import type { EngineName } from '../../shared/src/request.ts';
 import type { FeatureSpec, TensorData } from '../../shared/src/tensor.ts';
+import type { CompiledSource, FetchedModel } from './compile/fetch-compiled.ts';
 import type { InputBatch } from './input-batch.ts';
 
 export interface LoadOptions {
@@ -12,6 +13,8 @@ export interface LoadOptions {
   readonly inputShape: readonly number[];
   /** Digest of the model's bytes where the caller knows it. */
   readonly modelSha256?: string;
+  /** The compiled model of a run, for an engine that runs it compiled. @default from the cache, or compiled here */
+  readonly compiled?: CompiledSource | undefined;
 }
 
 /** Makes what is wanted of the outputs of some rows: one row of each tensor for each of them. */
@@ -33,6 +36,8 @@ export interface Extractor {
    */
   run(input: InputBatch, take?: TakeOutputs): Promise<readonly TensorData[]>;
   close(): Promise<void>;
+  /** Of a compiled model: where it came from, and the seconds that reading it and its digest took. */
+  readonly origin?: { readonly from: FetchedModel['from']; readonly seconds: number } | undefined;
 }
 
 export interface Engine {
@@ -48,8 +53,8 @@ export type OpenEngine = (options: EngineOptions) => Promise<Engine>;
 export interface EngineOptions {
   /** Threads of the native runtime; undefined leaves its own default. */
   readonly threads?: number;
-  /** Where compiled models are kept. @default `compiled` in the cache of the set-up */
-  readonly compiledFolder?: string;
+  /** A cache for compiled models. @default that of this user */
+  readonly cache?: string;
 }
 
 /** Loaded when opened: each brings a native library or a large runtime. */

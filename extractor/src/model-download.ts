@@ -1,9 +1,10 @@
 // A model by address: downloaded once, checked against its digest, kept in the cache under it. For whoever opens a model.
+import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { publishFolder } from '../../setup/src/cache.ts';
-import { setupConfig } from '../../setup/src/config.ts';
 import { type DownloadOptions, download } from '../../setup/src/download.ts';
+import { madeFolders, writableCache } from '../../setup/src/made-cache.ts';
 import { Refusal } from '../../shared/src/errors.ts';
 import { isModelUrl, type ModelAddress, parseModelUrl } from './model-reference.ts';
 import { unzipModel } from './unzip-model.ts';
@@ -41,7 +42,10 @@ export async function locateModel(reference: string, options: ModelDownloadOptio
     return { path: /^null:/.test(reference) ? reference : resolve(reference), url: undefined };
   }
   const address = parseModelUrl(reference, options.sha256);
-  const folder = join(options.cacheRoot ?? setupConfig().cacheRoot, 'models', address.sha256);
+  const name = join('models', address.sha256);
+  const caches = options.cacheRoot === undefined ? madeFolders() : [options.cacheRoot];
+  const holder = caches.find(cache => existsSync(join(cache, name, MARKER)));
+  const folder = join(holder ?? options.cacheRoot ?? (await writableCache()), name);
   try {
     await publishFolder(folder, draft => fetchInto(draft, address, options), { marker: MARKER });
   } catch (error) {

@@ -2,6 +2,8 @@
 // and a file that crashes the runtime, fills the memory or takes too long ends the child alone. For the readers of models.
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { childEnvironment } from '../../setup/src/config.ts';
+import { cacheEnvironment } from '../../setup/src/made-cache.ts';
 import { Refusal, type RefusalCode } from '../../shared/src/errors.ts';
 
 export interface Probe {
@@ -41,10 +43,12 @@ export async function askProbe<Answer>(probe: Probe): Promise<Answer> {
 }
 
 /** What the child sent, or how it ended without that. */
-function messageOf({ script, question, timeoutMs = 120_000 }: Probe): Promise<ProbeMessage> {
+async function messageOf({ script, question, timeoutMs = 120_000 }: Probe): Promise<ProbeMessage> {
+  const env = childEnvironment(await cacheEnvironment());
   return new Promise(resolve => {
     // Without the parent's loaders, since the script is compiled, and silent: the runtime's lines help nobody.
     const child = fork(fileURLToPath(script), [JSON.stringify(question)], {
+      env,
       execArgv: [],
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type Entry, openPromise } from 'yauzl';
 import { Refusal } from '../../shared/src/errors.ts';
+import { makeFolders } from '../../shared/src/make-folders.ts';
 
 const MAX_ENTRIES = 10_000;
 /** Weights hardly compress: an archive that grows further is a bomb. */
@@ -30,10 +31,10 @@ export async function unzipModel(archive: string, target: string): Promise<void>
       if (isLink(entry)) throw new Error(`'${entry.fileName}' is a link`);
       const path = join(unpacked, entry.fileName);
       if (entry.fileName.endsWith('/')) {
-        await mkdir(path, { recursive: true });
+        await makeFolders(path);
         continue;
       }
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolders(dirname(path));
       await pipeline(await zip.openReadStreamPromise(entry), createWriteStream(path, { flags: 'wx' }));
     }
   } catch (error) {

@@ -1,9 +1,10 @@
 // Publishes folders and files into the cache whole or not at all, for everything the set-up fetches or builds.
 
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { makeFolders } from '../../shared/src/make-folders.ts';
 import { type LockOptions, withLock } from './lock.ts';
 
 export interface PublishOptions extends LockOptions {
@@ -29,7 +30,7 @@ export async function publishFolder(
       await removeLeftovers(target);
       await rm(target, { recursive: true, force: true }); // Without its marker it isn't whole.
       const draft = draftName(target);
-      await mkdir(draft, { recursive: true });
+      await makeFolders(draft);
       try {
         await fill(draft);
         if (!(await isFile(join(draft, options.marker)))) {
@@ -50,7 +51,7 @@ export async function publishFolder(
 
 /** Writes a small file whole: to a temporary name, flushed, renamed. */
 export async function publishFile(target: string, content: string): Promise<void> {
-  await mkdir(dirname(target), { recursive: true });
+  await makeFolders(dirname(target));
   const draft = draftName(target);
   try {
     await writeFile(draft, content);

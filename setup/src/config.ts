@@ -1,7 +1,9 @@
-// The set-up's only reader of the environment: where the cache is, which TensorFlow to take, which Redis to use.
+// The set-up's only reader of the environment: where things are kept, which TensorFlow to take, which Redis to use. What native
+// libraries and children must find in it is written here too.
 
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
 
 /** Where TensorFlow's native library may come from. `auto` tries the wheel, then tfjs-node's prebuilt archive. */
 export type TensorFlowMode = 'auto' | 'wheel' | 'prebuilt' | 'off';
@@ -9,8 +11,13 @@ export type TensorFlowMode = 'auto' | 'wheel' | 'prebuilt' | 'off';
 const TENSORFLOW_MODES: readonly TensorFlowMode[] = ['auto', 'wheel', 'prebuilt', 'off'];
 
 export interface SetupConfig {
-  /** Everything the set-up fetches or builds lies below this folder. `LAYERTAP_CACHE` @default XDG_CACHE_HOME/layertap, else ~/.cache/layertap */
+  /**
+   * What runs make for later ones lies below this folder: compiled models, decisions, downloaded models. made-cache.ts says which
+   * folder below it is written, and what where none can be. `LAYERTAP_CACHE` @default XDG_CACHE_HOME/layertap, else ~/.cache/layertap
+   */
   readonly cacheRoot: string;
+  /** What the set-up fetches or builds lies below this folder, which may be read-only afterwards. `LAYERTAP_INSTALLED` @default cacheRoot */
+  readonly installedRoot: string;
   /** `LAYERTAP_TENSORFLOW` @default 'auto' */
   readonly tensorFlow: TensorFlowMode;
   /** Base address of tfjs-node's prebuilt archives, in place of its own. `LAYERTAP_TENSORFLOW_BASE_URL` @default undefined */
@@ -21,6 +28,8 @@ export interface SetupConfig {
   readonly pythons: readonly string[];
   /** A Redis that already runs. `REDIS_URL` @default undefined */
   readonly redisUrl: string | undefined;
+  /** Where an ONNX Runtime whose telemetry is on keeps its files. */
+  readonly onnxTelemetryFolder: string;
   /** Folders that are searched for programs. `PATH` */
   readonly path: readonly string[];
 }
@@ -33,21 +42,64 @@ export function setupConfig(environment: Environment = process.env): SetupConfig
   const xdg = read('XDG_CACHE_HOME');
   const compiler = read('CXX');
   const python = read('LAYERTAP_PYTHON');
+  const cacheRoot = resolve(cache ?? (xdg ? join(xdg, 'layertap') : join(homedir(), '.cache', 'layertap')));
+  const installed = read('LAYERTAP_INSTALLED');
   return {
-    cacheRoot: cache ?? (xdg ? join(xdg, 'layertap') : join(homedir(), '.cache', 'layertap')),
+    cacheRoot,
+    installedRoot: installed === undefined ? cacheRoot : resolve(installed),
     tensorFlow: tensorFlowMode(read('LAYERTAP_TENSORFLOW')),
     tensorFlowBaseUrl: read('LAYERTAP_TENSORFLOW_BASE_URL'),
     compilers: compiler ? [compiler] : ['g++', 'c++', 'clang++'],
     pythons: python ? [python] : ['python3', 'python'],
     redisUrl: read('REDIS_URL'),
+    onnxTelemetryFolder: join(
+      process.platform === 'darwin'
+        ? join(homedir(), 'Library', 'Application Support')
+        : (xdg ?? join(homedir(), '.cache')),
+      ...['Microsoft', 'DeveloperTools', '.onnxruntime'],
+    ),
     path: (environment.PATH ?? '').split(delimiter).filter(folder => folder !== ''),
   };
 }
 
-/** The environment of a child process: this process' own, with `changes` on top; a change to undefined removes. */
+/**
+ * ONNX Runtime, in Node and in Python alike, reports each session to its makers and keeps files in the user's home unless it
+ * finds this in the environment when it is loaded. The images of the services set it too.
+ */
+const WITHOUT_TELEMETRY: Readonly<Record<string, string>> = { ORT_DISABLE_TELEMETRY: '1' };
+
+/**
+ * Switches ONNX Runtime's telemetry off for a library that this process loads from now on, whatever the user has set.
+ * @returns whether the library will see it: a worker thread has a copy of the environment, which native code does not read
+ */
+export function disableTelemetry(): boolean {
+  Object.assign(process.env, WITHOUT_TELEMETRY);
+  if (isMainThread) return true;
+  const environment = nativeEnvironment();
+  return Object.entries(WITHOUT_TELEMETRY).every(([name, value]) => environment[name] === value);
+}
+
+/** What native code reads, from any thread. Empty where the user forbids Node to report it. */
+function nativeEnvironment(): Environment {
+  // Node 20.13 and newer; not yet in its types.
+  const report: typeof process.report & { excludeNetwork?: boolean } = process.report;
+  const { excludeNetwork = false } = report;
+  // It would look up the names of all peers of open connections.
+  report.excludeNetwork = true;
+  try {
+    return (report.getReport() as { readonly environmentVariables?: Environment }).environmentVariables ?? {};
+  } finally {
+    report.excludeNetwork = excludeNetwork;
+  }
+}
+
+/**
+ * The environment of a child process: this process' own, with `changes` on top, and without telemetry; a change to undefined
+ * removes.
+ */
 export function childEnvironment(changes: Environment = {}): Record<string, string> {
   const merged: Record<string, string> = {};
-  for (const [name, value] of Object.entries({ ...process.env, ...changes })) {
+  for (const [name, value] of Object.entries({ ...process.env, ...changes, ...WITHOUT_TELEMETRY })) {
     if (value !== undefined) merged[name] = value;
   }
   return merged;

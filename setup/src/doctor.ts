@@ -9,8 +9,10 @@ import { usableMemory, usableProcessors } from '../../shared/src/processors.ts';
 import { folderBytes } from './cache.ts';
 import { describeFailure, findProgram, runCommand } from './command.ts';
 import { setupConfig } from './config.ts';
+import { placeOfCache } from './made-cache.ts';
 import { megabytes } from './progress.ts';
 import { askRedis } from './redis-server.ts';
+import { telemetryLeftovers } from './telemetry-leftovers.ts';
 import { findTfjsNode } from './tensorflow-binding.ts';
 import { tensorFlowStatus } from './tensorflow-library.ts';
 
@@ -31,6 +33,7 @@ export function examine(): Promise<readonly Finding[]> {
     examineNode(),
     examineTensorFlow(),
     examineOnnx(),
+    examineTelemetry(),
     examineSharp(),
     examineRedis(),
     examineDocker(),
@@ -84,8 +87,30 @@ async function examineTensorFlow(): Promise<Finding> {
 }
 
 async function examineOnnx(): Promise<Finding> {
-  const loaded = await loadPackage('onnxruntime-node', '');
+  const loaded = await loadPackage(
+    'onnxruntime-node',
+    `, telemetry ' + (process.env.ORT_DISABLE_TELEMETRY === '1' ? 'off' : 'on') + '`,
+  );
   return { piece: 'ONNX Runtime', ...loaded, fix: '`npm install` (its library is part of the npm package)' };
+}
+
+/** The library's own; Layertap has none. */
+async function examineTelemetry(): Promise<Finding> {
+  const piece = 'telemetry';
+  const off = 'off (`ORT_DISABLE_TELEMETRY=1`, whatever the environment says)';
+  const left = await telemetryLeftovers();
+  if (left.length === 0) return { piece, ok: 'ok', detail: `${off}, and no files of it` };
+  return {
+    piece,
+    ok: 'warn',
+    detail: `${off}, but an ONNX Runtime that had it on left ${left.join(', ')}`,
+    fix: `an identifier of this machine and events about models, from an earlier Layertap or another program; delete them: rm -rf ${left.map(quoted).join(' ')}`,
+  };
+}
+
+/** For a POSIX shell, where it needs quotes. */
+function quoted(path: string): string {
+  return /^[\w./:*-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 async function examineSharp(): Promise<Finding> {
@@ -119,9 +144,9 @@ async function examineDocker(): Promise<Finding> {
 
 async function examineCache(): Promise<Finding> {
   const piece = 'cache';
-  const { cacheRoot } = setupConfig();
+  const place = placeOfCache();
   // Not made here: the doctor only looks. The nearest folder above says whether it can be made.
-  let folder = cacheRoot;
+  let folder = place;
   let found = await stat(folder).catch(() => undefined);
   while (!found && dirname(folder) !== folder) {
     folder = dirname(folder);
@@ -131,9 +156,15 @@ async function examineCache(): Promise<Finding> {
     () => found?.isDirectory() === true,
     () => false,
   );
-  if (writable) return { piece, ok: 'ok', detail: `${cacheRoot}, ${megabytes(await folderBytes(cacheRoot))}` };
-  const detail = `${cacheRoot} is not writable`;
-  return { piece, ok: 'warn', detail, fix: 'set `LAYERTAP_CACHE` to a folder that is' };
+  const { cacheRoot, installedRoot } = setupConfig();
+  const installed = installedRoot === cacheRoot ? '' : `; what was installed is in ${installedRoot}`;
+  if (writable) return { piece, ok: 'ok', detail: `${place}, ${megabytes(await folderBytes(place))}${installed}` };
+  return {
+    piece,
+    ok: 'warn',
+    detail: `${place} cannot be written: each command compiles its models in a temporary folder${installed}`,
+    fix: 'set `LAYERTAP_CACHE` to a folder that this user can write',
+  };
 }
 
 async function examineProcessor(): Promise<Finding> {

@@ -2,8 +2,9 @@
 
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { makeFolders } from '../../shared/src/make-folders.ts';
 import { draftName } from './cache.ts';
 import { openProgress, type ProgressOptions } from './progress.ts';
 
@@ -38,7 +39,7 @@ export async function download(options: DownloadOptions): Promise<Downloaded> {
   const draft = draftName(options.target);
   const abort = new AbortController();
   const name = basename(new URL(options.url).pathname);
-  await mkdir(dirname(options.target), { recursive: true });
+  await makeFolders(dirname(options.target));
   const file = await open(draft, 'wx');
   let timer = giveUpAfter(abort, options.connectTimeoutMs ?? 4000, 'no answer');
   try {

@@ -2,10 +2,11 @@
 
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { link, mkdir, readFile, stat, unlink, utimes, writeFile } from 'node:fs/promises';
+import { link, readFile, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { makeFolders } from '../../shared/src/make-folders.ts';
 
 export interface LockOptions {
   /** How long another holder is waited for. @default 1200000 */
@@ -32,7 +33,7 @@ const TAKEOVER_MS = 30_000;
 
 /** Runs `work` while holding the lock file at `path`. A dead holder's lock is taken over. */
 export async function withLock<T>(path: string, work: () => Promise<T>, options: LockOptions = {}): Promise<T> {
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolders(dirname(path));
   const holder: Holder = {
     pid: process.pid,
     host: hostname(),

@@ -20,7 +20,7 @@ export interface NodeReleaseOptions {
 /** The program of the newest release of a major version, as the npm registry carries it; no script runs at install. */
 export async function prepareNode(major: number, options: NodeReleaseOptions = {}): Promise<string> {
   const name = `node-${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
-  const folder = join(options.cacheRoot ?? setupConfig().cacheRoot, 'nodes', `${name}-${major}`);
+  const folder = join(options.cacheRoot ?? setupConfig().installedRoot, 'nodes', `${name}-${major}`);
   const program = join('node_modules', name, 'bin', 'node');
   const started = performance.now();
   const made = await publishFolder(

@@ -68,7 +68,7 @@ export async function preparePythonPackages(
     .digest('hex')
     .slice(0, 12);
   const name = `${set}-py${major}.${minor}-${process.platform}-${process.arch}-${key}`;
-  const folder = join(options.cacheRoot ?? setupConfig().cacheRoot, 'python', name);
+  const folder = join(options.cacheRoot ?? setupConfig().installedRoot, 'python', name);
   const started = performance.now();
   const made = await publishFolder(
     folder,

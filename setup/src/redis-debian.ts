@@ -22,7 +22,7 @@ export async function unpackDebianRedis(options: DebianRedisOptions = {}): Promi
     if (!findProgram(tool))
       throw new Error(`Expected Debian's ${tool} for a Redis but found none; install a redis-server`);
   }
-  const folder = join(options.cacheRoot ?? setupConfig().cacheRoot, 'redis', `debian-${process.arch}`);
+  const folder = join(options.cacheRoot ?? setupConfig().installedRoot, 'redis', `debian-${process.arch}`);
   const started = performance.now();
   const made = await publishFolder(folder, draft => fill(draft), {
     marker: MARKER,

@@ -3,13 +3,13 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { publishFile } from './cache.ts';
-import { setupConfig } from './config.ts';
+import { lastingCache, madeFolders } from './made-cache.ts';
 
 /** Digest of the sources that a build was made of, written by bootstrap.mjs; sources that run as they are have none. */
 const STAMP = new URL('../../.stamp', import.meta.url);
 
 export interface RememberOptions {
-  /** @default `answers` in the cache of the set-up */
+  /** @default `answers` in the cache */
   readonly folder?: string;
   /** @default that of this build; without one, everything is computed each time */
   readonly stamp?: string;
@@ -33,12 +33,23 @@ export async function remember<T>(
   const stamp = options.stamp ?? (await readFile(STAMP, 'utf8').catch(() => undefined));
   if (stamp === undefined) return compute();
   const key = createHash('sha256').update(JSON.stringify(question)).digest('hex').slice(0, 32);
-  const file = join(options.folder ?? join(setupConfig().cacheRoot, 'answers'), `${key}.json`);
-  const kept = await readKept<T>(file);
-  if (kept?.stamp === stamp) return kept.answer;
+  const folders = options.folder === undefined ? madeFolders().map(answersIn) : [options.folder];
+  for (const folder of folders) {
+    const kept = await readKept<T>(join(folder, `${key}.json`));
+    if (kept?.stamp === stamp) return kept.answer;
+  }
   const answer = await compute();
-  await publishFile(file, JSON.stringify({ stamp, answer } satisfies Kept<T>)).catch(() => undefined);
+  const lasting = options.folder === undefined ? await lastingCache() : undefined;
+  const target = lasting === undefined ? options.folder : answersIn(lasting);
+  if (target === undefined) return answer;
+  await publishFile(join(target, `${key}.json`), JSON.stringify({ stamp, answer } satisfies Kept<T>)).catch(
+    () => undefined,
+  );
   return answer;
+}
+
+function answersIn(cache: string): string {
+  return join(cache, 'answers');
 }
 
 /** Nothing where none is, or a damaged one. */

@@ -1,9 +1,10 @@
 // Builds tfjs-node's N-API binding with a plain C++ compiler, links it into the installed package and checks that it computes.
 
 import { readFileSync } from 'node:fs';
-import { mkdir, rename, rm, symlink } from 'node:fs/promises';
+import { rename, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { makeFolders } from '../../shared/src/make-folders.ts';
 import { draftName } from './cache.ts';
 import { describeFailure, findProgram, runCommand } from './command.ts';
 import { setupConfig } from './config.ts';
@@ -53,7 +54,7 @@ export interface CompileOptions {
 export async function compileBinding(options: CompileOptions): Promise<void> {
   const { folder } = options.tfjsNode;
   const output = join(options.draft, BINDING_PATH);
-  await mkdir(dirname(output), { recursive: true });
+  await makeFolders(dirname(output));
   const headers = join(dirname(createRequire(import.meta.url).resolve('node-api-headers/package.json')), 'include');
   const result = await runCommand(
     options.compiler,
@@ -78,7 +79,7 @@ export async function placeBinding(binding: string, tfjsNode: TfjsNode): Promise
   const target = join(tfjsNode.folder, BINDING_PATH);
   const draft = draftName(target);
   try {
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolders(dirname(target));
     await symlink(binding, draft);
     await rename(draft, target);
   } catch (error) {

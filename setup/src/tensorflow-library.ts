@@ -55,7 +55,7 @@ export function tensorFlowStatus(options: TensorFlowOptions = {}): TensorFlowSta
   if (placed) return placed;
   const failure = readFailure(failurePath(options), mode);
   return unavailable(
-    failure?.reason ?? 'TensorFlow has not been prepared for this checkout yet; `npx layertap setup` does that.',
+    failure?.reason ?? 'TensorFlow is not prepared here; `npx layertap setup` does that, once (a download of 274 MB).',
   );
 }
 
@@ -69,7 +69,7 @@ export async function prepareTensorFlow(options: TensorFlowOptions = {}): Promis
   if (failure && Date.now() - failure.at < (options.retryAfterMs ?? 0)) return unavailable(failure.reason);
 
   const reasons: string[] = [];
-  for (const origin of mode === 'auto' ? (['wheel', 'prebuilt'] as const) : [mode]) {
+  for (const origin of originsOf(mode)) {
     try {
       return await prepareFrom(origin, tfjsNode, options);
     } catch (error) {
@@ -84,16 +84,41 @@ export async function prepareTensorFlow(options: TensorFlowOptions = {}): Promis
   return unavailable(reason);
 }
 
+/**
+ * What an earlier set-up left in the cache, for a checkout whose packages were installed anew. Never downloads and never builds.
+ */
+export async function takePrepared(options: TensorFlowOptions = {}): Promise<TensorFlowStatus> {
+  const status = tensorFlowStatus(options);
+  const mode = options.mode ?? setupConfig().tensorFlow;
+  const tfjsNode = findTfjsNode(options.packageFolder);
+  if (status.available || mode === 'off' || !tfjsNode) return status;
+  for (const origin of originsOf(mode)) {
+    if (!(await isFile(join(folderOf(origin, tfjsNode, options), MARKER)))) continue;
+    try {
+      return await prepareFrom(origin, tfjsNode, options);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return unavailable(
+        `TensorFlow lies in the cache but is of no use here: ${reason}. \`npx layertap setup\` tries again.`,
+      );
+    }
+  }
+  return status;
+}
+
+function originsOf(mode: Exclude<TensorFlowMode, 'off'>): readonly TensorFlowOrigin[] {
+  return mode === 'auto' ? ['wheel', 'prebuilt'] : [mode];
+}
+
 async function prepareFrom(
   origin: TensorFlowOrigin,
   tfjsNode: TfjsNode,
   options: TensorFlowOptions,
 ): Promise<TensorFlowStatus> {
   const log = options.log ?? (() => {});
-  const version = origin === 'wheel' ? WHEEL_VERSION : PREBUILT_VERSION;
+  const version = versionOf(origin);
   const prepared: Prepared = { origin, version, tfjsNode: tfjsNode.version };
-  const name = `${version}-${process.platform}-${process.arch}-tfjs-node-${tfjsNode.version}-${origin}`;
-  const folder = join(cacheFolder(options), name);
+  const folder = folderOf(origin, tfjsNode, options);
   const fill = origin === 'wheel' ? fillFromWheel : fillFromPrebuilt;
   await publishFolder(
     folder,
@@ -151,8 +176,17 @@ function installedByScript(tfjsNode: TfjsNode): TensorFlowStatus | undefined {
   }
 }
 
+function versionOf(origin: TensorFlowOrigin): string {
+  return origin === 'wheel' ? WHEEL_VERSION : PREBUILT_VERSION;
+}
+
+function folderOf(origin: TensorFlowOrigin, tfjsNode: TfjsNode, options: TensorFlowOptions): string {
+  const name = `${versionOf(origin)}-${process.platform}-${process.arch}-tfjs-node-${tfjsNode.version}-${origin}`;
+  return join(cacheFolder(options), name);
+}
+
 function cacheFolder(options: TensorFlowOptions): string {
-  return join(options.cacheRoot ?? setupConfig().cacheRoot, 'tensorflow');
+  return join(options.cacheRoot ?? setupConfig().installedRoot, 'tensorflow');
 }
 
 function failurePath(options: TensorFlowOptions): string {

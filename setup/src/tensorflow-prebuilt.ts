@@ -1,7 +1,8 @@
 // Takes tfjs-node's own prebuilt library and binding, for machines without pip or without a compiler.
 
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolders } from '../../shared/src/make-folders.ts';
 import { describeFailure, runCommand } from './command.ts';
 import { setupConfig } from './config.ts';
 import { download } from './download.ts';
@@ -36,7 +37,7 @@ export async function fillFromPrebuilt({ draft, tfjsNode, log }: FillOptions): P
   ] as const) {
     const archive = join(draft, 'archive.tar.gz');
     await download({ url: new URL(path, base.endsWith('/') ? base : `${base}/`).href, target: archive });
-    await mkdir(folder, { recursive: true });
+    await makeFolders(folder);
     // The binding's archive holds one folder around the file, the library's holds lib/ and include/.
     const strip = path === addon ? ['--strip-components=1'] : [];
     const result = await runCommand('tar', ['-xzf', archive, '-C', folder, '--no-same-owner', ...strip]);

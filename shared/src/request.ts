@@ -1,5 +1,7 @@
 // The request: what to extract, decided before the first job and stored in run.json.
+
 import { z } from 'zod';
+import { CompiledRecord } from './compiled-record.ts';
 import { PoolingName } from './pooling.ts';
 import { RECIPE_ORIGINS, Recipe } from './recipe.ts';
 
@@ -46,6 +48,10 @@ const SingleRequest = z.strictObject({
     .min(1)
     .optional()
     .describe('Of a model that was compiled for the engine: the version of its lowering'),
+  compiled: CompiledRecord.optional().describe(
+    'Of such a model: its file and what it must answer; runs of old have none',
+  ),
+  engineWarning: z.string().optional().describe('Why the engine is slower, or gives other numbers, than could be'),
   batch: z.int().min(1).describe('Images per inference'),
   deterministic: z
     .literal(true)
@@ -66,6 +72,8 @@ export const ModelRequest = SingleRequest.pick({
   recipeOrigin: true,
   engine: true,
   lowering: true,
+  compiled: true,
+  engineWarning: true,
 });
 export type ModelRequest = z.output<typeof ModelRequest>;
 
@@ -77,6 +85,14 @@ export type ExtractRequest = z.output<typeof ExtractRequest>;
 /** All models of a request, in the order of their columns. */
 export function modelsOf(request: ExtractRequest): readonly ModelRequest[] {
   return [request, ...(request.otherModels ?? [])];
+}
+
+/** One sentence or more for each model whose engine could be faster, or gives other numbers than its reference. */
+export function engineWarnings(request: ExtractRequest): readonly string[] {
+  return modelsOf(request).flatMap(({ modelName, engineWarning }) => {
+    if (engineWarning === undefined) return [];
+    return modelName === undefined ? engineWarning : `${modelName}: ${engineWarning}`;
+  });
 }
 
 /** False where only the flow is measured: nobody looks at an image. */

@@ -1,5 +1,7 @@
 // Verification: proves that every sample of the manifest is exactly one row of exactly one whole part.
 import { createHash } from 'node:crypto';
+import { compiledOf } from './compiled-file.ts';
+import { compiledPath } from './compiled-record.ts';
 import type { Damage } from './damage.ts';
 import { describeError } from './errors.ts';
 import { fingerprintOf } from './fingerprint.ts';
@@ -31,7 +33,7 @@ export async function verifyRun(
   run: RunRecord,
   { deep = false, onShard }: VerifyOptions = {},
 ): Promise<Verification> {
-  const damages: Damage[] = [...(await verifyRecord(storage, run))];
+  const damages: Damage[] = [...(await verifyRecord(storage, run)), ...(await verifyCompiled(storage, run))];
   const manifest = openManifestReader(storage, run.runId);
   const hashes = createFileHashes(storage);
   const named = new Set<string>();
@@ -89,6 +91,19 @@ export async function verifyRecord(storage: Storage, run: RunRecord): Promise<re
   if (digest.digest('hex') !== run.manifest.digest) {
     const message = 'the manifest was changed: its digest is not that of run.json';
     report('manifest-changed', manifestFolder(run.runId), message);
+  }
+  return damages;
+}
+
+/** Where a file is missing, workers compile the model: no damage. */
+async function verifyCompiled(storage: Storage, run: RunRecord): Promise<readonly Damage[]> {
+  const damages: Damage[] = [];
+  for (const record of compiledOf(run)) {
+    const file = compiledPath(record);
+    const bytes = await storage.read(file);
+    if (bytes === undefined || createHash('sha256').update(bytes).digest('hex') === record.sha256) continue;
+    const message = `${file} is damaged: no worker uses it; \`npx layertap resume\` writes it again`;
+    damages.push({ code: 'compiled-damaged', shard: undefined, file, message });
   }
   return damages;
 }

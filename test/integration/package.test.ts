@@ -2,10 +2,12 @@
 
 import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { useDemoSet } from '../support/demo-set.ts';
 import { readJson, readRows } from '../support/read-rows.ts';
 
@@ -23,10 +25,15 @@ interface Output {
 }
 
 /** Any program in the user's project; what this test run has set for layertap does not reach it. */
-function execute(program: string, args: readonly string[], cwd = project): Promise<Output> {
-  const env = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(LAYERTAP_|VITEST|NODE_OPTIONS$|NODE_ENV$|npm_)/.test(name)),
+function execute(
+  program: string,
+  args: readonly string[],
+  { cwd = project, env: more = {} }: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<Output> {
+  const own = Object.entries(process.env).filter(
+    ([name]) => !/^(LAYERTAP_|VITEST|NODE_OPTIONS$|NODE_ENV$|npm_)/.test(name),
   );
+  const env = { ...Object.fromEntries(own), ...more };
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     let stdout = '';
@@ -45,7 +52,7 @@ function execute(program: string, args: readonly string[], cwd = project): Promi
 beforeAll(async () => {
   project = await mkdtemp(join(tmpdir(), 'layertap-package-'));
   await writeFile(join(project, 'package.json'), JSON.stringify({ name: 'photos', private: true, type: 'module' }));
-  const packed = await execute('npm', ['pack', '--ignore-scripts', '--pack-destination', project], ROOT);
+  const packed = await execute('npm', ['pack', '--ignore-scripts', '--pack-destination', project], { cwd: ROOT });
   expect(packed.code, packed.stderr).toBe(0);
   const tarball = (await readdir(project)).find(name => name.endsWith('.tgz'));
   const flags = ['--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund'];
@@ -71,6 +78,42 @@ describe('the installed package', () => {
     expect(result.code, result.stderr).toBe(0);
     expect(result.stdout).toContain('20: 18 ok, 2 failed');
     expect(await readJson(project, 'out', 'summary.json')).toMatchObject({ rows: 20, ok: 18 });
+  });
+
+  it('downloads TensorFlow only where it is told to, and says how to get it', async () => {
+    const asked: string[] = [];
+    const server = createServer((request, response) => {
+      asked.push(request.url ?? '');
+      response.writeHead(404).end();
+    });
+    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const env = {
+      // Not the one that this checkout's set-up filled.
+      LAYERTAP_CACHE: join(project, 'cache'),
+      LAYERTAP_TENSORFLOW: 'prebuilt',
+      LAYERTAP_TENSORFLOW_BASE_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    };
+    const args = (out: string, ...more: readonly string[]): readonly string[] => [
+      ...['layertap', 'extract', demo.images, '--model', model, '--layer', 'features', '--limit', '4', '--out', out],
+      ...more,
+    ];
+    // An earlier run may have linked the library that the shared cache holds.
+    await rm(join(project, 'node_modules', '@tensorflow', 'tfjs-node', 'lib', 'napi-v8'), {
+      recursive: true,
+      force: true,
+    });
+    const auto = await execute('npx', args('untold'), { env });
+    expect(auto.code, auto.stderr).toBe(0);
+    expect(auto.stderr).toMatch(/quicker with TensorFlow, which `npx layertap setup` prepares/);
+    const byName = await execute('npx', args('by-name', '--engine', 'tensorflow'), { env });
+    expect(byName.code).toBe(1);
+    expect(byName.stderr).toMatch(
+      /TensorFlow is not prepared here; `npx layertap setup` does that, once \(a download of 274 MB\)/,
+    );
+    expect(asked).toEqual([]);
+    await execute('npx', args('told', '--prepare'), { env });
+    expect(asked.length).toBeGreaterThan(0);
   });
 
   it("gives the same features by import { features } from 'layertap'", async () => {

@@ -1,8 +1,11 @@
 // The doctor: one line per piece, and a broken piece is a finding, never a crash.
 
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
-import { examine, formatFindings } from '../../setup/src/doctor.ts';
+import { examine, type Finding, formatFindings } from '../../setup/src/doctor.ts';
 import { redisUrl } from '../support/redis.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -11,12 +14,49 @@ afterEach(() => {
 test('every piece has a finding, and those that run here are fine', async () => {
   vi.stubEnv('REDIS_URL', redisUrl());
   const findings = await examine();
-  const pieces = ['Node', 'TensorFlow', 'ONNX Runtime', 'sharp', 'Redis', 'Docker', 'cache', 'CPU', 'memory'];
+  const pieces = [
+    'Node',
+    'TensorFlow',
+    'ONNX Runtime',
+    'telemetry',
+    'sharp',
+    'Redis',
+    'Docker',
+    'cache',
+    'CPU',
+    'memory',
+  ];
   expect(findings.map(finding => finding.piece)).toEqual(pieces);
   for (const piece of ['Node', 'ONNX Runtime', 'sharp', 'Redis', 'cache']) {
     expect(findings.find(finding => finding.piece === piece)).toMatchObject({ ok: 'ok' });
   }
   expect(findings.find(finding => finding.piece === 'sharp')?.detail).toMatch(/^\d+\.\d+\.\d+, libvips \d+/);
+});
+
+test("ONNX Runtime's telemetry is off, over a user's 0, and what it left before can be deleted", async () => {
+  const folder = await temporaryFolder();
+  vi.stubEnv('ORT_DISABLE_TELEMETRY', '0');
+  vi.stubEnv('XDG_CACHE_HOME', join(folder, 'cache'));
+  vi.stubEnv('TMPDIR', folder);
+  const findingOf = async (piece: string): Promise<Finding | undefined> =>
+    (await examine()).find(finding => finding.piece === piece);
+  expect(await findingOf('ONNX Runtime')).toMatchObject({
+    ok: 'ok',
+    detail: expect.stringMatching(/^[\d.]+, telemetry off$/),
+  });
+  expect(await findingOf('telemetry')).toMatchObject({
+    ok: 'ok',
+    detail: expect.stringMatching(/^off .* no files of it$/),
+  });
+
+  const left = join(folder, 'cache', 'Microsoft', 'DeveloperTools', '.onnxruntime');
+  await mkdir(left, { recursive: true });
+  for (const name of ['mat-debug-17.log', 'mat-debug-4.log', '.ses', 'mat-debug-mine.log'])
+    await writeFile(join(folder, name), '');
+  const finding = await findingOf('telemetry');
+  const files = [left, join(folder, '.ses'), join(folder, 'mat-debug-*.log')];
+  expect(finding).toMatchObject({ ok: 'warn', detail: expect.stringContaining(`left ${files.join(', ')}`) });
+  expect(finding?.fix).toContain(`delete them: rm -rf ${files.join(' ')}`);
 });
 
 test('what is missing comes with a fix, and no password is shown', async () => {

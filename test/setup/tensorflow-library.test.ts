@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { BINDING_PATH, findTfjsNode, verifyBinding } from '../../setup/src/tensorflow-binding.ts';
-import { prepareTensorFlow, tensorFlowStatus } from '../../setup/src/tensorflow-library.ts';
+import { prepareTensorFlow, takePrepared, tensorFlowStatus } from '../../setup/src/tensorflow-library.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 beforeEach(() => {
@@ -46,6 +46,25 @@ test("tfjs-node's own archives are laid out, linked and checked; the checkout af
   expect(host.asked).toHaveLength(2);
   const second = await fakeCheckout();
   expect(await prepareTensorFlow({ ...second, cacheRoot, mode: 'prebuilt' })).toEqual(status);
+  expect(host.asked).toHaveLength(2);
+});
+
+test('what the cache does not hold is not downloaded unless that is asked for', async () => {
+  const { cacheRoot, packageFolder } = await fakeCheckout();
+  const host = await serveArchives();
+  vi.stubEnv('LAYERTAP_TENSORFLOW_BASE_URL', host.url);
+  const calls = await fakePython('exit 1');
+  for (const mode of ['auto', 'wheel', 'prebuilt'] as const) {
+    expect(await takePrepared({ cacheRoot, packageFolder, mode })).toEqual(
+      tensorFlowStatus({ cacheRoot, packageFolder, mode }),
+    );
+  }
+  expect([host.asked.length, await calls()]).toEqual([0, 0]);
+  expect(await readdir(cacheRoot)).toEqual([]);
+
+  const status = await prepareTensorFlow({ cacheRoot, packageFolder, mode: 'prebuilt' });
+  const second = await fakeCheckout();
+  expect(await takePrepared({ ...second, cacheRoot, mode: 'auto' })).toEqual(status);
   expect(host.asked).toHaveLength(2);
 });
 

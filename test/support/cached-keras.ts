@@ -6,7 +6,7 @@ import { describeFailure, runCommand } from '../../setup/src/command.ts';
 import { setupConfig } from '../../setup/src/config.ts';
 import { findPython } from '../../setup/src/python.ts';
 
-const PACKAGES = join(setupConfig().cacheRoot, 'python');
+const PACKAGES = join(setupConfig().installedRoot, 'python');
 
 /** The installed set; its last file is written when it is whole. */
 const found = (existsSync(PACKAGES) ? readdirSync(PACKAGES) : []).find(

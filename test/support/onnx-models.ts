@@ -1,7 +1,8 @@
 // Models that were just compiled: what ONNX Runtime makes of them, and what they consist of.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createFileSession, loadRuntime } from '../../extractor/src/engines/onnx-session.ts';
+import { loadRuntime } from '../../extractor/src/engines/onnx-runtime.ts';
+import { createWholeSession } from '../../extractor/src/engines/onnx-session.ts';
 import { readOnnxFile } from '../../extractor/src/models/onnx-file.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -12,7 +13,7 @@ export async function runOnnx(
   dims: readonly number[],
 ): Promise<readonly number[]> {
   const runtime = await loadRuntime();
-  const session = await createFileSession(runtime, await onnxFile(bytes), {});
+  const session = await createWholeSession(runtime, bytes, 'a model', {});
   const { out } = await session.run({ image: new runtime.Tensor('float32', data, dims) });
   await session.release();
   return Array.from(out?.data as Float32Array);

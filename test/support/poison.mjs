@@ -40,7 +40,8 @@ sharp.prototype.metadata = function (...given) {
 };
 
 if (isMainThread && process.argv[1]?.includes('engine-process')) {
-  const { InferenceSession } = await import('onnxruntime-node');
+  const { loadRuntime } = await import('../../dist/extractor/src/engines/onnx-runtime.js');
+  const { InferenceSession } = await loadRuntime();
   const { run } = InferenceSession.prototype;
   // Of an image of one colour that is not black: neither the slot of a failed image nor photos are.
   const BLACK = [0, -1];

@@ -5,6 +5,8 @@ import json
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# ONNX Runtime reads it when it is imported, and reports its sessions to its makers without it.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 def arguments():

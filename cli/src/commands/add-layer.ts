@@ -1,7 +1,7 @@
 // layertap add-layer: gives every image of a finished run the columns of more layers; what is there stays to the last bit.
 import { planLayers } from '../../../services/producer/src/plan-layers.ts';
 import { addColumns } from '../../../services/worker/src/add-columns.ts';
-import { extractOptions, outputOptions, workerOptions } from '../../../shared/src/extract-options.ts';
+import { extractOptions, outputOptions, prepareOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { repairRun } from '../../../shared/src/repair-run.ts';
 import type { RunRecord } from '../../../shared/src/run.ts';
@@ -13,7 +13,7 @@ import { checkModels, prepareEngines } from '../run-models.ts';
 import { openStandingRun } from '../standing-run.ts';
 
 const { layer, maxOutput } = extractOptions;
-const shape = { layer, maxOutput, ...workerOptions, ...outputOptions } as const;
+const shape = { layer, maxOutput, ...workerOptions, ...prepareOptions, ...outputOptions } as const;
 
 export const addLayer = defineCommand({
   name: 'add-layer',
@@ -38,7 +38,7 @@ async function addLayers(
 ): Promise<RunRecord> {
   const logger = createLogger({ json: options.json });
   const models = await checkModels(run);
-  await prepareEngines(run);
+  await prepareEngines(run, options);
   const planned = await planLayers(storage, run, {
     models,
     wanted: options.layer,

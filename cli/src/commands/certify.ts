@@ -3,7 +3,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { extractOptions, oneModel, outputOptions, workerOptions } from '../../../shared/src/extract-options.ts';
+import {
+  extractOptions,
+  oneModel,
+  outputOptions,
+  prepareOptions,
+  workerOptions,
+} from '../../../shared/src/extract-options.ts';
 import { readReceipts } from '../../../shared/src/run.ts';
 import { compareRun } from '../certify/compare.ts';
 import { openReference } from '../certify/reference.ts';
@@ -45,6 +51,7 @@ export const certify = defineCommand({
       .meta({ description: 'Largest difference, as a part of the largest reference value', value: 'R' }),
     out: z.string().optional().meta({ description: 'File for the verdict as JSON', value: 'FILE.json' }),
     ...workerOptions,
+    ...prepareOptions,
     ...outputOptions,
   },
   async run({ options, lifecycle }): Promise<number> {

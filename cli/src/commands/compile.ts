@@ -1,5 +1,5 @@
 // layertap compile: some layers of a model as an ONNX file, for anyone's ONNX Runtime.
-import { copyFile, mkdir, stat } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { CannotCompile } from '../../../extractor/src/compile/cannot-compile.ts';
@@ -11,6 +11,7 @@ import { selectLayers } from '../../../extractor/src/select.ts';
 import { formatBytes } from '../../../shared/src/byte-size.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { extractOptions, outputOptions } from '../../../shared/src/extract-options.ts';
+import { makeFolders } from '../../../shared/src/make-folders.ts';
 import { defineCommand } from '../command.ts';
 
 const options = {
@@ -46,8 +47,8 @@ export const compile = defineCommand({
       const { path, sha256 } = model;
       // For any runtime: plain convolutions.
       const compiled = await compiledModel({ model: path, sha256, layers, inputShape, winograd: false });
-      await mkdir(dirname(out), { recursive: true });
-      await copyFile(compiled, out);
+      await makeFolders(dirname(out));
+      await writeFile(out, compiled.content);
     } catch (cause) {
       if (!(cause instanceof CannotCompile)) throw cause;
       throw new Refusal('engine-unavailable', `Expected a model that can be compiled but ${cause.message}`, {

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { makeDemoImages } from '../../../demo/src/images.ts';
-import { extractOptions, outputOptions, workerOptions } from '../../../shared/src/extract-options.ts';
+import { extractOptions, outputOptions, prepareOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { findRun } from '../../../shared/src/run.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
@@ -23,6 +23,7 @@ export const demo = defineCommand({
     format: extractOptions.format,
     engine: extractOptions.engine,
     ...workerOptions,
+    ...prepareOptions,
     ...outputOptions,
   },
   async run({ options, lifecycle }): Promise<number> {

@@ -1,7 +1,7 @@
 // layertap enqueue: the producer. Plans a run and queues its shards in Redis for the workers.
 import { z } from 'zod';
 import { produce } from '../../../services/producer/src/produce.ts';
-import { extractOptions, outputOptions, queueOptions } from '../../../shared/src/extract-options.ts';
+import { extractOptions, outputOptions, prepareOptions, queueOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
 import { redactUrl } from '../../../shared/src/queues/redis-connection.ts';
@@ -18,6 +18,7 @@ export const enqueue = defineCommand({
     ...extractOptions,
     ...queueOptions,
     wait: z.boolean().default(false).meta({ description: 'Stay until the run is done and print its summary' }),
+    ...prepareOptions,
     ...outputOptions,
   },
   async run({ options, positionals, lifecycle }): Promise<number> {

@@ -2,13 +2,13 @@
 import { z } from 'zod';
 import { extendRun } from '../../../services/producer/src/extend-run.ts';
 import { fitAdvice } from '../../../shared/src/advice.ts';
-import { outputOptions, workerOptions } from '../../../shared/src/extract-options.ts';
+import { outputOptions, prepareOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
 import { repairBeforeWork } from '../repair-before-work.ts';
 import { formatReport } from '../report.ts';
-import { checkModels, prepareEngines } from '../run-models.ts';
+import { checkModels, prepareEngines, restoreCompiled } from '../run-models.ts';
 import { openStandingRun } from '../standing-run.ts';
 
 export const extend = defineCommand({
@@ -20,11 +20,12 @@ export const extend = defineCommand({
       description: 'Only put them into the manifest; `layertap resume`, also with --redis, does them',
     }),
     ...workerOptions,
+    ...prepareOptions,
     ...outputOptions,
   },
   async run({ options, positionals, lifecycle }): Promise<number> {
     const { storage, run: standing } = await openStandingRun('extend', positionals);
-    await checkModels(standing);
+    await restoreCompiled(storage, standing, await checkModels(standing), options);
     const { run, added } = await extendRun(storage, standing, lifecycle.stopping);
     const logger = createLogger({ json: options.json });
     logger.log('info', `${added} new images, ${run.manifest.rows} in all`);
@@ -35,7 +36,7 @@ export const extend = defineCommand({
       );
       return 0;
     }
-    await prepareEngines(run);
+    await prepareEngines(run, options);
     await repairBeforeWork(storage, run, { verify: false, deep: false, json: options.json });
     const summary = await runEmbedded({ ...options, run, storage, lifecycle });
     process.stdout.write(`${formatReport({ run, summary, out: storage.root, json: options.json })}\n`);

@@ -1,5 +1,5 @@
 // layertap extract: features of a source of images into a directory, in this process tree, without a server.
-import { extractOptions, outputOptions, workerOptions } from '../../../shared/src/extract-options.ts';
+import { extractOptions, outputOptions, prepareOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import { defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
 import { planFromCommand } from '../plan-command.ts';
@@ -9,7 +9,7 @@ export const extract = defineCommand({
   name: 'extract',
   summary: 'Extract layers for a source of images, on this machine, without a server',
   positionals: 'SOURCE',
-  options: { ...extractOptions, ...workerOptions, ...outputOptions },
+  options: { ...extractOptions, ...workerOptions, ...prepareOptions, ...outputOptions },
   async run({ options, positionals, lifecycle }): Promise<number> {
     const { run, storage } = await planFromCommand({
       command: 'extract',

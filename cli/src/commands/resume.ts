@@ -1,7 +1,7 @@
 // layertap resume: goes on with a run where its receipts end, embedded or through Redis.
 import { z } from 'zod';
 import { produce } from '../../../services/producer/src/produce.ts';
-import { outputOptions, queueOptions, workerOptions } from '../../../shared/src/extract-options.ts';
+import { outputOptions, prepareOptions, queueOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import type { RunSummary } from '../../../shared/src/finish-run.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
@@ -11,7 +11,7 @@ import { type CommandInput, defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
 import { repairBeforeWork } from '../repair-before-work.ts';
 import { formatReport } from '../report.ts';
-import { checkModels, prepareEngines } from '../run-models.ts';
+import { checkModels, prepareEngines, restoreCompiled } from '../run-models.ts';
 import { openStandingRun } from '../standing-run.ts';
 import { stoppedWaiting } from '../stopped-waiting.ts';
 
@@ -28,6 +28,7 @@ const options = {
   deep: z.boolean().default(false).meta({ description: 'Read every part whole, and look at every value' }),
   wait: z.boolean().default(false).meta({ description: 'With --redis: stay until the run is done' }),
   ...workerOptions,
+  ...prepareOptions,
   ...outputOptions,
 } as const;
 
@@ -38,8 +39,8 @@ export const resume = defineCommand({
   options,
   async run(input): Promise<number> {
     const { storage, run } = await openStandingRun('resume', input.positionals);
-    await checkModels(run);
-    if (input.options.redis === undefined) await prepareEngines(run);
+    await restoreCompiled(storage, run, await checkModels(run), input.options);
+    if (input.options.redis === undefined) await prepareEngines(run, input.options);
     await repairBeforeWork(storage, run, input.options);
     const summary =
       input.options.redis === undefined

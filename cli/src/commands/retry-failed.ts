@@ -4,7 +4,7 @@ import { planRetry } from '../../../services/producer/src/plan-retry.ts';
 import { settleSharedFiles } from '../../../services/worker/src/compact-run.ts';
 import { replaceRows } from '../../../services/worker/src/replace-rows.ts';
 import { SAMPLE_ERROR_CODES } from '../../../shared/src/errors.ts';
-import { outputOptions, workerOptions } from '../../../shared/src/extract-options.ts';
+import { outputOptions, prepareOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import { finishRun, summarizeRun } from '../../../shared/src/finish-run.ts';
 import { defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
@@ -21,6 +21,7 @@ export const retryFailed = defineCommand({
       .default([])
       .meta({ description: 'Only images that failed with this code; without it, all that failed', value: 'CODE' }),
     ...workerOptions,
+    ...prepareOptions,
     ...outputOptions,
   },
   async run({ options, positionals, lifecycle }): Promise<number> {
@@ -30,7 +31,7 @@ export const retryFailed = defineCommand({
     if (retry !== undefined) lifecycle.defer(() => retry.remove());
     if (retry !== undefined) {
       await checkModels(run);
-      await prepareEngines(run);
+      await prepareEngines(run, options);
       const goOn = `Nothing was changed yet: run the same command again.`;
       await runEmbedded({ ...options, run: retry.run, storage: retry.storage, lifecycle, goOn });
     }

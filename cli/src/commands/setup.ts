@@ -1,4 +1,4 @@
-// layertap setup: fetches and builds TensorFlow's library now instead of at the first run that needs it.
+// layertap setup: fetches and builds TensorFlow's library, which no other command does unless it is told `--prepare`.
 import { examine, formatFindings } from '../../../setup/src/doctor.ts';
 import { prepareTensorFlow } from '../../../setup/src/tensorflow-library.ts';
 import { outputOptions } from '../../../shared/src/extract-options.ts';

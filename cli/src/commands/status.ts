@@ -6,6 +6,7 @@ import { Refusal } from '../../../shared/src/errors.ts';
 import { outputOptions, queueOptions } from '../../../shared/src/extract-options.ts';
 import { summarizeRun } from '../../../shared/src/finish-run.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
+import { engineWarnings } from '../../../shared/src/request.ts';
 import { openRun } from '../../../shared/src/run.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { defineCommand } from '../command.ts';
@@ -35,7 +36,7 @@ export const status = defineCommand({
         : await queueState(options.redis, options.queue, run.runId, lifecycle.defer);
     if (options.json) {
       process.stdout.write(
-        `${JSON.stringify({ out: storage.root, state, runId: run.runId, total: run.manifest.rows, shardsTotal: run.shards, ...summary, queue: queued })}\n`,
+        `${JSON.stringify({ out: storage.root, state, runId: run.runId, total: run.manifest.rows, shardsTotal: run.shards, ...summary, engineWarnings: engineWarnings(run.request), queue: queued })}\n`,
       );
       return 0;
     }
@@ -50,6 +51,7 @@ export const status = defineCommand({
       for (const { shard, reason } of queued.failures) lines.push(`  shard ${shard} failed: ${reason}`);
       for (const { shard, reason } of queued.declined) lines.push(`  shard ${shard} was declined: ${reason}`);
     }
+    for (const warning of engineWarnings(run.request)) lines.push(`warning: ${warning}`);
     if (state === 'unfinished') lines.push(`Unless workers are on it, go on with: npx layertap resume ${storage.root}`);
     process.stdout.write(
       `${fitAdvice(lines.join('\n'))}\n${formatReport({ run, summary, out: storage.root, json: false })}\n`,

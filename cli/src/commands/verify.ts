@@ -57,6 +57,7 @@ const SEEN_BY_SIZE: ReadonlySet<DamageCode> = new Set<DamageCode>([
   'part-missing',
   'part-shared',
   'part-unnamed',
+  'compiled-damaged',
 ]);
 
 function repairOf(damages: readonly Damage[], out: string): readonly string[] {

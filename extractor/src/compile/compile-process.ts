@@ -9,11 +9,18 @@ import type { CompileAnswer, CompileQuestion } from './compiled-model.ts';
 await answerProbe(async ({ engine, out, ...options }: CompileQuestion): Promise<CompileAnswer> => {
   // It makes its backend the current one.
   await openEngine(engine);
+  let bytes: Uint8Array;
   try {
-    await writeFile(out, await compileModel(options));
-    return {};
+    bytes = await compileModel(options);
   } catch (error) {
     if (!(error instanceof CannotCompile)) throw error;
     return { cannot: error.message };
+  }
+  try {
+    await writeFile(out, bytes);
+    return {};
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    return { unwritable: { code, message } };
   }
 });

@@ -1,16 +1,27 @@
-// Compiled models in the cache: made once per model, layers, input shape and lowering, in a child process, so that neither
-// the light parent nor an engine process ever loads the runtime that traces.
-import { createHash } from 'node:crypto';
-import { readFile, utimes, writeFile } from 'node:fs/promises';
+// A model as an ONNX file: found in the cache, or compiled into it in a child process, so that neither the light parent nor an
+// engine process ever loads the runtime that traces.
+import { createHash, randomBytes } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { publishFolder } from '../../../setup/src/cache.ts';
-import { setupConfig } from '../../../setup/src/config.ts';
+import { withLock } from '../../../setup/src/lock.ts';
+import { isUnwritable, madeFolders, temporaryCache, writableCache } from '../../../setup/src/made-cache.ts';
 import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
+import { COMPILED_FOLDER } from '../../../shared/src/compiled-record.ts';
 import { compiledUrl } from '../../../shared/src/compiled-url.ts';
+import { Refusal } from '../../../shared/src/errors.ts';
+import { makeFolders } from '../../../shared/src/make-folders.ts';
 import type { EngineName } from '../../../shared/src/request.ts';
 import { askProbe } from '../probe.ts';
 import { CannotCompile } from './cannot-compile.ts';
 import type { CompileOptions } from './compile-model.ts';
+import {
+  type Compilation,
+  type CompiledFile,
+  findCompilation,
+  keepCompilation,
+  keepCompiled,
+  readCompiled,
+} from './compiled-cache.ts';
 import { LOWERING } from './lowering-version.ts';
 import { pruneCompiled } from './prune-compiled.ts';
 
@@ -19,8 +30,14 @@ export interface CompiledOptions extends CompileOptions {
   readonly sha256: string;
   /** @default true where the runtime's kernels keep such convolutions in blocks, on x64 */
   readonly winograd?: boolean;
-  /** @default `compiled` in the cache of the set-up */
-  readonly folder?: string | undefined;
+  /** A cache of the caller's own. @default that of this user, or a temporary one */
+  readonly cache?: string | undefined;
+}
+
+export interface CompiledModel extends CompiledFile {
+  readonly winograd: boolean;
+  /** The ONNX model. */
+  readonly content: Uint8Array;
 }
 
 /** What the child is asked. */
@@ -29,45 +46,105 @@ export interface CompileQuestion extends CompileOptions {
   readonly out: string;
 }
 
-/** What it answers: why the model cannot be compiled, if it cannot. */
+/** What it answers: why the model cannot be compiled, or the file cannot be written, if so. */
 export interface CompileAnswer {
   readonly cannot?: string;
+  readonly unwritable?: { readonly code: string; readonly message: string };
 }
 
-const FILE = 'model.onnx';
-/** Written last. */
-const MARKER = 'compiled.json';
 /** Of all compiled models together. */
 const MOST_BYTES = 20e9;
 const KEEP_MS = 24 * 3_600_000;
 const TIMEOUT_MS = 30 * 60_000;
 
 /**
- * The place of the compiled model.
- * @throws CannotCompile; Refusal `model-unreadable`, `unknown-layer`, `recipe-mismatch`
+ * The compiled model, whole. Compiled once for a model, layers, input shape and lowering; what is damaged in the cache is compiled again.
+ * @throws CannotCompile; Refusal `model-unreadable`, `unknown-layer`, `recipe-mismatch`, `cache-unwritable`
  */
-export async function compiledModel(options: CompiledOptions): Promise<string> {
+export async function compiledModel(options: CompiledOptions): Promise<CompiledModel> {
   const { model, layers, inputShape, sha256, winograd = process.arch === 'x64' } = options;
+  const question = { model, layers, inputShape, winograd };
   const key = createHash('sha256')
     .update(JSON.stringify([LOWERING, sha256, layers, inputShape, winograd]))
-    .digest('hex');
-  const root = options.folder ?? join(setupConfig().cacheRoot, 'compiled');
-  const folder = join(root, key.slice(0, 32));
-  const fill = async (draft: string): Promise<void> => {
-    const engine: EngineName = tensorFlowStatus().available ? 'tensorflow' : 'wasm';
-    const question: CompileQuestion = { model, layers, inputShape, winograd, engine, out: join(draft, FILE) };
-    const script = compiledUrl('./compile-process.ts', import.meta.url);
-    const record = await askProbe<CompileAnswer>({ script, question, runtime: 'the compiler', timeoutMs: TIMEOUT_MS });
-    await writeFile(
-      join(draft, MARKER),
-      `${JSON.stringify({ lowering: LOWERING, sha256, layers, inputShape, winograd, ...record })}\n`,
-    );
-  };
-  const made = await publishFolder(folder, fill, { marker: MARKER });
-  if (made) await pruneCompiled(root, MARKER, { maxBytes: MOST_BYTES, keepMs: KEEP_MS });
-  const now = new Date();
-  await utimes(join(folder, MARKER), now, now);
-  const { cannot } = JSON.parse(await readFile(join(folder, MARKER), 'utf8')) as CompileAnswer;
-  if (cannot !== undefined) throw new CannotCompile(cannot);
-  return join(folder, FILE);
+    .digest('hex')
+    .slice(0, 32);
+  for (const cache of options.cache === undefined ? madeFolders() : [options.cache]) {
+    const found = await findCompiled(cache, key);
+    if (found !== undefined) return { ...found, winograd };
+  }
+  const cache = options.cache ?? (await writableCache());
+  try {
+    return { ...(await compileInto(cache, key, question)), winograd };
+  } catch (error) {
+    if (options.cache !== undefined || !isUnwritable(error)) throw error;
+    return { ...(await compileIntoTemporary(error, cache, key, question)), winograd };
+  }
+}
+
+/** The disk of the cache became full, or the cache went, in the meantime. */
+async function compileIntoTemporary(
+  reason: unknown,
+  cache: string,
+  key: string,
+  question: CompileOptions,
+): Promise<Omit<CompiledModel, 'winograd'>> {
+  const other = await temporaryCache(reason);
+  try {
+    if (other === cache) throw reason;
+    return await compileInto(other, key, question);
+  } catch (cause) {
+    if (!isUnwritable(cause)) throw cause;
+    throw new Refusal('cache-unwritable', `Expected room for the compiled model in ${other} but could not write it`, {
+      hint: 'Free some space, or set LAYERTAP_CACHE to a folder on another disk.',
+      cause,
+    });
+  }
+}
+
+async function compileInto(
+  cache: string,
+  key: string,
+  question: CompileOptions,
+): Promise<Omit<CompiledModel, 'winograd'>> {
+  const folder = join(cache, COMPILED_FOLDER);
+  await makeFolders(folder);
+  return withLock(join(folder, `${key}.lock`), async () => {
+    const found = await findCompiled(cache, key);
+    if (found !== undefined) return found;
+    const draft = join(folder, `${key}.draft-${process.pid}-${randomBytes(4).toString('hex')}`);
+    try {
+      const cannot = await compileTo(draft, question);
+      if (cannot !== undefined) {
+        await keepCompilation(cache, key, { cannot });
+        throw new CannotCompile(cannot);
+      }
+      const content = await readFile(draft);
+      const file = await keepCompiled(cache, content);
+      await keepCompilation(cache, key, file);
+      await pruneCompiled(folder, { maxBytes: MOST_BYTES, keepMs: KEEP_MS });
+      return { ...file, content };
+    } finally {
+      await rm(draft, { force: true });
+    }
+  });
+}
+
+/** @throws CannotCompile where that is what is known of the model */
+async function findCompiled(cache: string, key: string): Promise<Omit<CompiledModel, 'winograd'> | undefined> {
+  const known: Compilation | undefined = await findCompilation(cache, key);
+  if (known === undefined) return undefined;
+  if ('cannot' in known) throw new CannotCompile(known.cannot);
+  const content = await readCompiled(cache, known);
+  return content && { ...known, content };
+}
+
+/** Undefined where the file is written, else why the model cannot be compiled. */
+async function compileTo(out: string, options: CompileOptions): Promise<string | undefined> {
+  const engine: EngineName = tensorFlowStatus().available ? 'tensorflow' : 'wasm';
+  const question: CompileQuestion = { ...options, engine, out };
+  const script = compiledUrl('./compile-process.ts', import.meta.url);
+  const probe = { script, question, runtime: 'the compiler', timeoutMs: TIMEOUT_MS };
+  const { cannot, unwritable } = await askProbe<CompileAnswer>(probe);
+  if (unwritable !== undefined) throw Object.assign(new Error(unwritable.message), { code: unwritable.code });
+  return cannot;
 }

@@ -4,13 +4,14 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { availableParallelism, cpus } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { publishFile } from '../../../setup/src/cache.ts';
-import { setupConfig } from '../../../setup/src/config.ts';
+import { madeFolders, writableCache } from '../../../setup/src/made-cache.ts';
 import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
+import { CompiledRecord } from '../../../shared/src/compiled-record.ts';
 import { compiledUrl } from '../../../shared/src/compiled-url.ts';
-import { hasErrorCode, Refusal } from '../../../shared/src/errors.ts';
+import { Refusal } from '../../../shared/src/errors.ts';
 import { canonicalJson } from '../../../shared/src/fingerprint.ts';
 import { Recipe } from '../../../shared/src/recipe.ts';
 import { ENGINE_NAMES, type EngineName } from '../../../shared/src/request.ts';
@@ -19,6 +20,8 @@ import { chooseEngine, type EngineChoice, isCompiled } from '../engine-choice.ts
 import type { ModelFile } from '../model.ts';
 import { askProbe } from '../probe.ts';
 import { LOWERING } from './lowering-version.ts';
+import { pruneCompiled } from './prune-compiled.ts';
+import { slowerThanCompiled } from './slower-engine.ts';
 
 export interface DecisionOptions {
   readonly layers: readonly string[];
@@ -35,17 +38,28 @@ export interface DecisionQuestion extends Omit<DecisionOptions, 'onCompare'> {
   readonly model: string;
   readonly sha256: string;
   readonly reference: EngineName;
+  /** Of `onnx` the model is compiled and its answers are recorded, whatever the comparison says. */
+  readonly wanted: 'auto' | 'onnx';
 }
 
-const Decision = z.object({ engine: z.enum(ENGINE_NAMES), reason: z.string() });
+const Decision = z.object({
+  engine: z.enum(ENGINE_NAMES),
+  reason: z.string(),
+  compiled: CompiledRecord.optional(),
+  warning: z.string().optional(),
+});
 export type Decision = z.output<typeof Decision>;
 
 const require = createRequire(import.meta.url);
 const TIMEOUT_MS = 30 * 60_000;
+/** Of all decisions together, at up to a megabyte each. */
+const MOST_BYTES = 1e9;
+const KEEP_MS = 24 * 3_600_000;
 
 /**
  * The engine for a run. A model that ONNX Runtime may run compiled is tried there against its reference engine.
- * @throws Refusal `bad-option` where the wanted engine cannot run the format, `engine-unavailable` where it can't be had
+ * @throws Refusal `bad-option` where the wanted engine cannot run the format, `engine-unavailable` where it is unavailable or, asked
+ * for by name, cannot run the model compiled
  */
 export async function decideEngine(
   wanted: 'auto' | EngineName,
@@ -54,43 +68,56 @@ export async function decideEngine(
 ): Promise<EngineChoice> {
   const choice = await chooseEngine(wanted, model);
   if (!isCompiled(model.format) || (wanted !== 'auto' && wanted !== 'onnx')) return choice;
-  return withLowering(wanted === 'onnx' ? choice : await compareEngines(choice, model, options));
+  const { engine: reference, reason } = await chooseEngine('auto', model);
+  const decision = await compareEngines({ wanted, reference }, model, options).catch((error: unknown): EngineChoice => {
+    // No verdict is no reason to end a run: what is wrong with the model is told by the engine that runs it.
+    if (!(error instanceof Refusal) || error.code === 'cache-unwritable' || wanted === 'onnx') throw error;
+    const problem = `The compiled model could not be compared with ${reference}: ${error.message}.`;
+    return { engine: reference, reason: `${reason} ${problem}`, warning: slowerThanCompiled(reference, problem) };
+  });
+  if (wanted === 'onnx' && decision.engine !== 'onnx') throw notCompiled(decision.reason);
+  return decision.engine === 'onnx' ? { ...decision, lowering: LOWERING } : decision;
 }
 
-function withLowering(choice: EngineChoice): EngineChoice {
-  return choice.engine === 'onnx' ? { ...choice, lowering: LOWERING } : choice;
+function notCompiled(reason: string): Refusal {
+  return new Refusal('engine-unavailable', `Expected a model that can run compiled on \`onnx\`. ${reason}`, {
+    hint: 'Take `--engine auto`, which takes the fastest engine that can run it.',
+  });
 }
 
 async function compareEngines(
-  choice: EngineChoice,
+  { wanted, reference }: Pick<DecisionQuestion, 'wanted' | 'reference'>,
   model: Pick<ModelFile, 'path' | 'sha256'>,
   options: DecisionOptions,
-): Promise<EngineChoice> {
+): Promise<Decision> {
   const { layers, batch } = options;
-  const reference = choice.engine;
   // How images are decoded and resized makes no difference to an engine: what was decided holds for all such recipes.
   const { width, height, channels, scale, mean, std } = options.recipe;
   const recipe = Recipe.parse({ width, height, channels, scale, mean, std });
   const question: DecisionQuestion = {
-    ...{ layers, recipe, batch, reference },
+    ...{ layers, recipe, batch, reference, wanted },
     model: model.path,
     sha256: model.sha256,
   };
-  const file = join(setupConfig().cacheRoot, 'decisions', `${keyOf(question)}.json`);
-  const known = await readDecision(file);
-  if (known !== undefined) return { ...known, reason: `${known.reason} (decided before)` };
-  options.onCompare?.(reference);
-  const script = compiledUrl('./decide-process.ts', import.meta.url);
-  try {
-    const probe = { script, question, runtime: 'the comparison of engines', timeoutMs: TIMEOUT_MS };
-    const decision = await askProbe<Decision>(probe);
-    await publishFile(file, `${JSON.stringify(decision)}\n`);
-    return decision;
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    // No verdict is no reason to end a run: what is wrong with the model is told by the engine that runs it.
-    return { engine: reference, reason: `${choice.reason} It could not be compared with onnx: ${error.message}` };
+  const name = join('decisions', `${keyOf(question)}.json`);
+  for (const cache of madeFolders()) {
+    const known = await readDecision(join(cache, name));
+    if (known !== undefined) return { ...known, reason: `${known.reason} (decided before)` };
   }
+  options.onCompare?.(reference);
+  // Opened here: what the children make in a temporary folder stays until this process ends.
+  const cache = await writableCache();
+  const script = compiledUrl('./decide-process.ts', import.meta.url);
+  const probe = { script, question, runtime: 'the comparison of engines', timeoutMs: TIMEOUT_MS };
+  const decision = await askProbe<Decision>(probe);
+  // A decision that cannot be kept is made again.
+  await keepDecision(cache, name, decision).catch(() => undefined);
+  return decision;
+}
+
+async function keepDecision(cache: string, name: string, decision: Decision): Promise<void> {
+  await publishFile(join(cache, name), `${JSON.stringify(decision)}\n`);
+  await pruneCompiled(join(cache, dirname(name)), { maxBytes: MOST_BYTES, keepMs: KEEP_MS });
 }
 
 /** Another machine, another library or another model may decide otherwise; the folder that the model lies in doesn't count. */
@@ -109,11 +136,11 @@ function versions(): Readonly<Record<string, string>> {
   return { ...commonVersions(), ...packages, ...(status.available && { tensorflow: status.version }) };
 }
 
+/** A damaged one, or one of another version, counts as none. */
 async function readDecision(file: string): Promise<Decision | undefined> {
   try {
     return Decision.safeParse(JSON.parse(await readFile(file, 'utf8'))).data;
-  } catch (error) {
-    if (error instanceof SyntaxError || hasErrorCode(error, 'ENOENT')) return undefined;
-    throw error;
+  } catch {
+    return undefined;
   }
 }

@@ -1,15 +1,17 @@
 // The child of decide-engine.ts: runs the same images on the reference engine and on the compiled model, compares what they
 // give and how long they take, and says which one to take.
-import type { Recipe } from '../../../shared/src/recipe.ts';
+import type { CompiledAnswers, CompiledRecord } from '../../../shared/src/compiled-record.ts';
 import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
-import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
-import { distanceBetween, judge } from '../agreement.ts';
+import type { TensorData } from '../../../shared/src/tensor.ts';
+import { type Distance, distanceBetween, judge } from '../agreement.ts';
 import { answerProbe } from '../answer-probe.ts';
 import { type Extractor, openEngine } from '../engine.ts';
-import { toTensor } from '../preprocess/to-tensor.ts';
+import { recordAnswers } from './answers.ts';
 import { CannotCompile } from './cannot-compile.ts';
-import { compiledModel } from './compiled-model.ts';
+import { type CompiledModel, compiledModel } from './compiled-model.ts';
 import type { Decision, DecisionQuestion } from './decide-engine.ts';
+import { fixedImages } from './fixed-images.ts';
+import { slowerThanCompiled } from './slower-engine.ts';
 
 /** The wasm backend takes seconds for an image of a large model. */
 const SLOW_ROWS = 1;
@@ -23,23 +25,43 @@ interface Measured {
 }
 
 await answerProbe(async (question: DecisionQuestion): Promise<Decision> => {
-  const { reference } = question;
+  const { reference, wanted } = question;
+  const named = wanted === 'onnx';
+  let model: CompiledModel;
   try {
-    await compiledModel({ ...question, inputShape: shapeOfRecipe(question.recipe) });
+    model = await compiledModel({ ...question, inputShape: shapeOfRecipe(question.recipe) });
   } catch (error) {
     if (!(error instanceof CannotCompile)) throw error;
-    return { engine: reference, reason: `The model cannot be compiled: ${error.message}.` };
+    const reason = `The model cannot be compiled: ${error.message}.`;
+    return { engine: reference, reason, warning: slowerThanCompiled(reference, reason) };
   }
   const rows = reference === 'wasm' ? SLOW_ROWS : Math.min(question.batch, MOST_ROWS);
-  const images = noise(question.recipe, rows);
-  const wanted = await measure(question, reference, images);
+  const images = fixedImages(question.recipe, rows);
+  const given = await measure(question, reference, images);
   const compiled = await measure(question, 'onnx', images);
-  const problem = compare(question.layers, wanted.outputs, compiled.outputs, rows);
-  if (problem !== undefined) return { engine: reference, reason: `The compiled model differs: ${problem}.` };
-  const factor = wanted.milliseconds / compiled.milliseconds;
+  const { distances, problem } = compare(question.layers, given.outputs, compiled.outputs, rows);
+  const factor = given.milliseconds / compiled.milliseconds;
   const speed = `${factor.toFixed(1)} × as fast as ${reference}`;
-  if (factor < 1) return { engine: reference, reason: `The compiled model agrees, but is only ${speed}.` };
-  return { engine: 'onnx', reason: `Compiled; it gives the numbers of ${reference} and is ${speed} here.` };
+  const { sha256, bytes, winograd } = model;
+  const record = (answers: CompiledAnswers): CompiledRecord => ({ sha256, bytes, winograd, answers });
+  if (problem !== undefined && named) {
+    const answers = recordAnswers('onnx', compiled.outputs, []);
+    const warning = `The compiled model was asked for although it differs from ${reference}: ${problem}.`;
+    return { engine: 'onnx', reason: 'It was asked for.', warning, compiled: record(answers) };
+  }
+  if (problem !== undefined) {
+    const reason = `The compiled model differs from ${reference}: ${problem}.`;
+    if (factor < 1) return { engine: reference, reason };
+    return { engine: reference, reason, warning: slowerThanCompiled(reference, reason, factor) };
+  }
+  if (factor < 1 && !named) {
+    return { engine: reference, reason: `The compiled model agrees, but is only ${speed}.` };
+  }
+  return {
+    engine: 'onnx',
+    reason: named ? 'It was asked for.' : `Compiled; it gives the numbers of ${reference} and is ${speed} here.`,
+    compiled: record(recordAnswers(reference, given.outputs, distances)),
+  };
 });
 
 async function measure(
@@ -65,48 +87,21 @@ async function timeOf(extractor: Extractor, images: TensorData): Promise<number>
   return performance.now() - started;
 }
 
+/** What the user should know before features differ; distances as far as layers agree. */
 function compare(
   layers: readonly string[],
   wanted: readonly TensorData[],
   given: readonly TensorData[],
   rows: number,
-): string | undefined {
+): { readonly distances: readonly Distance[]; readonly problem: string | undefined } {
+  const distances: Distance[] = [];
   for (const [index, layer] of layers.entries()) {
     const [reference, compiled] = [wanted[index], given[index]];
     const distance = reference && compiled && distanceBetween(compiled.data, reference.data, rows);
-    if (distance === undefined) return `'${layer}' has another shape`;
+    if (distance === undefined) return { distances, problem: `'${layer}' has another shape` };
     const { reason } = judge(distance);
-    if (reason !== undefined) return `'${layer}' has a ${reason}`;
+    if (reason !== undefined) return { distances, problem: `'${layer}' has a ${reason}` };
+    distances.push(distance);
   }
-  return undefined;
-}
-
-/** Pictures of large and small structures, the same ones each time: pure noise lets batch normalisations die out. */
-function noise(recipe: Recipe, rows: number): TensorData {
-  const { width, height } = recipe;
-  const channels = recipe.channels === 'gray' ? 1 : 3;
-  let state = 1;
-  const below = (end: number): number => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return (state >>> 16) % end;
-  };
-  const images = Array.from({ length: rows }, () => {
-    const data = new Uint8Array(width * height * channels);
-    const waves = Array.from({ length: channels }, () => [1 + below(7), 1 + below(7), below(64)] as const);
-    for (let pixel = 0; pixel < width * height; pixel++) {
-      const [x, y] = [(pixel % width) / width, Math.floor(pixel / width) / height];
-      for (const [channel, [across, down, shift]] of waves.entries()) {
-        const wave = Math.sin(6.28 * (across * x + down * y) + shift);
-        data[pixel * channels + channel] = Math.min(255, Math.max(0, 128 + 90 * wave + below(64) - 32));
-      }
-    }
-    return { data, width, height, channels } as const;
-  });
-  const shape = [rows, height, width, channels];
-  const values = new Float32Array(sizeOfShape(shape));
-  images.forEach((image, row) => {
-    const { length } = image.data;
-    toTensor(image, recipe, values.subarray(row * length, (row + 1) * length));
-  });
-  return { dtype: 'float32', shape, data: values };
+  return { distances, problem: undefined };
 }

@@ -1,4 +1,4 @@
-// Keeps the folder of compiled models within a bound: what was used longest ago goes first.
+// Keeps a folder of the cache within a bound: what was used longest ago goes first.
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasErrorCode } from '../../../shared/src/errors.ts';
@@ -10,31 +10,32 @@ export interface PruneOptions {
 }
 
 interface Entry {
-  readonly folder: string;
+  readonly path: string;
   readonly bytes: number;
   readonly usedAt: number;
 }
 
-/** @param marker file in each folder whose time says when it was last used; folders without it are being made */
-export async function pruneCompiled(root: string, marker: string, { maxBytes, keepMs }: PruneOptions): Promise<void> {
-  const names = await readdir(root, { withFileTypes: true });
-  const folders = names.filter(entry => entry.isDirectory()).map(({ name }) => join(root, name));
-  const entries = (await Promise.all(folders.map(folder => readEntry(folder, marker)))).flat();
+/** The file system notes when a file was last read, at least by the day, so that reading a cache writes nothing. Locks stay. */
+export async function pruneCompiled(folder: string, { maxBytes, keepMs }: PruneOptions): Promise<void> {
+  const names = (await readdir(folder)).filter(name => !name.endsWith('.lock'));
+  const entries = (await Promise.all(names.map(name => readEntry(join(folder, name))))).flat();
   entries.sort((a, b) => b.usedAt - a.usedAt);
   const limit = Date.now() - keepMs;
   let total = 0;
-  for (const { folder, bytes, usedAt } of entries) {
+  for (const { path, bytes, usedAt } of entries) {
     total += bytes;
-    if (total > maxBytes && usedAt < limit) await rm(folder, { recursive: true, force: true });
+    if (total > maxBytes && usedAt < limit) await rm(path, { recursive: true, force: true });
   }
 }
 
-/** Empty where the folder is not whole, or goes meanwhile. */
-async function readEntry(folder: string, marker: string): Promise<readonly Entry[]> {
+/** A folder is of an older version, with what it holds. Empty where it goes meanwhile. */
+async function readEntry(path: string): Promise<readonly Entry[]> {
   try {
-    const { mtimeMs } = await stat(join(folder, marker));
-    const sizes = await Promise.all((await readdir(folder)).map(async name => (await stat(join(folder, name))).size));
-    return [{ folder, bytes: sizes.reduce((sum, size) => sum + size, 0), usedAt: mtimeMs }];
+    const found = await stat(path);
+    const usedAt = Math.max(found.atimeMs, found.mtimeMs);
+    if (!found.isDirectory()) return [{ path, bytes: found.size, usedAt }];
+    const files = await Promise.all((await readdir(path)).map(name => stat(join(path, name))));
+    return [{ path, bytes: files.reduce((sum, file) => sum + file.size, 0), usedAt: found.mtimeMs }];
   } catch (error) {
     if (hasErrorCode(error, 'ENOENT')) return [];
     throw error;

@@ -1,45 +1,13 @@
-// ONNX Runtime's sessions: the native library, a session on a model cut down to some tensors, and its input. The only
-// file that imports the library. For the onnx engine.
+// ONNX Runtime's sessions: a session on a model cut down to some tensors, and its input. For the onnx engine.
 import { dirname } from 'node:path';
-import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import type { EngineOptions } from '../engine.ts';
 import { type OnnxFile, withOutputs } from '../models/onnx-file.ts';
 import type { OnnxImageInput } from '../models/onnx-input.ts';
 import { toChannelsFirst } from '../models/onnx-layout.ts';
+import type { InferenceSession, Runtime, Tensor } from './onnx-runtime.ts';
 import { feedOf } from './onnx-values.ts';
-
-export type Runtime = typeof import('onnxruntime-node');
-
-/** @throws Refusal `engine-unavailable` */
-export async function loadRuntime(): Promise<Runtime> {
-  try {
-    const runtime = await import('onnxruntime-node');
-    takeHalvesAsBits(runtime);
-    return runtime;
-  } catch (cause) {
-    throw new Refusal('engine-unavailable', 'Expected the engine `onnx` to start but its native library did not load', {
-      hint: 'Install onnxruntime-node again (`npm install`); its library needs glibc.',
-      cause,
-    });
-  }
-}
-
-/**
- * From Node 24 on there is a Float16Array. ONNX Runtime's JavaScript then wants it for float16, but its native part does not
- * know it ("not enough space: expected 576, got 0", seen with 1.30): its first tensor decides, and must not see the type.
- */
-function takeHalvesAsBits({ Tensor }: Runtime): void {
-  const own = Object.getOwnPropertyDescriptor(globalThis, 'Float16Array');
-  if (own === undefined) return;
-  Reflect.deleteProperty(globalThis, 'Float16Array');
-  try {
-    new Tensor('float32', new Float32Array(1), [1]);
-  } finally {
-    Object.defineProperty(globalThis, 'Float16Array', own);
-  }
-}
 
 export interface SessionOptions extends EngineOptions {
   /** Rewrites the graph to run faster. @default true */
@@ -69,13 +37,14 @@ export async function createSession(
   );
 }
 
-/** A session on a file of which all outputs are wanted. @throws Refusal `model-unreadable` */
-export async function createFileSession(
+/** A session on a model of which all outputs are wanted. @param path for messages @throws Refusal `model-unreadable` */
+export async function createWholeSession(
   runtime: Runtime,
+  content: Uint8Array,
   path: string,
   { threads }: EngineOptions,
 ): Promise<InferenceSession> {
-  return refusing(path, () => runtime.InferenceSession.create(path, settingsOf(threads)));
+  return refusing(path, () => runtime.InferenceSession.create(content, settingsOf(threads)));
 }
 
 function settingsOf(threads: number | undefined) {

@@ -1,7 +1,6 @@
 // Shapes of all layers of an ONNX model: files rarely hold them, and often wrong ones, so the model is run on zeros with
 // every tensor as an output; twice where its input leaves height and width open, to see which axes move with them. For
 // the child process of onnx-probe.ts.
-import type { InferenceSession } from 'onnxruntime-node';
 import { describeError, Refusal } from '../../../shared/src/errors.ts';
 import { sizeOfShape } from '../../../shared/src/tensor.ts';
 import { type ChannelAxis, channelAxes } from '../models/onnx-channels.ts';
@@ -11,7 +10,8 @@ import { type OnnxImageInput, requireImageInput } from '../models/onnx-input.ts'
 import { imageLayout } from '../models/onnx-layout.ts';
 import { describeGraph } from '../models/onnx-table.ts';
 import type { ProbedLayer } from './onnx-probe.ts';
-import { createSession, inputTensor, loadRuntime, type Runtime } from './onnx-session.ts';
+import { type InferenceSession, loadRuntime, type Runtime } from './onnx-runtime.ts';
+import { createSession, inputTensor } from './onnx-session.ts';
 
 /** Heights and widths to try where the file leaves them open. */
 const SIZES = [

@@ -1,8 +1,8 @@
 // Values on their way into ONNX Runtime and out of it: features are float32, inputs what the model asks for.
-import type { Tensor } from 'onnxruntime-node';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { decodeHalf, encodeHalf } from '../../../shared/src/half-float.ts';
 import { ELEMENT, elementName } from '../models/onnx-tensor.ts';
+import type { Tensor } from './onnx-runtime.ts';
 
 /** @throws Refusal `unknown-layer` for strings, which are no feature */
 export function floatsOf(name: string, tensor: Tensor): Float32Array {

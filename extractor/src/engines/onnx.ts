@@ -1,5 +1,4 @@
 // The `onnx` engine: ONNX Runtime, whose native library comes inside its npm package.
-import type { InferenceSession } from 'onnxruntime-node';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
 import type { Engine, EngineOptions, Extractor, LoadOptions } from '../engine.ts';
@@ -12,7 +11,8 @@ import { toChannelsLast } from '../models/onnx-layout.ts';
 import { describeGraph } from '../models/onnx-table.ts';
 import { unknownLayer } from '../unknown-layer.ts';
 import { loadCompiledExtractor } from './compiled-extractor.ts';
-import { bestRows, createSession, inputTensor, loadRuntime, type Runtime } from './onnx-session.ts';
+import { type InferenceSession, loadRuntime, type Runtime } from './onnx-runtime.ts';
+import { bestRows, createSession, inputTensor } from './onnx-session.ts';
 import { floatsOf } from './onnx-values.ts';
 import { openRowExtractor } from './row-extractor.ts';
 

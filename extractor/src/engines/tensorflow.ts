@@ -17,6 +17,7 @@ export async function openTensorFlowEngine(_options: EngineOptions = {}): Promis
   if (!status.available) throw unavailable(status.reason);
   try {
     applyTfjsNodeShim();
+    // biome-ignore lint/style/noRestrictedImports: this is the one file that may.
     const { node, version } = await import('@tensorflow/tfjs-node');
     if (!(await tfjs().setBackend('tensorflow'))) throw new Error('The backend did not start');
     const versions = { 'tfjs-node': version['tfjs-node'], tensorflow: status.version };

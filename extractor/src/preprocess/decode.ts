@@ -1,5 +1,6 @@
 // Decodes image bytes to 8-bit pixels equal to Pillow's, through libvips, for read-pixels.ts and fast.ts. Owns sharp.
 import { performance } from 'node:perf_hooks';
+// biome-ignore lint/style/noRestrictedImports: this is the one file that may.
 import sharp, { type OutputInfo, type Sharp } from 'sharp';
 import type { Recipe } from '../../../shared/src/recipe.ts';
 import type { ImageLimits } from '../preprocess.ts';

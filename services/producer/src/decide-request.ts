@@ -99,7 +99,7 @@ async function decideModel(
   requirePoolable(file.table, layers.slice(0, layers.length - predictions.length), shapes, options.pool);
   const standing = standingEngine(options, { name, sha256: file.sha256 }, begun);
   const { batch, onCompareEngines: onCompare } = options;
-  const { engine, lowering, reason } =
+  const { engine, lowering, compiled, warning, reason } =
     standing ?? (await decideEngine(options.engine, file, { layers, recipe, batch, onCompare }));
   return {
     request: {
@@ -113,6 +113,8 @@ async function decideModel(
       recipeOrigin: origin,
       engine,
       ...(lowering !== undefined && { lowering }),
+      ...(compiled !== undefined && { compiled }),
+      ...(warning !== undefined && { engineWarning: warning }),
     },
     shapes,
     notes: [`engine ${engine}: ${reason}`, ...notes],
@@ -127,7 +129,8 @@ function standingEngine(
 ): EngineChoice | undefined {
   const standing = begun && modelsOf(begun).find(model => model.modelSha256 === sha256 && model.modelName === name);
   if (options.engine !== 'auto' || standing === undefined) return undefined;
-  return { engine: standing.engine, lowering: standing.lowering, reason: 'The run began with it.' };
+  const { engine, lowering, compiled, engineWarning: warning } = standing;
+  return { engine, lowering, compiled, warning, reason: 'The run began with it.' };
 }
 
 /** The layers asked for, then those of the predictions that are not among them. */

@@ -1,7 +1,8 @@
 // Finds samples that may share one id among any number of samples, in bounded memory: for the producer's plan.
-import { appendFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeError, hasErrorCode, Refusal } from '../../../shared/src/errors.ts';
+import { makeFolders } from '../../../shared/src/make-folders.ts';
 import { hashInto } from './id-hash.ts';
 
 export interface DuplicateFinderOptions {
@@ -141,7 +142,7 @@ function bucketName(bucket: number): string {
 
 /** In an own subdirectory, so that what a killed run left behind is never read. */
 async function makeDirectory(parent: string): Promise<string> {
-  await mkdir(parent, { recursive: true });
+  await makeFolders(parent);
   return mkdtemp(join(parent, 'duplicates-'));
 }
 

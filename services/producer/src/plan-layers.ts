@@ -6,6 +6,7 @@ import { decideEngine } from '../../../extractor/src/compile/decide-engine.ts';
 import type { ModelFile } from '../../../extractor/src/model.ts';
 import { requirePoolable } from '../../../extractor/src/poolable.ts';
 import { selectLayers } from '../../../extractor/src/select.ts';
+import type { CompiledRecord } from '../../../shared/src/compiled-record.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { fingerprintOf } from '../../../shared/src/fingerprint.ts';
 import { MANIFEST_FILE_ROWS, manifestPath } from '../../../shared/src/manifest.ts';
@@ -25,6 +26,7 @@ import { commonVersions } from '../../../shared/src/versions.ts';
 import { checkColumnNames } from './column-names.ts';
 import { wantedOf } from './name-models.ts';
 import { outputBytes, requireRoom } from './output-size.ts';
+import { publishCompiled } from './publish-compiled.ts';
 import { requireFinished } from './require-finished.ts';
 
 export interface LayersChoice {
@@ -85,12 +87,19 @@ export async function planLayers(
   if (format === undefined) throw new Error('Expected a format');
   const wanted = withModels(
     { ...run.request, format },
-    models.filter(({ added }) => added.length > 0).map(({ model, added }) => ({ model: onlyLayers(model, added) })),
+    models.filter(({ added }) => added.length > 0).map(each => ({ model: onlyLayers(each) })),
   );
   const folder = `.layertap-layers-${fingerprintOf(wanted).slice(0, 12)}`;
   const planned = openFileStorage(join(storage.root, folder));
+  const added = await ownRun(storage, run, planned, { request: wanted, columns: own }, choice.signal);
+  await publishCompiled(
+    planned,
+    added.request,
+    choice.models.filter((_, index) => (models[index]?.added.length ?? 0) > 0),
+  );
+  await publishCompiled(storage, request, choice.models);
   return {
-    run: await ownRun(storage, run, planned, { request: wanted, columns: own }, choice.signal),
+    run: added,
     storage: planned,
     extended: {
       ...run,
@@ -106,6 +115,8 @@ interface ModelOfLayers {
   /** With all of its layers. */
   readonly model: ModelRequest;
   readonly added: readonly string[];
+  /** Of a model that runs compiled: that of the added layers alone. */
+  readonly addedCompiled?: CompiledRecord | undefined;
   /** Of all of its layers, without the batch axis. */
   readonly shapes: readonly (readonly number[])[];
 }
@@ -127,16 +138,19 @@ async function addTo(
   const layers = [...kept, ...added, ...predictions];
   const shapes = await file.shapesFor(shapeOfRecipe(model.recipe), layers);
   requirePoolable(file.table, added, shapes.slice(kept.length), request.pool);
-  if (added.length > 0 && model.lowering !== undefined) {
-    // The comparison of the run was one of its own layers.
-    const { recipe } = model;
-    const { engine, reason } = await decideEngine('auto', file, { layers: added, recipe, batch: request.batch });
-    if (engine !== model.engine)
-      onNote?.(
-        `engine ${model.engine} stays, as the run began with it; alone, these layers would get ${engine}: ${reason}`,
-      );
+  if (added.length === 0 || model.lowering === undefined) return { model: { ...model, layers }, added, shapes };
+  // The comparison of the run was one of its own layers.
+  const options = { recipe: model.recipe, batch: request.batch };
+  const alone = await decideEngine('auto', file, { ...options, layers: added });
+  if (alone.engine !== model.engine) {
+    onNote?.(
+      `engine ${model.engine} stays, as the run began with it; alone, these layers would get ${alone.engine}: ${alone.reason}`,
+    );
   }
-  return { model: { ...model, layers }, added, shapes };
+  const { compiled: addedCompiled } =
+    alone.compiled === undefined ? await decideEngine('onnx', file, { ...options, layers: added }) : alone;
+  const { compiled } = await decideEngine('onnx', file, { ...options, layers });
+  return { model: { ...model, layers, ...(compiled && { compiled }) }, added, addedCompiled, shapes };
 }
 
 async function isCompacted(storage: Storage, run: RunRecord): Promise<boolean> {
@@ -145,8 +159,9 @@ async function isCompacted(storage: Storage, run: RunRecord): Promise<boolean> {
   return false;
 }
 
-function onlyLayers({ predictions: _, ...model }: ModelRequest, layers: readonly string[]): ModelRequest {
-  return { ...model, layers: [...layers] };
+function onlyLayers({ model, added, addedCompiled }: ModelOfLayers): ModelRequest {
+  const { predictions: _, compiled: __, ...rest } = model;
+  return { ...rest, layers: [...added], ...(addedCompiled && { compiled: addedCompiled }) };
 }
 
 /** All that is not of a model stays. */

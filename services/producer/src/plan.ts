@@ -14,6 +14,7 @@ import { commonVersions } from '../../../shared/src/versions.ts';
 import { checkColumnNames } from './column-names.ts';
 import { decideRequest, openModels } from './decide-request.ts';
 import { outputBytes, requireRoom } from './output-size.ts';
+import { publishCompiled } from './publish-compiled.ts';
 import { openSource } from './source.ts';
 import { writeManifest } from './write-manifest.ts';
 
@@ -54,7 +55,9 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
   const begun = await findRun(storage);
   const { request, columns, notes } = await decideRequest(options, models, begun?.request);
   const standing = await checkDirectory(storage, begun, request, { source: location, limit: options.limit });
+  const files = models.map(({ file }) => file);
   if (standing !== undefined) {
+    await publishCompiled(storage, standing.request, files);
     return { run: standing, storage, continued: true, notes: [...notes, ...continuedNotes(options, standing)] };
   }
 
@@ -97,6 +100,8 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
     shards: Math.ceil(manifest.rows / shardSize),
     versions: { ...commonVersions() },
   };
+  // Before run.json names it: what a producer leaves that is not first is garbage.
+  await publishCompiled(storage, request, files);
   if (!(await createRun(storage, run))) {
     await removeManifest();
     throw new Refusal('run-mismatch', `Another producer began a run in '${out}' at the same moment`, {
@@ -129,7 +134,7 @@ async function checkDirectory(
   }
   for await (const path of storage.list('.')) {
     // What a producer that was killed before run.json left behind is written anew.
-    if (path.startsWith('./manifest/') || isTemporary(path)) continue;
+    if (/^\.\/(manifest|compiled)\//.test(path) || isTemporary(path)) continue;
     throw new Refusal('run-mismatch', `Expected '${storage.root}' to be empty but it holds '${path.slice(2)}'`, {
       hint: 'Choose another --out: a run has its directory for itself.',
     });

@@ -4,6 +4,7 @@ import { Refusal } from '../../../shared/src/errors.ts';
 import { finishRun, halfMoved, type RunSummary } from '../../../shared/src/finish-run.ts';
 import type { Logger } from '../../../shared/src/logger.ts';
 import type { JobQueue } from '../../../shared/src/queue.ts';
+import { engineWarnings } from '../../../shared/src/request.ts';
 import { doneShards, openRun, type RunRecord } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { enqueueRun } from './enqueue.ts';
@@ -24,6 +25,7 @@ const FAILED_SHOWN = 5;
 export async function produce(options: ProduceOptions): Promise<RunSummary | undefined> {
   const { queue, run, storage, logger, signal } = options;
   const queued = await enqueueRun(queue, run, storage, { signal });
+  for (const warning of engineWarnings(run.request)) logger.log('warn', warning);
   logger.log('info', `${queued} of ${run.shards} shards queued`, { run: run.runId, out: storage.root });
   if (queued === 0) {
     const summary = await finishRun(storage, run);

@@ -46,6 +46,7 @@ const PEEK_INTERVAL_MS = 1000;
 export async function openWorker(options: WorkerOptions): Promise<Worker> {
   const { queue, logger } = options;
   const slots: Slot[] = [];
+  const told = options.told ?? new Set<string>();
   const stopping = new AbortController();
   let consumer: JobConsumer | undefined;
   let warming = true;
@@ -68,7 +69,7 @@ export async function openWorker(options: WorkerOptions): Promise<Worker> {
   /** Warm ones, where there is a shard to warm them for. */
   async function openSlots(job: ShardJob | undefined): Promise<void> {
     const { fit, processes: most } = options;
-    const open = (start: Partial<ProcessStart>): Slot => createSlot({ ...options, ...start });
+    const open = (start: Partial<ProcessStart>): Slot => createSlot({ ...options, told, ...start });
     if (fit !== undefined && job !== undefined) {
       await openFitting({ fit, most, slots, open, job, logger, signal: stopping.signal });
       return;

@@ -21,6 +21,8 @@ export interface EngineClientOptions {
   /** Node's own arguments, such as a TypeScript loader. @default none */
   readonly execArgv?: readonly string[];
   readonly logger: Logger;
+  /** What need not be told again, shared by all processes of a worker. @default everything is told */
+  readonly told?: Set<string>;
   /** Bound of the process' JavaScript heap; tensors live outside of it. @default Node's own */
   readonly maxHeapMb?: number;
   /** Pause before the second start in a row without a shard done between; doubles up to 30 s. @default 1000 */
@@ -144,6 +146,8 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
         takeShard(message.key)?.reject(new EngineFailure(message.kind, message.message));
         return;
       case 'log':
+        if (message.once && options.told?.has(message.message)) return;
+        if (message.once) options.told?.add(message.message);
         logger.log(message.level, message.message, message.fields);
     }
   }

@@ -1,12 +1,14 @@
 // The engine process: holds the warmed extractors of one request and works through the shards that its parent sends.
 // Its death is an event for the parent, not an outage: everything it holds can be made again.
 import { hostname } from 'node:os';
+import { temporaryCacheNote } from '../../../setup/src/made-cache.ts';
 import { allowedRoots } from '../../../shared/src/allowed-roots.ts';
 import { describeError, Refusal, type RefusalCode } from '../../../shared/src/errors.ts';
 import { explainWarning, WARNING_CODES } from '../../../shared/src/feature-warnings.ts';
 import type { ShardJob } from '../../../shared/src/job.ts';
-import { modelsOf, readsImages } from '../../../shared/src/request.ts';
+import { engineWarnings, modelsOf, readsImages } from '../../../shared/src/request.ts';
 import { type RunRecord, readReceipt, shardRange } from '../../../shared/src/run.ts';
+import type { Storage } from '../../../shared/src/storage.ts';
 import { commonVersions, cpuName } from '../../../shared/src/versions.ts';
 import { requireAllowed } from './allowed-run.ts';
 import { openBatchBuffers } from './batch-buffers.ts';
@@ -73,10 +75,10 @@ function inTurn(task: () => Promise<void>): void {
 
 async function warm(job: ShardJob): Promise<void> {
   try {
-    const { run } = await runs.open(job);
+    const { run, storage } = await runs.open(job);
     // The threads start beside the model. Whoever takes a shard hears of their failure.
     poolFor(run)?.catch(() => undefined);
-    const { seconds, loads } = await extractorFor(run);
+    const { seconds, loads } = await extractorFor(run, storage);
     send({ type: 'warmed', fingerprint: run.fingerprint, seconds, loads, residentBytes: process.memoryUsage.rss() });
   } catch (error) {
     send({ type: 'warm-failed', error: describeError(error) });
@@ -123,10 +125,10 @@ async function openShard(job: ShardJob, signal: AbortSignal, only?: readonly num
 }
 
 async function probe({ job, attempt }: ProbeMessage, opened: OpenedShard, signal: AbortSignal): Promise<void> {
-  const { run, batches } = opened;
+  const { run, storage, batches } = opened;
   const { out, runId, shard } = job;
   try {
-    const { extractors } = await extractorFor(run);
+    const { extractors } = await extractorFor(run, storage);
     send({ type: 'begun', batch: run.request.batch });
     const nothing = { rows: 0, failed: 0, seconds: {} };
     const onBatch = (): void => send({ type: 'progress', out, runId, shard, attempt, ...nothing });
@@ -166,7 +168,7 @@ async function workOn(message: ShardMessage, opened: OpenedShard, signal: AbortS
     // A job that was queued twice, or taken again after a lost lock, finds its work done.
     const standing = await readReceipt(storage, run, shard);
     if (standing !== undefined) return standing;
-    const { extractors, versions: engineVersions } = await extractorFor(run);
+    const { extractors, versions: engineVersions } = await extractorFor(run, storage);
     // What can change a feature's last bits: layertap, Node, the decoders, the engine.
     const versions = { ...commonVersions(), ...(await versionsOfDecoders(run)), ...engineVersions };
     if (run.request.deterministic)
@@ -213,8 +215,8 @@ async function versionsOfDecoders(run: RunRecord): Promise<Readonly<Record<strin
 }
 
 /** Tells of each load: once per request, if all goes well. */
-async function extractorFor(run: RunRecord): Promise<HeldExtractor> {
-  const held = await holder.extractorFor(run);
+async function extractorFor(run: RunRecord, storage: Storage): Promise<HeldExtractor> {
+  const held = await holder.extractorFor(run, storage);
   if (held.loads !== loadsTold) {
     loadsTold = held.loads;
     const models = modelsOf(run.request);
@@ -228,9 +230,18 @@ async function extractorFor(run: RunRecord): Promise<HeldExtractor> {
     });
     // What a user waits for: the process' start, the libraries, the model and a first batch of zeros.
     const message = `${engines} ${engines.includes(' ') ? 'are' : 'is'} ready for the first batch, ${process.uptime().toFixed(1)} s after its process began`;
-    send({ type: 'log', level: 'info', message });
+    const { user, system } = process.cpuUsage();
+    const cost = [`${((user + system) / 1e6).toFixed(2)} s of processor time`, ...held.origins].join('; ');
+    send({ type: 'log', level: 'info', message: `${message} (${cost})` });
+    for (const warning of engineWarnings(run.request)) tellOnce(warning);
+    tellOnce(temporaryCacheNote());
   }
   return held;
+}
+
+/** The parent tells what several of its processes say only once. */
+function tellOnce(message: string | undefined): void {
+  if (message !== undefined) send({ type: 'log', level: 'warn', message, once: true });
 }
 
 /** What this machine lacks and another may have: an engine, the model's bytes, the folders of the run. */
@@ -241,6 +252,7 @@ const ELSEWHERE: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
   'model-mismatch',
   'run-missing',
   'source-unreadable',
+  'cache-unwritable',
 ]);
 
 function failureKind(error: unknown): FailureKind {

@@ -1,19 +1,24 @@
 // Holds the warmed extractors of an engine process, one for each model of a request; loads others only when that changes.
 
+import { checkAnswers } from '../../../extractor/src/compile/answers.ts';
 import { LOWERING } from '../../../extractor/src/compile/lowering-version.ts';
 import { type Extractor, openEngine } from '../../../extractor/src/engine.ts';
 import { identifyModel } from '../../../extractor/src/model.ts';
 import { resolveModel } from '../../../extractor/src/model-download.ts';
+import { openCompiled } from '../../../shared/src/compiled-file.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
 import { type ExtractRequest, type ModelRequest, modelsOf } from '../../../shared/src/request.ts';
 import type { RunRecord } from '../../../shared/src/run.ts';
+import type { Storage } from '../../../shared/src/storage.ts';
 import { openCarefulExtractor } from './careful-extractor.ts';
 
 export interface HeldExtractor {
   /** One for each model of the request. */
   readonly extractors: readonly Extractor[];
   readonly versions: Readonly<Record<string, string>>;
+  /** Of compiled models, in words: where each came from, and what reading and checking it took. */
+  readonly origins: readonly string[];
   /** Seconds that loading and warming took. */
   readonly seconds: number;
   /** Loads of this holder so far: stays 1 over all shards of one request. */
@@ -22,7 +27,7 @@ export interface HeldExtractor {
 
 export interface ExtractorHolder {
   /** The extractors of a run's request, loaded and warmed where they are not held already. */
-  extractorFor(run: RunRecord): Promise<HeldExtractor>;
+  extractorFor(run: RunRecord, storage: Storage): Promise<HeldExtractor>;
   close(): Promise<void>;
 }
 
@@ -44,25 +49,31 @@ export function openExtractorHolder(options: HolderOptions): ExtractorHolder {
   }
 
   return {
-    async extractorFor(run): Promise<HeldExtractor> {
+    async extractorFor(run, storage): Promise<HeldExtractor> {
       if (held?.fingerprint === run.fingerprint && held.batch === run.request.batch) return held.value;
       await close();
       loads++;
-      held = { fingerprint: run.fingerprint, batch: run.request.batch, value: await load(run, options, loads) };
+      held = {
+        fingerprint: run.fingerprint,
+        batch: run.request.batch,
+        value: await load(run, storage, options, loads),
+      };
       return held.value;
     },
     close,
   };
 }
 
-async function load(run: RunRecord, options: HolderOptions, loads: number): Promise<HeldExtractor> {
+async function load(run: RunRecord, storage: Storage, options: HolderOptions, loads: number): Promise<HeldExtractor> {
   const started = performance.now();
   const extractors: Extractor[] = [];
+  const origins: string[] = [];
   let versions: Readonly<Record<string, string>> = {};
   try {
     for (const request of modelsOf(run.request)) {
-      const opened = await openModel(request, run.request, options);
+      const opened = await openModel(request, run.request, storage, options);
       extractors.push(opened.extractor);
+      origins.push(...(opened.origin ?? []));
       versions = { ...versions, ...opened.versions };
     }
   } catch (error) {
@@ -70,14 +81,34 @@ async function load(run: RunRecord, options: HolderOptions, loads: number): Prom
     for (const extractor of extractors) await extractor.close();
     throw error;
   }
-  return { extractors, versions, seconds: (performance.now() - started) / 1000, loads };
+  return { extractors, versions, origins, seconds: (performance.now() - started) / 1000, loads };
+}
+
+interface OpenedModel {
+  readonly extractor: Extractor;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly origin: readonly string[];
+}
+
+const ORIGINS = {
+  cache: 'from the cache',
+  run: 'from the run directory',
+  compiler: 'compiled here',
+} as const satisfies Record<NonNullable<Extractor['origin']>['from'], string>;
+
+/** @param checkSeconds where its answers were compared with those of the run */
+function describeOrigin({ origin }: Extractor, checkSeconds: number | undefined): readonly string[] {
+  if (origin === undefined) return [];
+  const checked = checkSeconds === undefined ? '' : `, ${checkSeconds.toFixed(2)} s to check on this processor`;
+  return [`compiled model ${ORIGINS[origin.from]}: ${origin.seconds.toFixed(2)} s to read${checked}`];
 }
 
 async function openModel(
   request: ModelRequest,
   { batch, deterministic }: ExtractRequest,
+  storage: Storage,
   options: HolderOptions,
-): Promise<{ readonly extractor: Extractor; readonly versions: Readonly<Record<string, string>> }> {
+): Promise<OpenedModel> {
   // The path is the producer's; a model with an address is in each machine's own cache, or comes there now.
   const model = await identifyModel(await resolveModel(request.modelUrl ?? request.model));
   if (model.sha256 !== request.modelSha256) {
@@ -100,11 +131,13 @@ async function openModel(
   }
   const engine = await openEngine(request.engine, { threads: options.threads });
   const inputShape = shapeOfRecipe(request.recipe);
+  const { compiled } = request;
   const loaded = await engine.load({
     model: model.path,
     layers: request.layers,
     inputShape,
     modelSha256: model.sha256,
+    compiled: compiled && { record: compiled, open: () => openCompiled(storage, compiled) },
   });
   // Of fewer rows at a time the last bits may be others.
   const extractor = deterministic
@@ -116,11 +149,14 @@ async function openModel(
             `the memory does not suffice for a batch, from here on ${rows} images at a time: ${error.message}`,
           ),
       });
+  const checking = performance.now();
   try {
+    if (compiled !== undefined) await checkAnswers(loaded, request.recipe, compiled.answers);
+    const checkSeconds = (performance.now() - checking) / 1000;
     await extractor.warmUp(batch);
+    return { extractor, versions: engine.versions(), origin: describeOrigin(loaded, compiled && checkSeconds) };
   } catch (error) {
     await extractor.close();
     throw error;
   }
-  return { extractor, versions: engine.versions() };
 }

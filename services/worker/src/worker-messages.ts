@@ -138,4 +138,6 @@ export interface LogMessage {
   readonly level: LogLevel;
   readonly message: string;
   readonly fields?: Readonly<Record<string, unknown>>;
+  /** Other processes of this worker say the same. */
+  readonly once?: true;
 }

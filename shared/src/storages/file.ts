@@ -1,9 +1,10 @@
 // The storage on a file system, local or shared between machines (NFS and the like).
 import { randomBytes } from 'node:crypto';
 import { createReadStream, type Dirent } from 'node:fs';
-import { type FileHandle, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, link, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasErrorCode, Refusal } from '../errors.ts';
+import { makeFolders } from '../make-folders.ts';
 import type { StagedFile, Storage, StorageEntry } from '../storage.ts';
 
 /** Temporary files start with this: a reader's glob over `parts/` never matches them. */
@@ -32,7 +33,7 @@ export function openFileStorage(root: string): Storage {
     async stage(directory): Promise<StagedFile> {
       const temporary = join(absolute(directory), temporaryName());
       return guarded(temporary, 'write', async () => {
-        await mkdir(dirname(temporary), { recursive: true });
+        await makeFolders(dirname(temporary));
         return stagedFile(await open(temporary, 'wx'), temporary, absolute);
       });
     },
@@ -110,7 +111,7 @@ function stagedFile(handle: FileHandle, temporary: string, absolute: (path: stri
       } finally {
         await handle.close();
       }
-      await mkdir(dirname(target), { recursive: true });
+      await makeFolders(dirname(target));
       return await name(target);
     } catch (error) {
       await rm(temporary, { force: true });
@@ -172,7 +173,7 @@ async function* listFiles(root: string, directory: string): AsyncGenerator<strin
 async function writeTemporary(target: string, bytes: Uint8Array): Promise<string> {
   const temporary = join(dirname(target), temporaryName());
   return guarded(target, 'write', async () => {
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolders(dirname(target));
     const handle = await open(temporary, 'wx');
     try {
       await writeAll(handle, bytes);

@@ -161,7 +161,7 @@ describe('the Python script of docs/certify.md', () => {
 
 /** The folder of the Keras packages, where an earlier conformance run or benchmark installed them: 1.5 GB is too much for a test. */
 function findKeras(): string | undefined {
-  const folder = join(setupConfig().cacheRoot, 'python');
+  const folder = join(setupConfig().installedRoot, 'python');
   if (!existsSync(folder)) return undefined;
   return readdirSync(folder)
     .filter(name => name.startsWith('keras-py'))

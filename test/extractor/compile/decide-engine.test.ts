@@ -1,5 +1,5 @@
 // The engine of a run whose user left the choice to us: compared, explained in one line, and decided once.
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { decideEngine } from '../../../extractor/src/compile/decide-engine.ts';
@@ -40,7 +40,8 @@ test('a compiled model that gives the same numbers faster is taken, and the deci
   // However the images are decoded, resized and turned.
   const recipe = { ...DEMO.recipe, quality: 'fast', resize: 'pillow:lanczos', exif: 'apply' } as const;
   expect(await decideEngine('auto', model, { ...DEMO, recipe })).toEqual(again);
-  expect(await readdir(join(cache, 'compiled'))).toHaveLength(1);
+  // One file, and what says that the model was compiled to it.
+  expect((await readdir(join(cache, 'compiled'))).map(name => name.split('.')[1]).sort()).toEqual(['json', 'onnx']);
   // Another layer is another decision.
   const other = await decideEngine('auto', model, { ...DEMO, layers: ['conv4'] });
   expect(other.reason).not.toContain('decided before');
@@ -50,16 +51,39 @@ test('a model that cannot be compiled stays on its engine, with the reason', asy
   const model = await openModel(goldenPath('small-graph-model'));
   const recipe = Recipe.parse({ width: 10, height: 12, scale: 1 / 255 });
   const options = { layers: ['pooled'], recipe, batch: 4 };
-  expect(await decideEngine('auto', model, options)).toEqual({
+  const decision = await decideEngine('auto', model, options);
+  expect(decision).toMatchObject({
     engine: 'wasm',
     reason: 'The model cannot be compiled: it has branches or loops.',
   });
+  expect(decision.warning).toMatch(
+    /^This run computes on wasm, about 10 times slower .* it has branches or loops\. Run `npx layertap setup`/,
+  );
+  await expect(decideEngine('onnx', model, options)).rejects.toMatchObject({
+    code: 'engine-unavailable',
+    message: expect.stringContaining('it has branches or loops') as unknown,
+  });
 });
 
-test('an engine that was asked for is not compared', async () => {
+test('an engine that was asked for is taken; a compiled one with what it must answer', async () => {
   const model = await openModel(DEMO_MODEL);
   expect(await decideEngine('wasm', model, DEMO)).toEqual({ engine: 'wasm', reason: 'It was asked for.' });
-  const onnx = await decideEngine('onnx', model, DEMO);
-  expect(onnx).toEqual({ engine: 'onnx', lowering: LOWERING, reason: 'It was asked for.' });
   expect(await readdir(cache)).toEqual([]);
+  const { compiled, ...choice } = await decideEngine('onnx', model, DEMO);
+  expect(choice).toEqual({ engine: 'onnx', lowering: LOWERING, reason: 'It was asked for.' });
+  expect(compiled?.answers).toMatchObject({ engine: 'wasm', rows: 1, layers: [{ size: 96, kept: 96 }] });
+  const path = join(cache, 'compiled', `${compiled?.sha256}.onnx`);
+  expect((await stat(path)).size).toBe(compiled?.bytes);
+});
+
+test.each([
+  ['a cache below a file system that takes no names', '/proc/nope'],
+  ['a cache whose parent is a file', join(import.meta.filename, 'cache')],
+])('%s never chooses the engine', async (_, place) => {
+  const model = await openModel(DEMO_MODEL);
+  const wanted = await decideEngine('auto', model, DEMO);
+  vi.stubEnv('LAYERTAP_CACHE', place);
+  const decision = await decideEngine('auto', model, DEMO);
+  expect(decision.engine).toBe(wanted.engine);
+  expect(decision.compiled?.sha256).toBe(wanted.compiled?.sha256);
 });

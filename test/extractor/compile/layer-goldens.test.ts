@@ -2,12 +2,12 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type * as tf from '@tensorflow/tfjs';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { CannotCompile } from '../../../extractor/src/compile/cannot-compile.ts';
 import { foldKernels } from '../../../extractor/src/compile/fold.ts';
 import { traceKernels } from '../../../extractor/src/compile/kernel-graph.ts';
 import { lowerKernels } from '../../../extractor/src/compile/lower-kernels.ts';
+import { loadRuntime } from '../../../extractor/src/engines/onnx-runtime.ts';
 import { rebuildLayersModel } from '../../../extractor/src/rebuild/layers-model.ts';
 import type { TensorData } from '../../../shared/src/tensor.ts';
 import { relativeDifference } from '../numbers.ts';
@@ -52,6 +52,7 @@ async function runCompiled({ graph, weights, inputs, outputs }: GoldenCase): Pro
   const inputNames = inputs.map((_, index) => `image${index}`);
   const outputNames = outputs.map((_, index) => `output${index}`);
   const bytes = lowerKernels(foldKernels(kernels), { inputNames, outputNames });
+  const { InferenceSession, Tensor } = await loadRuntime();
   const session = await InferenceSession.create(bytes, { logSeverityLevel: 4, intraOpNumThreads: 1 });
   try {
     const feeds = inputs.map((input, index) => [`image${index}`, new Tensor('float32', input.data, [...input.shape])]);

@@ -11,15 +11,15 @@ test('a run that was begun with another lowering, or with other bytes of the mod
   const { path, sha256 } = await openModel(DEMO_MODEL);
   const request = { model: path, modelSha256: sha256, layers: ['features'], recipe: RECIPE, engine: 'onnx' as const };
   const holder = openExtractorHolder({ threads: 1 });
-  const { run: other } = await createSmallRun(await temporaryFolder(), {
+  const { run: other, storage } = await createSmallRun(await temporaryFolder(), {
     request: { ...request, lowering: LOWERING + 1 },
   });
-  await expect(holder.extractorFor(other)).rejects.toMatchObject({
+  await expect(holder.extractorFor(other, storage)).rejects.toMatchObject({
     code: 'engine-unavailable',
     message: `Expected a worker with version ${LOWERING + 1} of the compiler, with which the run began, but this one has ${LOWERING}`,
   });
   const { run: changed } = await createSmallRun(await temporaryFolder(), {
     request: { ...request, modelSha256: 'f'.repeat(64) },
   });
-  await expect(holder.extractorFor(changed)).rejects.toMatchObject({ code: 'model-mismatch' });
+  await expect(holder.extractorFor(changed, storage)).rejects.toMatchObject({ code: 'model-mismatch' });
 });

@@ -5,8 +5,12 @@ pip install onnx==1.23.2 onnxruntime==1.30.0 && python3 make_onnx_goldens.py [FO
 """
 
 import json
+import os
 import pathlib
 import sys
+
+# ONNX Runtime reads it when it is imported, and reports its sessions to its makers without it.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 import numpy as np
 import onnx

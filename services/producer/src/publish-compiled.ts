@@ -1,0 +1,43 @@
+// Puts the compiled models of a run into its directory, where every worker finds them. For plan.ts and the commands that go on with
+// a run.
+import { createHash } from 'node:crypto';
+import { fetchCompiled } from '../../../extractor/src/compile/fetch-compiled.ts';
+import type { ModelFile } from '../../../extractor/src/model.ts';
+import { openCompiled } from '../../../shared/src/compiled-file.ts';
+import { COMPILED_FOLDER, type CompiledRecord, compiledPath } from '../../../shared/src/compiled-record.ts';
+import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
+import { type ExtractRequest, modelsOf } from '../../../shared/src/request.ts';
+import type { Storage } from '../../../shared/src/storage.ts';
+
+/**
+ * Writes those that are missing or damaged.
+ * @param models the files of the request's models, in their order
+ * @throws Refusal `conditions-differ` where this machine has the file no more and compiles another one; `output-unwritable`
+ */
+export async function publishCompiled(
+  storage: Storage,
+  request: ExtractRequest,
+  models: readonly Pick<ModelFile, 'path' | 'sha256'>[],
+): Promise<void> {
+  for (const [index, { compiled, layers, recipe }] of modelsOf(request).entries()) {
+    const model = models[index];
+    if (compiled === undefined || model === undefined || (await isWhole(storage, compiled))) continue;
+    const options = { model: model.path, sha256: model.sha256, layers, inputShape: shapeOfRecipe(recipe) };
+    const { content } = await fetchCompiled({ record: compiled, open: async () => undefined }, options);
+    const staged = await storage.stage(COMPILED_FOLDER);
+    try {
+      await staged.write(content);
+      await staged.publish(compiledPath(compiled));
+    } finally {
+      await staged.abort();
+    }
+  }
+}
+
+async function isWhole(storage: Storage, record: CompiledRecord): Promise<boolean> {
+  const pieces = await openCompiled(storage, record);
+  if (pieces === undefined) return false;
+  const hash = createHash('sha256');
+  for await (const piece of pieces) hash.update(piece);
+  return hash.digest('hex') === record.sha256;
+}
