@@ -22,8 +22,8 @@ RUN node_modules/.bin/tsc -p tsconfig.build.json \
  && node setup/bundle.mjs dist \
  && find dist -name '*.d.ts' -delete \
  && mkdir package && mv package.json dist package/ && mkdir package/demo && mv demo/model package/demo/ \
- # Whoever checked the sources out, the services read them as another user.
- && chmod -R a+rX package
+ # The services read the files as another user than the one who checked the sources out.
+ && chmod +x package/dist/cli/src/main.js && chmod -R a+rX package
 
 # ---- production: the packages of a running service, without other platforms' binaries, source maps, types and
 # browser bundles: half of their weight
@@ -48,7 +48,7 @@ FROM production AS tensorflow
 RUN apt-get update \
  && apt-get install -y --no-install-recommends g++ python3 python3-pip \
  && rm -rf /var/lib/apt/lists/*
-ENV LAYERTAP_CACHE=/opt/layertap LAYERTAP_TENSORFLOW=wheel
+ENV LAYERTAP_INSTALLED=/opt/layertap LAYERTAP_CACHE=/opt/layertap LAYERTAP_TENSORFLOW=wheel
 # Its content decides whether this stage is made anew: a change elsewhere in the sources downloads nothing.
 COPY --from=compiled /app/package/dist/setup dist/setup
 COPY --from=compiled /app/package/package.json ./
@@ -61,15 +61,25 @@ RUN node --input-type=module -e "const { prepareTensorFlow } = await import('/ap
  && node --input-type=module -e "const { findTfjsNode, verifyBinding } = await import('/app/dist/setup/src/tensorflow-binding.js'); \
       await verifyBinding(findTfjsNode());"
 
-# ---- runtime: what both targets share; nothing in it can be written by the user it runs as but /out and /photos
+# ---- runtime: what both targets share
+#
+# Two folders for what is no part of the application. What the set-up installed (TensorFlow) is read-only:
+# LAYERTAP_INSTALLED. What runs make and use again (compiled models, the choice of an engine) is in LAYERTAP_CACHE: mount a
+# volume there, else it ends with the container. Where neither can be written, a run uses a temporary folder.
 FROM ${NODE_IMAGE} AS runtime
 LABEL org.opencontainers.image.title="layertap" \
       org.opencontainers.image.description="Streams the output of any layer of any vision model into Arrow and Parquet files" \
       org.opencontainers.image.licenses="MIT"
-# A volume that is mounted here first takes this owner over.
-RUN mkdir /out /photos && chown node:node /out /photos
+# A new volume that is mounted on one of these folders takes its owner and mode. As in /tmp, every user may create folders
+# in it and none may replace those of another: the containers may run as any user, today's another than yesterday's.
+RUN mkdir -p /out /photos /var/cache/layertap && chmod 1777 /out /photos /var/cache/layertap \
+ && ln -s /app/dist/cli/src/main.js /usr/local/bin/layertap
 WORKDIR /app
-ENV NODE_ENV=production LAYERTAP_CACHE=/opt/layertap
+ENV NODE_ENV=production LAYERTAP_INSTALLED=/opt/layertap LAYERTAP_CACHE=/var/cache/layertap
+# How messages name commands and paths.
+ENV LAYERTAP_COMMAND=layertap \
+    LAYERTAP_SETUP_COMMAND="docker build --target worker-tensorflow ." \
+    LAYERTAP_MOUNTS="Paths are those inside the container: mount your folders, and give the paths that they have in here."
 USER node
 # Exec form: node gets the SIGTERM of `docker stop`, finishes the shard in hand and ends with 0.
 CMD ["node", "dist/services/worker/src/main.js"]

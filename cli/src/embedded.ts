@@ -2,8 +2,8 @@
 
 import { enqueueRun } from '../../services/producer/src/enqueue.ts';
 import { openWorker } from '../../services/worker/src/consumer.ts';
-import { engineProcessStart } from '../../services/worker/src/engine-process-options.ts';
-import { describeSplit, memoryLimit, splitProcessors } from '../../services/worker/src/split-processors.ts';
+import { engineProcesses } from '../../services/worker/src/engine-processes.ts';
+import { describeSplit } from '../../services/worker/src/split-processors.ts';
 import { cacheEnvironment } from '../../setup/src/made-cache.ts';
 import { Refusal } from '../../shared/src/errors.ts';
 import type { WorkerOptions } from '../../shared/src/extract-options.ts';
@@ -64,21 +64,22 @@ async function workThrough(options: EmbeddedOptions, missing: readonly number[])
   });
   // By itself the number of engine threads depends on the free memory.
   const threads = run.request.deterministic && options.threads === 'auto' ? 1 : options.threads;
-  const split = splitProcessors({ ...options, threads }, missing.length);
+  const { split, ...processes } = engineProcesses({
+    ...options,
+    threads,
+    name: 'embedded',
+    env: { ...environment, ...(await cacheEnvironment()) },
+    most: missing.length,
+  });
   logger.log('info', describeSplit(split));
   const told = new Set(engineWarnings(run.request));
   for (const warning of told) logger.log('warn', warning);
   const worker = await openWorker({
     queue,
-    processes: split.processes,
-    ...engineProcessStart(
-      { ...split, name: 'embedded', allowRoot: options.allowRoot },
-      { ...environment, ...(await cacheEnvironment()) },
-    ),
+    ...processes,
     logger,
     told,
     stallMs: options.stallTimeout * 1000,
-    maxResidentBytes: memoryLimit(options.maxMemory, split),
     alone: true,
     onProgress: update => progress.add(update),
     onIdle: () => idle(),

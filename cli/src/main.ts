@@ -62,7 +62,7 @@ function helpOf(command: Command): string {
     '',
     formatOptions(command.options),
     '',
-    'Each option can also stand in the environment: --shard-size is LAYERTAP_SHARD_SIZE.',
+    'Each option can also stand in the environment: --shard-size is LAYERTAP_SHARD_SIZE. A repeatable one takes several values: A,B.',
   ].join('\n');
 }
 

@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { producerServiceOptions } from '../../services/producer/src/config.ts';
 import { workerServiceOptions } from '../../services/worker/src/config.ts';
+import { LIST_RULE } from '../../shared/src/list-option.ts';
 import { describeOptions, type OptionShape } from '../../shared/src/options.ts';
 import { packageRoot } from '../../shared/src/versions.ts';
 import { COMMANDS } from './commands.ts';
@@ -15,7 +16,8 @@ export async function optionsDocument(): Promise<string> {
   );
   return [
     '# Options',
-    'A flag wins over its environment name, which wins over the default. In the environment, lists are separated by commas.\nThis page is written by `npm run docs` from the same definitions that the commands read.',
+    'A flag wins over its environment name, which wins over the default. This page is written by `npm run docs` from the same definitions that the commands read.',
+    `Options marked (repeatable) take several values. ${LIST_RULE}`,
     ...sections,
     `## The producer service\n\n\`npm run producer\`, configured by the environment alone.\n\n${optionTable(producerServiceOptions)}`,
     `## The worker service\n\n\`npm run worker\`, configured by the environment alone.\n\n${optionTable(workerServiceOptions)}`,

@@ -1,5 +1,6 @@
 // What a command says at its end about a run: what was written, rows, speed, seconds per stage, how to look at it.
 import { join, relative } from 'node:path';
+import { fitAdvice } from '../../shared/src/advice.ts';
 import { formatBytes } from '../../shared/src/byte-size.ts';
 import { explainWarning, WARNING_CODES } from '../../shared/src/feature-warnings.ts';
 import type { RunSummary } from '../../shared/src/finish-run.ts';
@@ -38,7 +39,7 @@ export function formatReport({ run, summary, out, json }: ReportOptions): string
     ...(summary.peakBytes > 0 ? [`  memory    ${formatBytes(summary.peakBytes)} in the largest engine process`] : []),
     `  seconds   ${stages.join(', ')} (stages overlap and decode on several threads)`,
     '',
-    `  Look at it:  npx layertap show ${where}${guide}`,
+    `  Look at it:  ${fitAdvice(`npx layertap show ${where}`)}${guide}`,
     '',
   ].join('\n');
 }

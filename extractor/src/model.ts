@@ -71,6 +71,7 @@ async function readerOf(path: string): Promise<ModelReader> {
   }
   throw new Refusal('model-unreadable', `Expected a model at ${path} but received ${await whatIsAt(path)}`, {
     hint: 'Give a Keras model (.keras, .h5), a TensorFlow.js model (model.json or its folder), a SavedModel (its folder), an ONNX file (.onnx), or null:SHAPE such as null:1280.',
+    emptyPath: path,
   });
 }
 

@@ -3,8 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { access, constants, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { availableParallelism, cpus, totalmem } from 'node:os';
+import { cpus, totalmem } from 'node:os';
 import { dirname } from 'node:path';
+import { usableMemory, usableProcessors } from '../../shared/src/processors.ts';
 import { folderBytes } from './cache.ts';
 import { describeFailure, findProgram, runCommand } from './command.ts';
 import { setupConfig } from './config.ts';
@@ -173,7 +174,7 @@ async function examineProcessor(): Promise<Finding> {
   return {
     piece: 'CPU',
     ok: slow ? 'warn' : 'ok',
-    detail: `${availableParallelism()} × ${model}${features.length > 0 ? `; ${features.join(' ')}` : ''}`,
+    detail: `${usableProcessors()} × ${model}${features.length > 0 ? `; ${features.join(' ')}` : ''}`,
     fix: 'this CPU has no AVX2: expect a fraction of the usual speed',
   };
 }
@@ -191,9 +192,8 @@ function processorFeatures(): readonly string[] {
 }
 
 async function examineMemory(): Promise<Finding> {
-  const limit = process.constrainedMemory?.() ?? 0;
-  const total = limit > 0 && limit < totalmem() ? limit : totalmem();
-  const detail = `${(total / 2 ** 30).toFixed(1)} GiB${total === limit ? ' (limit of this container)' : ''}`;
+  const total = usableMemory();
+  const detail = `${(total / 2 ** 30).toFixed(1)} GiB${total < totalmem() ? ' (limit of this container or control group)' : ''}`;
   const small = total < 2 * 2 ** 30;
   return {
     piece: 'memory',

@@ -28,6 +28,8 @@ export interface RefusalOptions {
   /** What the user can do about it, one sentence. */
   readonly hint?: string;
   readonly cause?: unknown;
+  /** The user's path at which there is nothing. */
+  readonly emptyPath?: string;
 }
 
 /**
@@ -37,12 +39,14 @@ export interface RefusalOptions {
 export class Refusal extends Error {
   readonly code: RefusalCode;
   readonly hint: string | undefined;
+  readonly emptyPath: string | undefined;
 
   constructor(code: RefusalCode, message: string, options: RefusalOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'Refusal';
     this.code = code;
     this.hint = options.hint;
+    this.emptyPath = options.emptyPath;
   }
 
   /** Exit status of the command line: 2 for wrong usage, 1 for everything else. */

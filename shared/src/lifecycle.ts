@@ -1,5 +1,6 @@
 // How a command or service starts, stops and ends: two-step shutdown, closers in reverse order, exit status. For main.ts.
 import { constants } from 'node:os';
+import { fitAdvice, pathAdvice } from './advice.ts';
 import { Refusal } from './errors.ts';
 
 export interface LifecycleOptions {
@@ -90,8 +91,8 @@ export function createLifecycle(options: LifecycleOptions = {}): Lifecycle {
 /** Writes the error for its reader and returns the exit status that it asks for. */
 function report(error: unknown): number {
   if (error instanceof Refusal) {
-    const hint = error.hint === undefined ? '' : `${error.hint}\n`;
-    process.stderr.write(`${error.message}\n${hint}`);
+    const lines = [error.message, error.hint, pathAdvice(error)].filter(line => line !== undefined);
+    process.stderr.write(`${fitAdvice(lines.join('\n'))}\n`);
     return error.exitCode;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -1,5 +1,7 @@
 // Log lines on standard error: for people by default, one JSON object a line where asked for.
 
+import { fitAdvice } from './advice.ts';
+
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
@@ -19,8 +21,9 @@ export function createLogger(options: LoggerOptions = {}): Logger {
   const lowest = LOG_LEVELS.indexOf(options.level ?? 'info');
   const write = options.write ?? ((line: string) => void process.stderr.write(`${line}\n`));
   return {
-    log(level, message, fields = {}): void {
+    log(level, text, fields = {}): void {
       if (LOG_LEVELS.indexOf(level) < lowest) return;
+      const message = fitAdvice(text);
       if (options.json === true) {
         write(JSON.stringify({ time: new Date().toISOString(), level, message, ...fields }));
         return;

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { nearestNames, Refusal } from './errors.ts';
+import { splitList } from './list-option.ts';
 
 /** Extra facts about an option, in the field's `.meta()`. */
 export interface OptionMeta {
@@ -46,7 +47,9 @@ export function parseOptions<S extends OptionShape>(shape: S, input: ParseInput)
   for (const doc of docs) {
     const flag = values[doc.flag.slice(2)];
     const env = input.env[doc.env];
-    if (flag !== undefined) raw[doc.name] = flag;
+    if (Array.isArray(flag)) raw[doc.name] = flag.flatMap(text => valuesOf(doc, doc.flag, String(text), input));
+    else if (flag !== undefined) raw[doc.name] = flag;
+    else if (env !== undefined && env !== '' && doc.repeats) raw[doc.name] = valuesOf(doc, doc.env, env, input);
     else if (env !== undefined && env !== '') raw[doc.name] = fromEnvironment(doc, shape, env);
   }
   const parsed = z.object(shape).safeParse(raw);
@@ -147,9 +150,15 @@ function isNegated(argument: string, docs: readonly OptionDoc[]): boolean {
   return docs.some(doc => doc.value === undefined && argument === doc.flag.replace('--', '--no-'));
 }
 
-/** Lists are separated by commas in the environment. */
+/** Flags and variables of a repeatable option are read alike. */
+function valuesOf(doc: OptionDoc, where: string, text: string, input: ParseInput): readonly string[] {
+  const values = splitList(text);
+  if (!values.includes('')) return values;
+  const sides = text.includes(',') ? ' on both sides of each comma' : '';
+  throw usage(`Expected ${doc.value ?? 'a value'}${sides} for ${where} but received '${text}'`, input);
+}
+
 function fromEnvironment(doc: OptionDoc, shape: OptionShape, text: string): unknown {
-  if (doc.repeats) return text.split(',').map(item => item.trim());
   if (!isBoolean(fieldOf(shape, doc))) return text;
   if (/^(1|true|yes|on)$/i.test(text)) return true;
   if (/^(0|false|no|off)$/i.test(text)) return false;

@@ -1,4 +1,5 @@
-// One compose project of this repository under a name of its own, for tests that need an engine; gone when it is closed.
+// One compose project of this repository under a name of its own, for tests and benches that need an engine; gone when it is
+// closed.
 
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +9,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** What a killed test left is removed after this time by the next one; no test takes as long. */
 const LEFT_AFTER_MS = 2 * 3_600_000;
 /** The time is when it was opened, in milliseconds. */
-const PROJECT_NAME = /^layertap-test-(\d+)-[0-9a-f]+$/;
+const PROJECT_NAME = /^layertap-(?:test|bench)-(\d+)-[0-9a-f]+$/;
 const BASE_IMAGES = ['node:20-bookworm-slim', 'redis:7-alpine'];
 
 export interface Container {
@@ -21,9 +22,19 @@ export interface Container {
   readonly hostname: string;
 }
 
+export interface ProjectOptions {
+  readonly kind: 'test' | 'bench';
+  /** Of services, over what docker-compose.yml says. @default none */
+  readonly override?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+}
+
 export interface ComposeProject {
+  /** Of containers, networks, volumes (NAME_cache) and the image (NAME:TARGET). */
+  readonly name: string;
   /** Runs `docker compose ARGS`; throws with the services' last lines where it fails. */
-  compose(args: readonly string[], timeoutMs: number): Promise<string>;
+  compose(args: readonly string[], timeoutMs: number, changes?: Environment): Promise<string>;
+  /** As compose(), for commands that may fail. */
+  tryCompose(args: readonly string[], timeoutMs: number, changes?: Environment): Promise<CommandResult>;
   docker(args: readonly string[], timeoutMs?: number): Promise<string>;
   /** As docker(), for commands that are to fail. */
   tryDocker(args: readonly string[]): Promise<CommandResult>;
@@ -31,6 +42,9 @@ export interface ComposeProject {
   /** Removes containers, networks, volumes and the image. */
   close(): Promise<void>;
 }
+
+/** Variables of docker-compose.yml that one command has others of than the project. */
+type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Why no project can be opened here; undefined where one can. */
 export async function whyNoCompose(): Promise<string | undefined> {
@@ -47,8 +61,11 @@ export async function whyNoCompose(): Promise<string | undefined> {
 }
 
 /** `variables` are those of docker-compose.yml; the caller's own and a .env file don't count. */
-export function openComposeProject(variables: Readonly<Record<string, string>>): ComposeProject {
-  const name = `layertap-test-${Date.now()}-${randomBytes(4).toString('hex')}`;
+export function openComposeProject(
+  variables: Readonly<Record<string, string>>,
+  { kind, override }: ProjectOptions = { kind: 'test' },
+): ComposeProject {
+  const name = `layertap-${kind}-${Date.now()}-${randomBytes(4).toString('hex')}`;
   const cleared = Object.keys(process.env).filter(key => /^(LAYERTAP|COMPOSE)_/.test(key));
   const env = {
     ...Object.fromEntries(cleared.map(key => [key, undefined])),
@@ -56,22 +73,27 @@ export function openComposeProject(variables: Readonly<Record<string, string>>):
     LAYERTAP_IMAGE: name,
   };
   const common = ['compose', '--project-name', name, '--env-file', '/dev/null', '--progress', 'plain'];
-  const run = (args: readonly string[], timeoutMs: number): Promise<CommandResult> =>
-    runCommand('docker', args, { cwd: ROOT, env, timeoutMs });
+  // JSON is YAML: the second file comes from standard input.
+  if (override !== undefined) common.push('--file', 'docker-compose.yml', '--file', '-');
+  const input = override === undefined ? '' : JSON.stringify({ services: override });
+  const run = (args: readonly string[], timeoutMs: number, changes: Environment = {}): Promise<CommandResult> =>
+    runCommand('docker', args, { cwd: ROOT, env: { ...env, ...changes }, timeoutMs, input });
 
-  async function docker(args: readonly string[], timeoutMs = 60_000): Promise<string> {
-    const result = await run(args, timeoutMs);
+  async function docker(args: readonly string[], timeoutMs = 60_000, changes: Environment = {}): Promise<string> {
+    const result = await run(args, timeoutMs, changes);
     if (!result.ok)
       throw new Error(`${describeFailure(`docker ${args.join(' ')}`, result)}\n${result.stderr.slice(-4000)}`);
     return result.stdout.trim();
   }
 
   return {
+    name,
     docker,
     tryDocker: args => run(args, 60_000),
-    async compose(args, timeoutMs): Promise<string> {
+    tryCompose: (args, timeoutMs, changes) => run([...common, ...args], timeoutMs, changes),
+    async compose(args, timeoutMs, changes): Promise<string> {
       try {
-        return await docker([...common, ...args], timeoutMs);
+        return await docker([...common, ...args], timeoutMs, changes);
       } catch (error) {
         const logs = await run([...common, 'logs', '--no-color', '--tail', '20'], 30_000);
         throw new Error(`${error instanceof Error ? error.message : error}\n${logs.stdout.slice(-8000)}`, {

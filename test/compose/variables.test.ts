@@ -1,6 +1,7 @@
 // docker-compose.yml hands on every option of the services: without its name there, a variable that a user sets is silently lost.
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { resume } from '../../cli/src/commands/resume.ts';
 import { producerServiceOptions } from '../../services/producer/src/config.ts';
 import { workerServiceOptions } from '../../services/worker/src/config.ts';
 import { describeOptions, type OptionShape } from '../../shared/src/options.ts';
@@ -18,6 +19,12 @@ describe('docker-compose.yml', () => {
     ['worker', workerServiceOptions],
   ])('hands every option on to the %s', async (service, options) => {
     const names = describeOptions(options).map(({ env }) => env);
-    expect(await variablesOf(service)).toEqual(names.sort());
+    const passed = (await variablesOf(service)).filter(name => name !== 'LAYERTAP_REDIS');
+    expect(passed).toEqual(names.sort());
+  });
+
+  it('has `layertap resume` queue for the workers', async () => {
+    const { env } = describeOptions(resume.options).find(({ name }) => name === 'redis') ?? {};
+    expect(await variablesOf('producer')).toContain(env);
   });
 });

@@ -67,6 +67,21 @@ describe('how flags are written', () => {
     expect(parse([...NEEDED, '--layer', 'b', '--layer=c']).values.layer).toEqual(['a', 'b', 'c']);
   });
 
+  it.each([['a,b', '/c,d/'], ['a', 'b,/c,d/'], ['a,b,/c,d/']])('take several values at once: %s', (...texts) => {
+    const flags = texts.flatMap(text => ['--layer', text]);
+    expect(parse(['--model', 'm', ...flags]).values.layer).toEqual(['a', 'b', '/c,d/']);
+    expect(parse(['--model', 'm'], { LAYERTAP_LAYER: texts.join(',') }).values.layer).toEqual(['a', 'b', '/c,d/']);
+  });
+
+  it('take a comma of the value itself behind a backslash, as variables do', () => {
+    expect(parse([...NEEDED, '--layer', String.raw`b\,c`]).values.layer).toEqual(['a', 'b,c']);
+    expect(parse(['--model', 'm'], { LAYERTAP_LAYER: String.raw`b\,c` }).values.layer).toEqual(['b,c']);
+  });
+
+  it('keep the commas of an option that takes one value', () => {
+    expect(parse(['--model', 'a,b', '--layer', 'c']).values.model).toBe('a,b');
+  });
+
   it('take a negative number for a value, with a space or an equals sign', () => {
     expect(parse([...NEEDED, '--mean', '-1.5']).values.mean).toBe('-1.5');
     expect(parse([...NEEDED, '--mean', '-.5,-2', 'photos'])).toMatchObject({
@@ -129,6 +144,13 @@ describe('a refused option', () => {
     expect((await refusedOption(NEEDED, { LAYERTAP_JSON: 'maybe' })).message).toBe(
       "Expected boolean for LAYERTAP_JSON but received 'maybe'",
     );
+  });
+
+  it('with nothing beside a comma says where', async () => {
+    expect((await refusedOption(['--model', 'm', '--layer', 'a,,b'])).message).toBe(
+      "Expected NAME on both sides of each comma for --layer but received 'a,,b'",
+    );
+    expect((await refusedOption(['--model', 'm'], { LAYERTAP_LAYER: 'a,' })).message).toContain('for LAYERTAP_LAYER');
   });
 
   it('without its value, with a value it takes none of, or of one letter is wrong usage', async () => {

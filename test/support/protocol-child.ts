@@ -15,6 +15,9 @@ export interface DoubleReceipt {
   readonly env: string | undefined;
 }
 
+/** What a warm process says that it holds. */
+const DOUBLE_BYTES = 1e9;
+
 /** Resolves when the last message has left: a process that spins would keep it. */
 let sent: Promise<void> = Promise.resolve();
 const aborts = new Map<string, () => void>();
@@ -40,7 +43,8 @@ async function warm(job: ShardJob): Promise<void> {
   }
   if (job.fingerprint === 'warm-failed') return send({ type: 'warm-failed', error: 'no such model' });
   loads += 1;
-  send({ type: 'warmed', fingerprint: job.fingerprint, seconds: 0.5, loads });
+  send({ type: 'log', level: 'info', message: 'warmed', fields: { pid: process.pid } });
+  send({ type: 'warmed', fingerprint: job.fingerprint, seconds: 0.5, loads, residentBytes: DOUBLE_BYTES });
 }
 
 function takeShard(message: ShardMessage): void {

@@ -1,6 +1,7 @@
 // layertap extend: takes the images that a run's source has gained since; what is done stays as it is.
 import { z } from 'zod';
 import { extendRun } from '../../../services/producer/src/extend-run.ts';
+import { fitAdvice } from '../../../shared/src/advice.ts';
 import { outputOptions, prepareOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { defineCommand } from '../command.ts';
@@ -31,7 +32,7 @@ export const extend = defineCommand({
     if (options.planOnly) {
       const line = { out: storage.root, added, rows: run.manifest.rows };
       process.stdout.write(
-        options.json ? `${JSON.stringify(line)}\n` : `Do them with: npx layertap resume ${storage.root}\n`,
+        options.json ? `${JSON.stringify(line)}\n` : fitAdvice(`Do them with: npx layertap resume ${storage.root}\n`),
       );
       return 0;
     }

@@ -1,6 +1,7 @@
 // layertap status: how far a run is, from its receipts alone (and from the queue where --redis is given).
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { fitAdvice } from '../../../shared/src/advice.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { outputOptions, queueOptions } from '../../../shared/src/extract-options.ts';
 import { summarizeRun } from '../../../shared/src/finish-run.ts';
@@ -52,7 +53,9 @@ export const status = defineCommand({
     }
     for (const warning of engineWarnings(run.request)) lines.push(`warning: ${warning}`);
     if (state === 'unfinished') lines.push(`Unless workers are on it, go on with: npx layertap resume ${storage.root}`);
-    process.stdout.write(`${lines.join('\n')}\n${formatReport({ run, summary, out: storage.root, json: false })}\n`);
+    process.stdout.write(
+      `${fitAdvice(lines.join('\n'))}\n${formatReport({ run, summary, out: storage.root, json: false })}\n`,
+    );
     return 0;
   },
 });

@@ -1,6 +1,7 @@
 // layertap verify: proves that no row of a run is missing, doubled or damaged.
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { fitAdvice } from '../../../shared/src/advice.ts';
 import type { Damage, DamageCode } from '../../../shared/src/damage.ts';
 import { outputOptions } from '../../../shared/src/extract-options.ts';
 import { openRun } from '../../../shared/src/run.ts';
@@ -67,5 +68,5 @@ function repairOf(damages: readonly Damage[], out: string): readonly string[] {
     : damages.every(({ code }) => SEEN_BY_SIZE.has(code))
       ? ''
       : ' --verify';
-  return [`To do exactly these shards again: npx layertap resume ${out}${flag}`];
+  return [fitAdvice(`To do exactly these shards again: npx layertap resume ${out}${flag}`)];
 }

@@ -39,7 +39,7 @@ export async function openSource(location: string): Promise<Source> {
   throw new Refusal(
     'source-unreadable',
     `Expected an image source for \`source\` but received "${location}" (${await describeLocation(location)})`,
-    { hint: `Give one of these: ${accepted}.` },
+    { hint: `Give one of these: ${accepted}.`, emptyPath: location },
   );
 }
 

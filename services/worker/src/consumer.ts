@@ -11,13 +11,16 @@ import {
 } from '../../../shared/src/queue.ts';
 import type { EngineClientOptions } from './engine-client.ts';
 import { EngineFailure } from './engine-errors.ts';
+import { type MemoryFit, openFitting, type ProcessStart } from './fit-processes.ts';
 import { createSlot, type Slot } from './slot.ts';
 import type { ShardProgress } from './worker-messages.ts';
 
 export interface WorkerOptions extends EngineClientOptions {
   readonly queue: JobQueue;
-  /** Engine processes, each with the extractor in its memory. */
+  /** Engine processes, each with the extractor in its memory: the most of them where the memory decides. */
   readonly processes: number;
+  /** How the memory decides. @default it does not */
+  readonly fit?: MemoryFit | undefined;
   /** No other worker could take what this one declines: such a shard fails instead of waiting. @default false */
   readonly alone?: boolean;
   readonly onProgress?: (progress: ShardProgress) => void;
@@ -43,7 +46,7 @@ const PEEK_INTERVAL_MS = 1000;
 export async function openWorker(options: WorkerOptions): Promise<Worker> {
   const { queue, logger } = options;
   const told = options.told ?? new Set<string>();
-  const slots = Array.from({ length: options.processes }, () => createSlot({ ...options, told }));
+  const slots: Slot[] = [];
   const stopping = new AbortController();
   let consumer: JobConsumer | undefined;
   let warming = true;
@@ -51,16 +54,29 @@ export async function openWorker(options: WorkerOptions): Promise<Worker> {
 
   async function start(): Promise<void> {
     const first = await firstJob(options, stopping.signal);
-    if (first !== undefined) await warmAll(slots, first, options);
+    await openSlots(first);
     if (stopping.signal.aborted) return;
     warming = false;
     consumer = await queue.consume(handle, {
-      concurrency: options.processes * SHARDS_PER_PROCESS,
+      concurrency: slots.length * SHARDS_PER_PROCESS,
       ...(options.onIdle && { onIdle: options.onIdle }),
       ...(options.onFailed && { onFailed: options.onFailed }),
     });
     // Closed while the consumer was being made.
     if (stopping.signal.aborted) await consumer.close({ force: forced });
+  }
+
+  /** Warm ones, where there is a shard to warm them for. */
+  async function openSlots(job: ShardJob | undefined): Promise<void> {
+    const { fit, processes: most } = options;
+    const open = (start: Partial<ProcessStart>): Slot => createSlot({ ...options, told, ...start });
+    if (fit !== undefined && job !== undefined) {
+      await openFitting({ fit, most, slots, open, job, logger, signal: stopping.signal });
+      return;
+    }
+    const count = fit?.unmeasured ?? most;
+    slots.push(...Array.from({ length: count }, () => open(fit?.startOf(count) ?? {})));
+    if (job !== undefined) await warmAll(slots, job, options);
   }
 
   async function handle(job: ShardJob, context: JobContext): Promise<void> {

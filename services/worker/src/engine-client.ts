@@ -40,7 +40,7 @@ export interface ProcessOptions {
   readonly onProgress?: (progress: ShardProgress) => void;
 }
 
-export type Warmed = Pick<WarmedMessage, 'fingerprint' | 'seconds' | 'loads'>;
+export type Warmed = Pick<WarmedMessage, 'fingerprint' | 'seconds' | 'loads' | 'residentBytes'>;
 
 export interface EngineClient {
   /** Loads and warms the extractor of that job's run. */
@@ -122,7 +122,7 @@ export function openEngineClient(options: EngineClientOptions): EngineClient {
       case 'ready':
         return;
       case 'warmed':
-        warmings.shift()?.resolve({ fingerprint: message.fingerprint, seconds: message.seconds, loads: message.loads });
+        warmings.shift()?.resolve(warmedOf(message));
         return;
       case 'warm-failed':
         warmings.shift()?.reject(new Error(message.error));
@@ -275,6 +275,10 @@ function createAnswer<Value>(): Answer<Value> {
   });
   if (settle === undefined) throw new Error('a promise runs its executor at once');
   return { promise, ...settle };
+}
+
+function warmedOf({ fingerprint, seconds, loads, residentBytes }: WarmedMessage): Warmed {
+  return { fingerprint, seconds, loads, residentBytes };
 }
 
 function whileWorkingOn(shards: readonly WorkMessage[]): string {

@@ -79,7 +79,7 @@ async function warm(job: ShardJob): Promise<void> {
     // The threads start beside the model. Whoever takes a shard hears of their failure.
     poolFor(run)?.catch(() => undefined);
     const { seconds, loads } = await extractorFor(run, storage);
-    send({ type: 'warmed', fingerprint: run.fingerprint, seconds, loads });
+    send({ type: 'warmed', fingerprint: run.fingerprint, seconds, loads, residentBytes: process.memoryUsage.rss() });
   } catch (error) {
     send({ type: 'warm-failed', error: describeError(error) });
   }

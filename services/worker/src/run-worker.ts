@@ -6,9 +6,8 @@ import type { Logger } from '../../../shared/src/logger.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
 import { ShardReceipt } from '../../../shared/src/receipt.ts';
 import { openWorker } from './consumer.ts';
-import { engineProcessStart } from './engine-process-options.ts';
+import { engineProcesses } from './engine-processes.ts';
 import { createRunFinisher } from './run-finisher.ts';
-import { memoryLimit, splitProcessors } from './split-processors.ts';
 
 export interface RunWorkerOptions extends WorkerOptions {
   readonly redis: string;
@@ -32,14 +31,12 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   const name = `${hostname()}-${process.pid}`;
   const finisher = createRunFinisher(logger, options.allowRoot);
   lifecycle.defer(() => finisher.close());
-  const split = splitProcessors(options);
+  const { split, ...processes } = engineProcesses({ ...options, name });
   const worker = await openWorker({
     queue,
-    processes: split.processes,
-    ...engineProcessStart({ ...split, name, allowRoot: options.allowRoot }, options.env),
+    ...processes,
     logger,
     stallMs: options.stallTimeout * 1000,
-    maxResidentBytes: memoryLimit(options.maxMemory, split),
     onReceipt: (job, receipt) => {
       finisher.shardDone(job);
       const { rows, failed, totalSeconds, worker } = ShardReceipt.parse(receipt);

@@ -21,7 +21,7 @@ export interface Machine {
   readonly memory: number;
 }
 
-/** An extractor of a large model with its batches; small ones take half of it. */
+/** An extractor of a large model with its batches; small ones take a sixth of it. What one really takes is measured where it matters. */
 const PROCESS_BYTES = 2e9;
 
 /**
@@ -44,6 +44,11 @@ export function splitProcessors(
   const threads = wanted.threads === 'auto' ? share : wanted.threads;
   const decodeThreads = wanted.decodeThreads === 'auto' ? share : wanted.decodeThreads;
   return { processes, threads, decodeThreads, takeTurns: share === 1 && threads === 1 && decodeThreads === 1 };
+}
+
+/** Whether so much free memory holds all processes even of a large model. */
+export function isAmple({ processes }: Split, memory: number): boolean {
+  return processes === 1 || memory >= processes * PROCESS_BYTES;
 }
 
 /** Bytes that each engine process may hold before another one takes its place. */

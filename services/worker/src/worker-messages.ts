@@ -77,6 +77,8 @@ export interface WarmedMessage {
   readonly seconds: number;
   /** Model loads of this process since its start, this one included: 1 when it stayed warm. */
   readonly loads: number;
+  /** What the process holds now. */
+  readonly residentBytes: number;
 }
 
 export interface WarmFailedMessage {

@@ -86,6 +86,7 @@ function refuseEmpty(kind: string, location: string, root: string, skipped: Skip
     `Expected a ${kind} with images for \`source\` but received "${location}" (${found})`,
     {
       hint: 'Images are jpg, jpeg, jfif, png, webp, gif, tif, tiff, avif and bmp files; hidden names are passed over.',
+      emptyPath: location,
     },
   );
 }
