@@ -15,10 +15,14 @@ export interface SetupConfig {
   readonly tensorFlow: TensorFlowMode;
   /** Base address of tfjs-node's prebuilt archives, in place of its own. `LAYERTAP_TENSORFLOW_BASE_URL` @default undefined */
   readonly tensorFlowBaseUrl: string | undefined;
-  /** C++ compilers in the order in which they are tried. `CXX` @default g++, c++, clang++ */
+  /** C++ compilers in the order in which they are tried. `CXX` @default g++, c++, clang++, the one that the tests' set-up unpacked */
   readonly compilers: readonly string[];
-  /** Python interpreters in the order in which they are tried. `LAYERTAP_PYTHON` @default python3, python */
+  /** Python interpreters in the order in which they are tried. `LAYERTAP_PYTHON` @default python3, python, the one that the tests' set-up unpacked */
   readonly pythons: readonly string[];
+  /** File of certificates that are trusted beside Node's own. `NODE_EXTRA_CA_CERTS` @default undefined */
+  readonly extraCertificates: string | undefined;
+  /** File of the certificates that pip trusts. `PIP_CERT` @default pip's own choice */
+  readonly pipCertificates: string | undefined;
   /** A Redis that already runs. `REDIS_URL` @default undefined */
   readonly redisUrl: string | undefined;
   /** Folders that are searched for programs. `PATH` */
@@ -33,15 +37,28 @@ export function setupConfig(environment: Environment = process.env): SetupConfig
   const xdg = read('XDG_CACHE_HOME');
   const compiler = read('CXX');
   const python = read('LAYERTAP_PYTHON');
+  const cacheRoot = cache ?? (xdg ? join(xdg, 'layertap') : join(homedir(), '.cache', 'layertap'));
   return {
-    cacheRoot: cache ?? (xdg ? join(xdg, 'layertap') : join(homedir(), '.cache', 'layertap')),
+    cacheRoot,
     tensorFlow: tensorFlowMode(read('LAYERTAP_TENSORFLOW')),
     tensorFlowBaseUrl: read('LAYERTAP_TENSORFLOW_BASE_URL'),
-    compilers: compiler ? [compiler] : ['g++', 'c++', 'clang++'],
-    pythons: python ? [python] : ['python3', 'python'],
+    compilers: compiler ? [compiler] : ['g++', 'c++', 'clang++', unpackedCompiler(cacheRoot)],
+    pythons: python ? [python] : ['python3', 'python', unpackedPython(cacheRoot)],
+    extraCertificates: read('NODE_EXTRA_CA_CERTS'),
+    pipCertificates: read('PIP_CERT'),
     redisUrl: read('REDIS_URL'),
     path: (environment.PATH ?? '').split(delimiter).filter(folder => folder !== ''),
   };
+}
+
+/** Where compiler-debian.ts unpacks a compiler. */
+export function unpackedCompiler(cacheRoot: string): string {
+  return join(cacheRoot, 'compiler', `debian-${process.arch}`, 'bin', 'g++');
+}
+
+/** Where python-debian.ts unpacks an interpreter. */
+export function unpackedPython(cacheRoot: string): string {
+  return join(cacheRoot, 'interpreter', `debian-${process.arch}`, 'bin', 'python3');
 }
 
 /** The environment of a child process: this process' own, with `changes` on top; a change to undefined removes. */

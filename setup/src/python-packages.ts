@@ -7,7 +7,8 @@ import { publishFile, publishFolder } from './cache.ts';
 import { describeFailure, runCommand } from './command.ts';
 import { setupConfig } from './config.ts';
 import { watchFolder } from './progress.ts';
-import { findPip, findPython } from './python.ts';
+import { findPip, findPython, pipEnvironment } from './python.ts';
+import { preparePython } from './tools.ts';
 
 export type PythonPackageSet = 'interop' | 'keras' | 'onnxruntime' | 'thingsvision';
 
@@ -60,6 +61,9 @@ export async function preparePythonPackages(
   options: PythonPackagesOptions = {},
 ): Promise<PythonPackages> {
   const { pins, bytes } = SETS[set];
+  await preparePython(options.log).catch(error => {
+    throw missing(set, 'a Python 3 interpreter and pip', error.message);
+  });
   const python = await findPython();
   if (!python) throw missing(set, 'a Python 3 interpreter', 'install python3, or name one in `LAYERTAP_PYTHON`');
   const [major, minor] = python.version.split('.');
@@ -77,8 +81,9 @@ export async function preparePythonPackages(
       if (!pip) throw missing(set, 'pip', 'install it (Debian: python3-pip)');
       const temporary = join(draft, '.pip');
       await mkdir(temporary, { recursive: true });
+      const certificates = await pipEnvironment(temporary);
       // A pip that belongs to another interpreter has to be told for which version it installs.
-      const foreign = pip[1] !== '-m' ? ['--python-version', `${major}.${minor}`] : [];
+      const foreign = pip[0] !== python.command ? ['--python-version', `${major}.${minor}`] : [];
       const [command = '', ...before] = pip;
       const result = await watchFolder(draft, { label: `installing Python packages (${set})`, totalBytes: bytes }, () =>
         runCommand(
@@ -88,7 +93,10 @@ export async function preparePythonPackages(
             ...['--disable-pip-version-check', '--no-warn-script-location', '--progress-bar', 'off'],
             ...['--timeout', '10', '--retries', '2', '--no-input'],
           ],
-          { env: { TMPDIR: temporary, PIP_USER: undefined, PYTHONPATH: undefined }, timeoutMs: 1_800_000 },
+          {
+            env: { ...certificates, TMPDIR: temporary, PIP_USER: undefined, PYTHONPATH: undefined },
+            timeoutMs: 1_800_000,
+          },
         ),
       );
       if (!result.ok) throw missing(set, pins.join(', '), describeFailure(`${pip.join(' ')} install`, result));

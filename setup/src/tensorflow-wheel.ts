@@ -6,7 +6,7 @@ import { describeFailure, findProgram, runCommand } from './command.ts';
 import { setupConfig } from './config.ts';
 import { sha256File } from './download.ts';
 import { watchFolder } from './progress.ts';
-import { findPip } from './python.ts';
+import { findPip, pipEnvironment } from './python.ts';
 import { compileBinding, findCompiler, type TfjsNode } from './tensorflow-binding.ts';
 
 export const WHEEL_VERSION = '2.21.0';
@@ -104,9 +104,10 @@ async function fetchWheel(pin: WheelPin, draft: string, log: (line: string) => v
     ...['--disable-pip-version-check', '--progress-bar', 'off', '--timeout', '10', '--retries', '1', '--no-input'],
   ];
   const [command = '', ...before] = pip;
+  const certificates = await pipEnvironment(temporary);
   const label = `downloading TensorFlow ${WHEEL_VERSION}`;
   const result = await watchFolder(temporary, { label, totalBytes: pin.bytes }, () =>
-    runCommand(command, [...before, ...args], { env: { TMPDIR: temporary }, timeoutMs: 1_800_000 }),
+    runCommand(command, [...before, ...args], { env: { ...certificates, TMPDIR: temporary }, timeoutMs: 1_800_000 }),
   );
   if (!result.ok) {
     // Without a network, too, pip ends with "No matching distribution".
