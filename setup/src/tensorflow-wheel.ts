@@ -3,7 +3,7 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeFailure, findProgram, runCommand } from './command.ts';
-import { setupConfig } from './config.ts';
+import { setupConfig, unpackedCompiler } from './config.ts';
 import { sha256File } from './download.ts';
 import { watchFolder } from './progress.ts';
 import { findPip, pipEnvironment } from './python.ts';
@@ -71,9 +71,9 @@ export async function fillFromWheel({ draft, tfjsNode, log }: FillOptions): Prom
   if (isMusl()) throw new Error('the wheel needs glibc 2.27 or newer, and this system has another C library');
   const compiler = await findCompiler();
   if (!compiler) {
-    throw new Error(
-      `no C++ compiler was found (tried ${setupConfig().compilers.join(', ')}); install g++, or name one in \`CXX\``,
-    );
+    const { compilers, cacheRoot } = setupConfig();
+    const tried = compilers.filter(name => name !== unpackedCompiler(cacheRoot)).join(', ');
+    throw new Error(`no C++ compiler was found (tried ${tried}); install g++, or name one in \`CXX\``);
   }
   const wheel = await fetchWheel(pin, draft, log);
   const started = performance.now();
