@@ -71,7 +71,7 @@ async function examineTensorFlow(): Promise<Finding> {
       piece,
       ok: 'warn',
       detail: status.reason,
-      fix: `${setupConfig().tensorFlow === 'off' ? 'unset LAYERTAP_TENSORFLOW' : '`npx layertap setup`'}; until then layers models run on wasm`,
+      fix: `${setupConfig().tensorFlow === 'off' ? 'unset LAYERTAP_TENSORFLOW' : '`npx layertap setup`'}; until then models that cannot be compiled run on wasm, more slowly`,
     };
   }
   const origin = status.origin === 'wheel' ? 'from the Python wheel' : "tfjs-node's own prebuilt";

@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { askRedis } from '../../setup/src/redis-server.ts';
+import { because, whyNot } from '../support/needs.ts';
 import { runPython } from '../support/python.ts';
 import { redisUrl } from '../support/redis.ts';
 
@@ -11,7 +12,9 @@ test('the shared Redis is a real one that never evicts', async () => {
   expect(info?.get('maxmemory_policy')).toBe('noeviction');
 });
 
-test('Python has the interop packages at their pinned versions', async () => {
+const noPython = whyNot('python');
+
+test.skipIf(noPython)(`Python has the interop packages at their pinned versions${because(noPython)}`, async () => {
   const versions = await runPython<Record<string, string>>(
     `import pyarrow, duckdb, polars, pandas, numpy, PIL
 print(json.dumps({m.__name__: m.__version__ for m in (pyarrow, duckdb, polars, pandas, numpy, PIL)} | {'given': given}))`,
