@@ -20,6 +20,7 @@ export type RefusalCode =
   | 'run-incomplete'
   | 'output-unwritable'
   | 'queue-unreachable'
+  | 'queue-unsuitable'
   | 'job-version'
   | 'interrupted';
 

@@ -1,6 +1,7 @@
 // The producer as a service (`npm run producer`, the containers): configured by the environment, logs JSON lines.
 import { createLifecycle } from '../../../shared/src/lifecycle.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
+import { queueSettings } from '../../../shared/src/queues/queue-settings.ts';
 import { readProducerConfig } from './config.ts';
 import { planRun } from './plan.ts';
 import { produce } from './produce.ts';
@@ -10,10 +11,10 @@ await lifecycle.run(async () => {
   const config = readProducerConfig();
   const { logger } = config;
   const queue = await openBullmqQueue({
-    url: config.redis,
-    name: config.queue,
+    ...queueSettings(config),
     logger,
     connectWithRetry: { signal: lifecycle.stopping },
+    signal: lifecycle.stopping,
   });
   lifecycle.defer(() => queue.close());
   const { run, storage, notes } = await planRun({ ...config, signal: lifecycle.stopping });
