@@ -1,13 +1,13 @@
 // The pieces that all tests share: a real Redis and the Python packages.
 
 import { expect, test } from 'vitest';
-import { askRedis } from '../../setup/src/redis-server.ts';
+import { readInfo } from '../../shared/src/queues/redis-info.ts';
 import { because, whyNot } from '../support/needs.ts';
 import { runPython } from '../support/python.ts';
 import { redisUrl } from '../support/redis.ts';
 
 test('the shared Redis is a real one that never evicts', async () => {
-  const info = await askRedis(redisUrl());
+  const info = await readInfo({ url: redisUrl() });
   expect(Number.parseInt(info?.get('redis_version') ?? '0', 10)).toBeGreaterThanOrEqual(6);
   expect(info?.get('maxmemory_policy')).toBe('noeviction');
 });

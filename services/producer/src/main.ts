@@ -2,6 +2,7 @@
 import { temporaryCacheNote } from '../../../setup/src/made-cache.ts';
 import { createLifecycle } from '../../../shared/src/lifecycle.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
+import { queueSettings } from '../../../shared/src/queues/queue-settings.ts';
 import { readProducerConfig } from './config.ts';
 import { planRun } from './plan.ts';
 import { produce } from './produce.ts';
@@ -11,10 +12,10 @@ await lifecycle.run(async () => {
   const config = readProducerConfig();
   const { logger } = config;
   const queue = await openBullmqQueue({
-    url: config.redis,
-    name: config.queue,
+    ...queueSettings(config),
     logger,
     connectWithRetry: { signal: lifecycle.stopping },
+    signal: lifecycle.stopping,
   });
   lifecycle.defer(() => queue.close());
   const { run, storage, notes } = await planRun({ ...config, signal: lifecycle.stopping });
