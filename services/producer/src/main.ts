@@ -1,5 +1,5 @@
 // The producer as a service (`npm run producer`, the containers): configured by the environment, logs JSON lines.
-import { temporaryCacheNote } from '../../../setup/src/made-cache.ts';
+import { takeCacheNote } from '../../../setup/src/made-cache.ts';
 import { createLifecycle } from '../../../shared/src/lifecycle.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
 import { queueSettings } from '../../../shared/src/queues/queue-settings.ts';
@@ -20,7 +20,7 @@ await lifecycle.run(async () => {
   lifecycle.defer(() => queue.close());
   const { run, storage, notes } = await planRun({ ...config, signal: lifecycle.stopping });
   for (const note of notes) logger.log('info', note);
-  const cacheNote = temporaryCacheNote();
+  const cacheNote = takeCacheNote();
   if (cacheNote !== undefined) logger.log('warn', cacheNote);
   const summary = await produce({ queue, run, storage, wait: config.wait, signal: lifecycle.stopping, logger });
   if (summary !== undefined)
