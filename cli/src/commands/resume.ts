@@ -10,7 +10,7 @@ import { type CommandInput, defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
 import { repairBeforeWork } from '../repair-before-work.ts';
 import { formatReport } from '../report.ts';
-import { checkModels, prepareEngines, restoreCompiled } from '../run-models.ts';
+import { checkModels, prepareEngines } from '../run-models.ts';
 import { openStandingRun } from '../standing-run.ts';
 import { stoppedWaiting } from '../stopped-waiting.ts';
 
@@ -42,9 +42,9 @@ export const resume = defineCommand({
     const { storage, run } = await openStandingRun('resume', input.positionals);
     // First the queue: what cannot be queued should not be read whole for an hour.
     const queue = await queueOf(input);
-    await restoreCompiled(storage, run, await checkModels(run), input.options);
+    const models = await checkModels(run);
     if (queue === undefined) await prepareEngines(run, input.options);
-    await repairBeforeWork(storage, run, input.options);
+    await repairBeforeWork(storage, run, models, input.options);
     const summary =
       queue === undefined
         ? await runEmbedded({ ...input.options, run, storage, lifecycle: input.lifecycle })
