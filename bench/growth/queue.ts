@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { enqueueRun } from '../../services/producer/src/enqueue.ts';
 import { planRun } from '../../services/producer/src/plan.ts';
-import { askRedis } from '../../setup/src/redis-server.ts';
 import { extractOptions } from '../../shared/src/extract-options.ts';
 import { parseOptions } from '../../shared/src/options.ts';
 import { openBullmqQueue } from '../../shared/src/queues/bullmq.ts';
+import { readInfo } from '../../shared/src/queues/redis-info.ts';
 import { lastLine, measureProcess } from '../measure-process.ts';
 
 const CONSUMER = fileURLToPath(new URL('./consume-run.ts', import.meta.url));
@@ -81,5 +81,5 @@ export async function measureQueue(options: QueueOptions): Promise<QueueGrowth> 
 }
 
 async function usedMemory(redis: string): Promise<number> {
-  return Number((await askRedis(redis))?.get('used_memory'));
+  return Number((await readInfo({ url: redis }))?.get('used_memory'));
 }

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
+import { takeCacheNote } from '../../setup/src/made-cache.ts';
 import { nearestNames, Refusal } from '../../shared/src/errors.ts';
 // The `layertap` command: finds the command, reads its options, runs it under the two-step shutdown.
 import { createLifecycle } from '../../shared/src/lifecycle.ts';
+import { createLogger } from '../../shared/src/logger.ts';
 import { formatOptions, parseOptions } from '../../shared/src/options.ts';
 import { layertapVersion } from '../../shared/src/versions.ts';
 import type { Command } from './command.ts';
@@ -37,7 +39,12 @@ async function runCommand(argv: readonly string[]): Promise<number> {
       hint: `See \`npx layertap ${name} --help\`.`,
     });
   }
-  return command.run({ options: values, positionals, lifecycle });
+  try {
+    return await command.run({ options: values, positionals, lifecycle });
+  } finally {
+    const note = takeCacheNote();
+    if (note !== undefined) createLogger({ json: rest.includes('--json') }).log('warn', note);
+  }
 }
 
 async function overview(): Promise<string> {

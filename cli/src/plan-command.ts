@@ -1,7 +1,7 @@
 // The first half of `extract` and `enqueue`: plan the run and tell the user what was decided.
 import { enginesFor } from '../../extractor/src/engine-choice.ts';
 import { type PlannedRun, planRun } from '../../services/producer/src/plan.ts';
-import { temporaryCacheNote } from '../../setup/src/made-cache.ts';
+import { takeCacheNote } from '../../setup/src/made-cache.ts';
 import { Refusal } from '../../shared/src/errors.ts';
 import type { ExtractOptions } from '../../shared/src/extract-options.ts';
 import { createLogger } from '../../shared/src/logger.ts';
@@ -49,7 +49,7 @@ export async function planFromCommand({
     },
   });
   for (const note of planned.notes) logger.log('info', note);
-  const cacheNote = temporaryCacheNote();
+  const cacheNote = takeCacheNote();
   if (cacheNote !== undefined) logger.log('warn', cacheNote);
   const { run, continued } = planned;
   logger.log(

@@ -1,4 +1,6 @@
 // What every command does before it goes on with a run: damaged shards are found, told of, and count as not done.
+import type { ModelFile } from '../../extractor/src/model.ts';
+import { restoreCompiled } from '../../services/producer/src/publish-compiled.ts';
 import { settleSharedFiles } from '../../services/worker/src/compact-run.ts';
 import { createLogger } from '../../shared/src/logger.ts';
 import { repairRun } from '../../shared/src/repair-run.ts';
@@ -13,9 +15,16 @@ export interface RepairOptions {
   readonly json: boolean;
 }
 
-/** Damaged shards count as not done from here on. */
-export async function repairBeforeWork(storage: Storage, run: RunRecord, asked: RepairOptions): Promise<void> {
+/** Damaged shards count as not done from here on; compiled models stand where workers look for them. @param models those of the run */
+export async function repairBeforeWork(
+  storage: Storage,
+  run: RunRecord,
+  models: readonly ModelFile[],
+  asked: RepairOptions,
+): Promise<void> {
   const logger = createLogger({ json: asked.json });
+  const unrestored = await restoreCompiled(storage, run.request, models);
+  if (unrestored !== undefined) logger.log('warn', unrestored);
   const depth = asked.deep ? 'values' : asked.verify ? 'bytes' : 'sizes';
   const damages = await repairRun(storage, run, depth);
   for (const { message, ...fields } of damages.slice(0, DAMAGES_SHOWN))

@@ -1,12 +1,10 @@
 // The models of a run that is gone on with: that they are those it began with, and that their engine is here.
 import { type ModelFile, openModel } from '../../extractor/src/model.ts';
 import { resolveModel } from '../../extractor/src/model-download.ts';
-import { publishCompiled } from '../../services/producer/src/publish-compiled.ts';
-import { describeError, Refusal } from '../../shared/src/errors.ts';
+import { Refusal } from '../../shared/src/errors.ts';
 import { createLogger } from '../../shared/src/logger.ts';
 import { type ModelRequest, modelsOf } from '../../shared/src/request.ts';
 import type { RunRecord } from '../../shared/src/run.ts';
-import type { Storage } from '../../shared/src/storage.ts';
 import { readyTensorFlow } from './ready-tensorflow.ts';
 
 /** In their order. @throws Refusal `model-mismatch` */
@@ -29,22 +27,6 @@ export async function prepareEngines(
     `Expected the engine \`tensorflow\`, which the run began with, but it cannot be had: ${status.reason}`,
     { hint: 'Run `npx layertap setup`, or repeat this command with `--prepare`, which does the same first.' },
   );
-}
-
-/** Writes the compiled models into the run directory that are missing there, or damaged; no worker needs them to be there. */
-export async function restoreCompiled(
-  storage: Storage,
-  run: RunRecord,
-  models: readonly ModelFile[],
-  { json }: { readonly json: boolean },
-): Promise<void> {
-  try {
-    await publishCompiled(storage, run.request, models);
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    const message = `workers compile the model themselves, since its file cannot be put into the run directory: ${describeError(error)}`;
-    createLogger({ json }).log('warn', message);
-  }
 }
 
 /** Other bytes under the old name would give other numbers in the rows that are left. */

@@ -22,10 +22,14 @@ export interface SetupConfig {
   readonly tensorFlow: TensorFlowMode;
   /** Base address of tfjs-node's prebuilt archives, in place of its own. `LAYERTAP_TENSORFLOW_BASE_URL` @default undefined */
   readonly tensorFlowBaseUrl: string | undefined;
-  /** C++ compilers in the order in which they are tried. `CXX` @default g++, c++, clang++ */
+  /** C++ compilers in the order in which they are tried. `CXX` @default g++, c++, clang++, the one that the tests' set-up unpacked */
   readonly compilers: readonly string[];
-  /** Python interpreters in the order in which they are tried. `LAYERTAP_PYTHON` @default python3, python */
+  /** Python interpreters in the order in which they are tried. `LAYERTAP_PYTHON` @default python3, python, the one that the tests' set-up unpacked */
   readonly pythons: readonly string[];
+  /** File of certificates that are trusted beside Node's own. `NODE_EXTRA_CA_CERTS` @default undefined */
+  readonly extraCertificates: string | undefined;
+  /** File of the certificates that pip trusts. `PIP_CERT` @default pip's own choice */
+  readonly pipCertificates: string | undefined;
   /** A Redis that already runs. `REDIS_URL` @default undefined */
   readonly redisUrl: string | undefined;
   /** Where an ONNX Runtime whose telemetry is on keeps its files. */
@@ -43,14 +47,16 @@ export function setupConfig(environment: Environment = process.env): SetupConfig
   const compiler = read('CXX');
   const python = read('LAYERTAP_PYTHON');
   const cacheRoot = resolve(cache ?? (xdg ? join(xdg, 'layertap') : join(homedir(), '.cache', 'layertap')));
-  const installed = read('LAYERTAP_INSTALLED');
+  const installedRoot = resolve(read('LAYERTAP_INSTALLED') ?? cacheRoot);
   return {
     cacheRoot,
-    installedRoot: installed === undefined ? cacheRoot : resolve(installed),
+    installedRoot,
     tensorFlow: tensorFlowMode(read('LAYERTAP_TENSORFLOW')),
     tensorFlowBaseUrl: read('LAYERTAP_TENSORFLOW_BASE_URL'),
-    compilers: compiler ? [compiler] : ['g++', 'c++', 'clang++'],
-    pythons: python ? [python] : ['python3', 'python'],
+    compilers: compiler ? [compiler] : ['g++', 'c++', 'clang++', unpackedCompiler(installedRoot)],
+    pythons: python ? [python] : ['python3', 'python', unpackedPython(installedRoot)],
+    extraCertificates: read('NODE_EXTRA_CA_CERTS'),
+    pipCertificates: read('PIP_CERT'),
     redisUrl: read('REDIS_URL'),
     onnxTelemetryFolder: join(
       process.platform === 'darwin'
@@ -60,6 +66,16 @@ export function setupConfig(environment: Environment = process.env): SetupConfig
     ),
     path: (environment.PATH ?? '').split(delimiter).filter(folder => folder !== ''),
   };
+}
+
+/** Where compiler-debian.ts unpacks a compiler. */
+export function unpackedCompiler(installedRoot: string): string {
+  return join(installedRoot, 'compiler', `debian-${process.arch}`, 'bin', 'g++');
+}
+
+/** Where python-debian.ts unpacks an interpreter. */
+export function unpackedPython(installedRoot: string): string {
+  return join(installedRoot, 'interpreter', `debian-${process.arch}`, 'bin', 'python3');
 }
 
 /**

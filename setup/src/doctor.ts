@@ -5,13 +5,18 @@ import { access, constants, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus, totalmem } from 'node:os';
 import { dirname } from 'node:path';
+import { Refusal } from '../../shared/src/errors.ts';
+import { queueOptions } from '../../shared/src/extract-options.ts';
+import type { Logger } from '../../shared/src/logger.ts';
+import { parseOptions } from '../../shared/src/options.ts';
 import { usableMemory, usableProcessors } from '../../shared/src/processors.ts';
+import { queueSettings } from '../../shared/src/queues/queue-settings.ts';
+import { connectRedis } from '../../shared/src/queues/redis-connection.ts';
 import { folderBytes } from './cache.ts';
 import { describeFailure, findProgram, runCommand } from './command.ts';
-import { setupConfig } from './config.ts';
+import { childEnvironment, setupConfig } from './config.ts';
 import { placeOfCache } from './made-cache.ts';
 import { megabytes } from './progress.ts';
-import { askRedis } from './redis-server.ts';
 import { telemetryLeftovers } from './telemetry-leftovers.ts';
 import { findTfjsNode } from './tensorflow-binding.ts';
 import { tensorFlowStatus } from './tensorflow-library.ts';
@@ -71,7 +76,7 @@ async function examineTensorFlow(): Promise<Finding> {
       piece,
       ok: 'warn',
       detail: status.reason,
-      fix: `${setupConfig().tensorFlow === 'off' ? 'unset LAYERTAP_TENSORFLOW' : '`npx layertap setup`'}; until then layers models run on wasm`,
+      fix: `${setupConfig().tensorFlow === 'off' ? 'unset LAYERTAP_TENSORFLOW' : '`npx layertap setup`'}; until then models that cannot be compiled run on wasm, more slowly`,
     };
   }
   const origin = status.origin === 'wheel' ? 'from the Python wheel' : "tfjs-node's own prebuilt";
@@ -120,18 +125,29 @@ async function examineSharp(): Promise<Finding> {
 
 async function examineRedis(): Promise<Finding> {
   const piece = 'Redis';
-  const { redisUrl } = setupConfig();
   const program = findProgram('redis-server') ?? findProgram('valkey-server');
   const local = program ? `${program} on this machine` : 'no redis-server on the PATH';
-  const fix = 'only `enqueue` and `work` need one: start a Redis 6.2 or newer and set `REDIS_URL`';
-  if (!redisUrl) return { piece, ok: program ? 'ok' : 'warn', detail: `REDIS_URL is not set; ${local}`, fix };
-  const address = redisUrl.replace(/\/\/[^@/]*@/, '//***@');
-  const info = await askRedis(redisUrl).catch(() => undefined);
-  if (!info) return { piece, ok: 'warn', detail: `${address} does not answer; ${local}`, fix };
-  const policy = info.get('maxmemory_policy');
-  const detail = `${address} is ${info.get('redis_version')}, maxmemory-policy ${policy}`;
-  if (policy === 'noeviction') return { piece, ok: 'ok', detail };
-  return { piece, ok: 'warn', detail, fix: 'set `maxmemory-policy noeviction`: another one drops queued shards' };
+  if (!setupConfig().redisUrl) {
+    const fix = 'only `enqueue` and `work` need one: start a Redis 6.2 or newer and set `REDIS_URL`';
+    return { piece, ok: program ? 'ok' : 'warn', detail: `REDIS_URL is not set; ${local}`, fix };
+  }
+  try {
+    // As a producer and a worker connect, with the same probe.
+    const warnings: string[] = [];
+    const logger: Logger = { log: (_level, message) => void warnings.push(message) };
+    const { values } = parseOptions(queueOptions, { argv: [], env: childEnvironment(), command: 'layertap work' });
+    const connection = await connectRedis({ ...queueSettings(values), logger });
+    await connection.close();
+    const [first] = connection.servers;
+    const place = connection.kind === 'cluster' ? `a cluster of ${connection.servers.length} masters, ` : '';
+    const policy = first?.evictionPolicy === undefined ? '' : `, maxmemory-policy ${first.evictionPolicy}`;
+    const detail = `${connection.shown} is ${place}${first?.name ?? 'Redis'}${policy}`;
+    const [warning] = warnings;
+    return warning === undefined ? { piece, ok: 'ok', detail } : { piece, ok: 'warn', detail, fix: warning };
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return { piece, ok: 'warn', detail: `${error.message}; ${local}`, ...(error.hint && { fix: error.hint }) };
+  }
 }
 
 async function examineDocker(): Promise<Finding> {

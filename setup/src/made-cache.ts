@@ -17,7 +17,7 @@ const UNWRITABLE = ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'EIO', 'ENOE
 
 /** Of this process; and of the children that it gives it to. */
 let temporary: Promise<string> | undefined;
-let told: string | undefined;
+let note: string | undefined;
 
 /** Folders that may hold what was made before, the preferred one first. Looks only; what another user could have written is not among them. */
 export function madeFolders(): readonly string[] {
@@ -53,9 +53,11 @@ export function temporaryCache(reason: unknown): Promise<string> {
   return temporary;
 }
 
-/** One line for the user where things are made in a temporary folder: why, what it costs, what to do. */
-export function temporaryCacheNote(): string | undefined {
-  return told;
+/** One line for the user where things are made in a temporary folder: why, what it costs, what to do. It is given once. */
+export function takeCacheNote(): string | undefined {
+  const taken = note;
+  note = undefined;
+  return taken;
 }
 
 /** For processes that this one starts: they find what it made in its temporary folder, and leave that to it. */
@@ -156,7 +158,7 @@ async function makeTemporary(reason: unknown): Promise<string> {
     removeLeft();
     const folder = await mkdtemp(join(tmpdir(), `${TEMPORARY_PREFIX}${hostname()}-${process.pid}-`));
     process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
-    told = `Nothing can be kept in the cache ${cacheRoot} (${describeError(reason)}): models are compiled in ${folder}, which goes at the end, so the next command compiles them again. Set LAYERTAP_CACHE to a folder that this user can write.`;
+    note = `Nothing can be kept in the cache ${cacheRoot} (${describeError(reason)}): models are compiled in ${folder}, which goes at the end, so the next command compiles them again. Set LAYERTAP_CACHE to a folder that this user can write.`;
     return folder;
   } catch (cause) {
     throw new Refusal(

@@ -4,26 +4,33 @@ import { examine, formatFindings } from './doctor.ts';
 import { preparePythonPackages } from './python-packages.ts';
 import { unpackDebianRedis } from './redis-debian.ts';
 import { findRedisProgram } from './redis-server.ts';
-import { prepareTensorFlow } from './tensorflow-library.ts';
+import { prepareTensorFlow, type TensorFlowStatus } from './tensorflow-library.ts';
+import { prepareBuildTools } from './tools.ts';
 
 export type Log = (line: string) => void;
 
 /** A start doesn't try again within this time what failed before: it would wait for the same dead host each time. */
 export const RETRY_AFTER_MS = 600_000;
 
-/** Never fails: without TensorFlow the run goes on with the wasm backend. */
+/** Never fails: without TensorFlow compiled models are compared with the wasm backend instead. */
 export async function prepareStart(log: Log): Promise<void> {
-  const status = await prepareTensorFlow({ log, retryAfterMs: RETRY_AFTER_MS });
-  if (!status.available) log(`${status.reason} Layers models run on tfjs' wasm backend instead, more slowly.`);
+  report(await prepareTensorFlow({ log, retryAfterMs: RETRY_AFTER_MS }), log);
 }
 
 /** Redis and the Python packages of the tests are found by the suite's own global set-up, which prints what it took. */
 export async function prepareTest(log: Log): Promise<void> {
-  await prepareStart(log);
+  const unpacked = await prepareBuildTools(log);
+  report(await prepareTensorFlow({ log, retryAfterMs: unpacked ? 0 : RETRY_AFTER_MS }), log);
+}
+
+function report(status: TensorFlowStatus, log: Log): void {
+  if (status.available) return;
+  log(`${status.reason} Models run compiled all the same; only those that cannot be compiled take longer, on wasm.`);
 }
 
 /** Everything, and then what the doctor finds. Returns false where a needed piece is missing. */
 export async function prepareAll(log: Log): Promise<boolean> {
+  await prepareBuildTools(log);
   const status = await prepareTensorFlow({ log });
   if (!status.available) log(status.reason);
   await attempt(log, () => preparePythonPackages('interop', { log }));

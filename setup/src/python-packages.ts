@@ -1,13 +1,15 @@
 // Installs pinned Python packages into the cache, for the interop tests and the benchmark, without touching the system's Python.
 
 import { createHash } from 'node:crypto';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolders } from '../../shared/src/make-folders.ts';
 import { publishFile, publishFolder } from './cache.ts';
 import { describeFailure, runCommand } from './command.ts';
 import { setupConfig } from './config.ts';
 import { watchFolder } from './progress.ts';
-import { findPip, findPython } from './python.ts';
+import { findPip, findPython, pipEnvironment } from './python.ts';
+import { preparePython } from './tools.ts';
 
 export type PythonPackageSet = 'interop' | 'keras' | 'onnxruntime' | 'thingsvision';
 
@@ -60,6 +62,9 @@ export async function preparePythonPackages(
   options: PythonPackagesOptions = {},
 ): Promise<PythonPackages> {
   const { pins, bytes } = SETS[set];
+  await preparePython(options.log).catch(error => {
+    throw missing(set, 'a Python 3 interpreter and pip', error.message);
+  });
   const python = await findPython();
   if (!python) throw missing(set, 'a Python 3 interpreter', 'install python3, or name one in `LAYERTAP_PYTHON`');
   const [major, minor] = python.version.split('.');
@@ -76,9 +81,10 @@ export async function preparePythonPackages(
       const pip = await findPip();
       if (!pip) throw missing(set, 'pip', 'install it (Debian: python3-pip)');
       const temporary = join(draft, '.pip');
-      await mkdir(temporary, { recursive: true });
+      await makeFolders(temporary);
+      const certificates = await pipEnvironment(temporary);
       // A pip that belongs to another interpreter has to be told for which version it installs.
-      const foreign = pip[1] !== '-m' ? ['--python-version', `${major}.${minor}`] : [];
+      const foreign = pip[0] !== python.command ? ['--python-version', `${major}.${minor}`] : [];
       const [command = '', ...before] = pip;
       const result = await watchFolder(draft, { label: `installing Python packages (${set})`, totalBytes: bytes }, () =>
         runCommand(
@@ -88,7 +94,10 @@ export async function preparePythonPackages(
             ...['--disable-pip-version-check', '--no-warn-script-location', '--progress-bar', 'off'],
             ...['--timeout', '10', '--retries', '2', '--no-input'],
           ],
-          { env: { TMPDIR: temporary, PIP_USER: undefined, PYTHONPATH: undefined }, timeoutMs: 1_800_000 },
+          {
+            env: { ...certificates, TMPDIR: temporary, PIP_USER: undefined, PYTHONPATH: undefined },
+            timeoutMs: 1_800_000,
+          },
         ),
       );
       if (!result.ok) throw missing(set, pins.join(', '), describeFailure(`${pip.join(' ')} install`, result));

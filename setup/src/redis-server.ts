@@ -2,10 +2,12 @@
 
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createConnection, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readInfo } from '../../shared/src/queues/redis-info.ts';
+import type { RedisSettings } from '../../shared/src/queues/redis-target.ts';
 import { findProgram } from './command.ts';
 import { childEnvironment } from './config.ts';
 
@@ -24,6 +26,10 @@ export interface RedisServerOptions extends RedisProgram {
   readonly password?: string;
   /** Further arguments, for example `--appendonly yes`. */
   readonly extraArguments?: readonly string[];
+  /** A file of settings, which the server may write to: that of a Sentinel. */
+  readonly configFile?: string;
+  /** How it is asked whether it is there. @default by its port and password */
+  readonly reach?: RedisSettings;
 }
 
 export interface Redis {
@@ -81,22 +87,11 @@ export async function startRedisServer(options: RedisServerOptions): Promise<Red
   }
 }
 
-/** The server's answer to INFO, or undefined where none comes: `redis_version`, `maxmemory_policy` and so on. */
-export async function askRedis(url: string, timeoutMs = 2000): Promise<ReadonlyMap<string, string> | undefined> {
-  const { hostname, port, username, password } = new URL(url);
-  const login = password
-    ? [command('AUTH', ...(username ? [decodeURIComponent(username)] : []), decodeURIComponent(password))]
-    : [];
-  const text = await exchange(hostname || '127.0.0.1', Number(port || 6379), [...login, command('INFO')], timeoutMs);
-  if (!text?.includes('redis_version:')) return undefined;
-  const fields = text.split('\r\n').filter(line => line.includes(':') && !line.startsWith('#'));
-  return new Map(fields.map(line => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1)]));
-}
-
 async function startOn(port: number, options: RedisServerOptions): Promise<RedisServer> {
   const temporary = options.folder ? undefined : await mkdtemp(join(tmpdir(), 'layertap-redis-'));
   const password = options.password ? ['--requirepass', options.password] : [];
   const args = [
+    ...(options.configFile === undefined ? [] : [options.configFile]),
     ...['--port', String(port), '--bind', '127.0.0.1', '--dir', options.folder ?? temporary ?? '.', '--save', ''],
     ...['--maxmemory-policy', 'noeviction', '--daemonize', 'no', ...password, ...(options.extraArguments ?? [])],
   ];
@@ -126,7 +121,7 @@ async function startOn(port: number, options: RedisServerOptions): Promise<Redis
   const deadline = Date.now() + START_MS;
   while (Date.now() < deadline && guard.exitCode === null && guard.signalCode === null) {
     pid ||= serverPid();
-    const info = pid ? await askRedis(url, 500) : undefined;
+    const info = pid ? await readInfo(options.reach ?? { url }, 500) : undefined;
     // Another server may hold the port: only the one we started counts.
     if (info?.get('process_id') === String(pid)) return { url, origin: options.program, port, pid, close };
     await Promise.race([ended, delay(30)]);
@@ -135,7 +130,8 @@ async function startOn(port: number, options: RedisServerOptions): Promise<Redis
   throw new Error(`Expected ${options.program} to serve port ${port} but it did not: ${log.trim().slice(-500)}`);
 }
 
-function freePort(): Promise<number> {
+/** Free when asked for: whoever binds it may still find it taken. */
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);
@@ -144,36 +140,4 @@ function freePort(): Promise<number> {
       probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
     });
   });
-}
-
-/** Sends commands and collects the answer until it is whole or the time is over. */
-function exchange(
-  host: string,
-  port: number,
-  commands: readonly string[],
-  timeoutMs: number,
-): Promise<string | undefined> {
-  return new Promise(resolve => {
-    const socket = createConnection({ host, port });
-    let answer = '';
-    const finish = (): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(answer === '' ? undefined : answer);
-    };
-    const timer = setTimeout(finish, timeoutMs);
-    socket.once('error', finish);
-    socket.once('close', finish);
-    socket.once('connect', () => socket.write(commands.join('')));
-    socket.on('data', (chunk: Buffer) => {
-      answer += chunk.toString('utf8');
-      const bulk = /\$(\d+)\r\n/.exec(answer);
-      const whole = bulk && answer.length >= bulk.index + bulk[0].length + Number(bulk[1]);
-      if (whole || /^-/m.test(answer)) finish();
-    });
-  });
-}
-
-function command(...words: readonly string[]): string {
-  return `*${words.length}\r\n${words.map(word => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`;
 }

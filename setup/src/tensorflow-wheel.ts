@@ -4,10 +4,10 @@ import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolders } from '../../shared/src/make-folders.ts';
 import { describeFailure, findProgram, runCommand } from './command.ts';
-import { setupConfig } from './config.ts';
+import { setupConfig, unpackedCompiler } from './config.ts';
 import { sha256File } from './download.ts';
 import { watchFolder } from './progress.ts';
-import { findPip } from './python.ts';
+import { findPip, pipEnvironment } from './python.ts';
 import { compileBinding, findCompiler, type TfjsNode } from './tensorflow-binding.ts';
 
 export const WHEEL_VERSION = '2.21.0';
@@ -72,9 +72,9 @@ export async function fillFromWheel({ draft, tfjsNode, log }: FillOptions): Prom
   if (isMusl()) throw new Error('the wheel needs glibc 2.27 or newer, and this system has another C library');
   const compiler = await findCompiler();
   if (!compiler) {
-    throw new Error(
-      `no C++ compiler was found (tried ${setupConfig().compilers.join(', ')}); install g++, or name one in \`CXX\``,
-    );
+    const { compilers, installedRoot } = setupConfig();
+    const tried = compilers.filter(name => name !== unpackedCompiler(installedRoot)).join(', ');
+    throw new Error(`no C++ compiler was found (tried ${tried}); install g++, or name one in \`CXX\``);
   }
   const wheel = await fetchWheel(pin, draft, log);
   const started = performance.now();
@@ -105,9 +105,10 @@ async function fetchWheel(pin: WheelPin, draft: string, log: (line: string) => v
     ...['--disable-pip-version-check', '--progress-bar', 'off', '--timeout', '10', '--retries', '1', '--no-input'],
   ];
   const [command = '', ...before] = pip;
+  const certificates = await pipEnvironment(temporary);
   const label = `downloading TensorFlow ${WHEEL_VERSION}`;
   const result = await watchFolder(temporary, { label, totalBytes: pin.bytes }, () =>
-    runCommand(command, [...before, ...args], { env: { TMPDIR: temporary }, timeoutMs: 1_800_000 }),
+    runCommand(command, [...before, ...args], { env: { ...certificates, TMPDIR: temporary }, timeoutMs: 1_800_000 }),
   );
   if (!result.ok) {
     // Without a network, too, pip ends with "No matching distribution".

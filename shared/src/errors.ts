@@ -21,6 +21,7 @@ export type RefusalCode =
   | 'output-unwritable'
   | 'cache-unwritable'
   | 'queue-unreachable'
+  | 'queue-unsuitable'
   | 'job-version'
   | 'interrupted';
 

@@ -90,17 +90,52 @@ export const extractOptions = {
 export const oneModel = z.string().meta({ description: 'Model file or folder, or URL#sha256=HEX', value: 'MODEL' });
 export type ExtractOptions = z.output<z.ZodObject<typeof extractOptions>>;
 
-export const queueOptions = {
-  redis: z
-    .string()
-    .default('redis://127.0.0.1:6379')
-    .meta({ description: 'Redis of the queue', value: 'URL', env: 'REDIS_URL' }),
+/** How a queue is reached, for commands that may do without one. */
+export const redisOptions = {
   queue: z
     .string()
     .regex(/^[\w.-]+$/, 'letters, digits, dots, dashes and underscores')
     .default('layertap')
     .meta({ description: 'Name of the queue: workers take jobs of the same name only', value: 'NAME' }),
+  redisPrefix: z
+    .string()
+    .regex(/^[\w.:{}-]+$/, 'letters, digits, dots, dashes, underscores, colons and braces')
+    .default('bull')
+    .meta({
+      description: 'Begin of all keys in Redis; in a cluster {PREFIX:QUEUE}',
+      value: 'TEXT',
+      env: 'REDIS_PREFIX',
+    }),
+  redisTlsCaFile: z.string().optional().meta({
+    description: 'Certificate of who signed that of Redis, PEM; without it, those that Node trusts',
+    value: 'FILE',
+    env: 'REDIS_TLS_CA_FILE',
+  }),
+  redisTlsCertFile: z.string().optional().meta({
+    description: "This client's certificate for Redis, PEM",
+    value: 'FILE',
+    env: 'REDIS_TLS_CERT_FILE',
+  }),
+  redisTlsKeyFile: z.string().optional().meta({
+    description: 'The key of that certificate, PEM',
+    value: 'FILE',
+    env: 'REDIS_TLS_KEY_FILE',
+  }),
+  redisAllowEviction: z.boolean().default(false).meta({
+    description: 'Take a Redis that may drop queued shards when its memory is full: resume --redis queues them again',
+    env: 'REDIS_ALLOW_EVICTION',
+  }),
 } as const;
+
+export const queueOptions = {
+  redis: z.string().default('redis://127.0.0.1:6379').meta({
+    description: 'Redis of the queue: redis[s]://, unix://, redis[s]+cluster:// or redis[s]+sentinel://',
+    value: 'URL',
+    env: 'REDIS_URL',
+  }),
+  ...redisOptions,
+} as const;
+export type QueueOptions = z.output<z.ZodObject<typeof queueOptions>>;
 
 export const workerOptions = {
   processes: autoCount.meta({

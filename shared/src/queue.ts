@@ -79,6 +79,8 @@ export interface JobQueue {
   peek(): Promise<ShardJob | undefined>;
   /** How many jobs of a run there are that no worker has in hand. */
   held(runId: string): Promise<number>;
+  /** Those of these jobs that the queue does not hold, not even as failed: it lost them, or never had them. */
+  lost(jobs: readonly ShardJob[]): Promise<readonly ShardJob[]>;
   /** Removes all jobs of a run that no worker has in hand. */
   forget(runId: string): Promise<void>;
   /** Starts taking jobs. */

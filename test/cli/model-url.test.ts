@@ -1,22 +1,24 @@
 // A run of a model by address, from end to end: fetched into the cache once, read by workers from their own.
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
 import { DEMO_MODEL, useDemoSet } from '../support/demo-set.ts';
 import { run } from '../support/layertap.ts';
+import { skipAllWithout } from '../support/needs.ts';
+import { runPython } from '../support/python.ts';
 import { readJson, readRows } from '../support/read-rows.ts';
+
+skipAllWithout('python');
 
 const demo = useDemoSet();
 
 it('extracts what the model at a path gives, and keeps the address without its secrets', async () => {
   const archive = join(demo.root, 'model.zip');
-  const script = 'import shutil, sys; shutil.make_archive(sys.argv[1][:-4], "zip", sys.argv[2])';
-  await promisify(execFile)('python3', ['-c', script, archive, dirname(DEMO_MODEL)]);
+  const script = 'import shutil\nshutil.make_archive(given[0][:-4], "zip", given[1])\nprint("null")';
+  await runPython(script, [archive, dirname(DEMO_MODEL)]);
   const bytes = await readFile(archive);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   let requests = 0;

@@ -6,8 +6,11 @@ import { describe, expect, it } from 'vitest';
 import type { CarriedColumn } from '../../shared/src/manifest.ts';
 import { DEMO_MODEL, useDemoSet } from '../support/demo-set.ts';
 import { run } from '../support/layertap.ts';
+import { because, whyNot } from '../support/needs.ts';
 import { runPython } from '../support/python.ts';
 import { type ReadRow, readJson, readRows } from '../support/read-rows.ts';
+
+const noPython = whyNot('python');
 
 const demo = useDemoSet();
 
@@ -112,7 +115,7 @@ describe('a source', () => {
     expect(column(rows, 'checked')).toEqual([true, false, null]);
   });
 
-  it("that is a Parquet file of pandas carries its columns' types", async () => {
+  it.skipIf(noPython)(`that is a Parquet file of pandas carries its columns' types${because(noPython)}`, async () => {
     const list = join(demo.root, 'list.parquet');
     await runPython(
       `import pandas as pd

@@ -4,10 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { openEngine } from '../../extractor/src/engine.ts';
 import { enginesFor } from '../../extractor/src/engine-choice.ts';
 import { openModel } from '../../extractor/src/model.ts';
-import { tensorFlowStatus } from '../../setup/src/tensorflow-library.ts';
+import { whyNot } from '../support/needs.ts';
 import { goldenNames, problemsOf, readGolden } from './golden.ts';
-
-const status = tensorFlowStatus();
 
 describe.each(goldenNames())('%s', name => {
   const golden = readGolden(name);
@@ -16,8 +14,9 @@ describe.each(goldenNames())('%s', name => {
   describe.each(golden.files.map(path => [basename(path), path] as const))('in %s', (file, path) => {
     const format = file.endsWith('.h5') ? 'keras-h5' : 'keras';
 
-    test.each(enginesFor(format))("gives Keras' own numbers on %s", async engine => {
-      if (engine === 'tensorflow' && !status.available) return;
+    test.for(enginesFor(format))("gives Keras' own numbers on %s", async (engine, context) => {
+      const lack = engine === 'tensorflow' ? whyNot('tensorflow') : undefined;
+      if (lack !== undefined) return context.skip(lack);
       const model = await openModel(path);
       expect(model.format).toBe(format);
       const extractor = await (await openEngine(engine)).load({

@@ -9,9 +9,9 @@ import { chooseRecipe } from '../../extractor/src/choose-recipe.ts';
 import { openEngine } from '../../extractor/src/engine.ts';
 import { enginesFor } from '../../extractor/src/engine-choice.ts';
 import { openModel } from '../../extractor/src/model.ts';
-import { tensorFlowStatus } from '../../setup/src/tensorflow-library.ts';
 import type { TensorData } from '../../shared/src/tensor.ts';
-import { MODELS, missing } from '../extractor/shared-material.ts';
+import { MODELS, missing, whyNoShared } from '../extractor/shared-material.ts';
+import { whyNot } from '../support/needs.ts';
 import { drawImages } from './golden.ts';
 
 interface TrainedLayer {
@@ -40,7 +40,7 @@ const GOLDEN = JSON.parse(readFileSync(FILE, 'utf8')) as {
   readonly models: Readonly<Record<string, TrainedModel>>;
 };
 
-describe.skipIf(missing(MODELS)).each(Object.entries(GOLDEN.models))('%s (of ../shared/data)', (path, golden) => {
+describe.skipIf(missing(MODELS)).each(Object.entries(GOLDEN.models))(`%s${whyNoShared(MODELS)}`, (path, golden) => {
   const open = () => openModel(join(MODELS, path));
 
   test('lists the layers that Keras has', async () => {
@@ -51,8 +51,9 @@ describe.skipIf(missing(MODELS)).each(Object.entries(GOLDEN.models))('%s (of ../
     expect(Object.keys(golden.layers).filter(name => !known.includes(name))).toEqual([]);
   });
 
-  test.each(['tensorflow', 'wasm'] as const)('gives the numbers of tf_keras on %s', async name => {
-    if (name === 'tensorflow' && !tensorFlowStatus().available) return;
+  test.for(['tensorflow', 'wasm'] as const)('gives the numbers of tf_keras on %s', async (name, context) => {
+    const lack = name === 'tensorflow' ? whyNot('tensorflow') : undefined;
+    if (lack !== undefined) return context.skip(lack);
     const model = await open();
     expect(enginesFor(model.format)).toContain(name);
     const layers = Object.keys(golden.layers);
@@ -70,7 +71,7 @@ describe.skipIf(missing(MODELS)).each(Object.entries(GOLDEN.models))('%s (of ../
 });
 
 test.skipIf(missing(MODELS))(
-  'an ImageNet head of 1,000 classes takes the recipe of its architecture; another one is refused',
+  `an ImageNet head of 1,000 classes takes the recipe of its architecture; another one is refused${whyNoShared(MODELS)}`,
   async () => {
     const imageNet = await openModel(join(MODELS, 'keras-h5/mbnet128_0.25.h5'));
     const chosen = await chooseRecipe({}, imageNet);

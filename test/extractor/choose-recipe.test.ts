@@ -10,7 +10,7 @@ import { DEMO_MODEL } from '../support/demo-set.ts';
 import { refusalOf } from '../support/refusal.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { type ChainOptions, chainTable, modelOf } from './layer-tables.ts';
-import { MOBILENET, missing } from './shared-material.ts';
+import { MOBILENET, missing, whyNoShared } from './shared-material.ts';
 
 async function choose(model: ModelFile, ...flags: readonly string[]): Promise<ChosenRecipe> {
   const { values } = parseOptions(recipeOptions, { argv: flags, env: {}, command: 'layertap extract' });
@@ -345,7 +345,7 @@ describe('without any recipe', () => {
   });
 
   it.skipIf(missing(MOBILENET))(
-    'the architecture is only a proposal for a head of another kind: the nsfw MobileNetV2 was trained on x/255 [needs ../shared/data]',
+    `the architecture is only a proposal for a head of another kind: the nsfw MobileNetV2 was trained on x/255${whyNoShared(MOBILENET)}`,
     async () => {
       const model = await openModel(MOBILENET);
       const { message, hint } = await refusalOf(() => choose(model), 'recipe-missing');

@@ -1,12 +1,13 @@
 // The choice of the engine: what fits the model, what this machine has, and what is refused.
 import { describe, expect, test } from 'vitest';
 import { chooseEngine } from '../../extractor/src/engine-choice.ts';
-import { tensorFlowStatus } from '../../setup/src/tensorflow-library.ts';
+import { because, whyNot } from '../support/needs.ts';
 
-const status = tensorFlowStatus();
+const lack = whyNot('tensorflow');
+const present = lack === undefined ? 'TensorFlow is there' : undefined;
 
 describe('a layers model', () => {
-  test.runIf(status.available)('runs on TensorFlow where that is ready', async () => {
+  test.skipIf(lack)(`runs on TensorFlow where that is ready${because(lack)}`, async () => {
     expect(await chooseEngine('auto', { format: 'tfjs-layers' })).toEqual({
       engine: 'tensorflow',
       reason: expect.stringMatching(/^TensorFlow \d+\.\d+\.\d+ is ready\.$/),
@@ -14,15 +15,18 @@ describe('a layers model', () => {
     expect(await chooseEngine('tensorflow', { format: 'tfjs-layers' })).toMatchObject({ engine: 'tensorflow' });
   });
 
-  test.skipIf(status.available)('runs on wasm where TensorFlow cannot be had, and says that it is slower', async () => {
-    expect(await chooseEngine('auto', { format: 'tfjs-layers' })).toEqual({
-      engine: 'wasm',
-      reason: expect.stringContaining('slower'),
-    });
-    await expect(chooseEngine('tensorflow', { format: 'tfjs-layers' })).rejects.toMatchObject({
-      code: 'engine-unavailable',
-    });
-  });
+  test.skipIf(present)(
+    `runs on wasm where TensorFlow cannot be had, and says that it is slower${because(present)}`,
+    async () => {
+      expect(await chooseEngine('auto', { format: 'tfjs-layers' })).toEqual({
+        engine: 'wasm',
+        reason: expect.stringContaining('slower'),
+      });
+      await expect(chooseEngine('tensorflow', { format: 'tfjs-layers' })).rejects.toMatchObject({
+        code: 'engine-unavailable',
+      });
+    },
+  );
 
   test('runs on wasm where that is asked for', async () => {
     expect(await chooseEngine('wasm', { format: 'tfjs-layers' })).toMatchObject({ engine: 'wasm' });

@@ -4,12 +4,13 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { because } from '../support/needs.ts';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const isBuilt = existsSync(`${root}dist/extractor/src/index.js`);
+const lack = existsSync(`${root}dist/extractor/src/index.js`) ? undefined : 'no build';
 
-test.skipIf(!isBuilt).each([
+test.skipIf(lack).each([
   ['1-sub-model', ['relu3 [4,16,16,64], features [4,96]']],
   [
     '2-direct-access',
@@ -47,12 +48,12 @@ test.skipIf(!isBuilt).each([
       'predictions [1,10]',
     ],
   ],
-])('examples/%s.mjs prints what it promises', async (name, lines) => {
+])(`examples/%s.mjs prints what it promises${because(lack)}`, async (name, lines) => {
   const { stdout } = await run(process.execPath, [`examples/${name}.mjs`], { cwd: root });
   expect(stdout.trim().split('\n')).toEqual(lines);
 });
 
-test.skipIf(!isBuilt)('importing the package loads neither TensorFlow.js nor native code', async () => {
+test.skipIf(lack)(`importing the package loads neither TensorFlow.js nor native code${because(lack)}`, async () => {
   const script = `
     import { createRequire } from 'node:module';
     await import('layertap');

@@ -9,10 +9,10 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { findProgram } from '../../setup/src/command.ts';
 import { DEMO_MODEL, useDemoSet } from '../support/demo-set.ts';
 import { filesBelow } from '../support/files-below.ts';
 import { type Running, run, start } from '../support/layertap.ts';
+import { because, whyNot } from '../support/needs.ts';
 import { openOwnRedis } from '../support/redis.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
@@ -60,7 +60,7 @@ describe('a Redis whose memory is full', () => {
 });
 
 describe('a Redis that stands still for longer than the locks last', () => {
-  it('is gone on with: shards that two workers then have are published once', { timeout: 240_000 }, async () => {
+  it('is gone on with: shards that two workers then have are published once', { timeout: 600_000 }, async () => {
     const redis = await ownRedis();
     const out = join(demo.root, 'still');
     const workers = [1, 2].map(() => start(['work', '--redis', redis.url, '--processes', '1']));
@@ -79,7 +79,7 @@ describe('a Redis that stands still for longer than the locks last', () => {
   });
 });
 
-describe.skipIf(findProgram('openssl') === undefined)('a Redis that speaks TLS', () => {
+describe.skipIf(whyNot('openssl'))(`a Redis that speaks TLS${because(whyNot('openssl'))}`, () => {
   it('is used with its certificate and password, and refused by name without', async () => {
     const folder = demo.root;
     const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
@@ -127,7 +127,7 @@ describe('a worker', () => {
     await expectClean(out);
   });
 
-  it('that sleeps for longer than its locks publishes nothing twice', { timeout: 240_000 }, async () => {
+  it('that sleeps for longer than its locks publishes nothing twice', { timeout: 600_000 }, async () => {
     const redis = await ownRedis();
     const out = join(demo.root, 'asleep');
     const sleeper = start(['work', '--redis', redis.url, '--processes', '1']);

@@ -8,6 +8,7 @@ import { decodeHalf, encodeHalf } from '../../shared/src/half-float.ts';
 import type { Format } from '../../shared/src/request.ts';
 import { sizeOfShape } from '../../shared/src/tensor.ts';
 import { verifyRun } from '../../shared/src/verify-run.ts';
+import { skipAllWithout } from '../support/needs.ts';
 import { runPython } from '../support/python.ts';
 import {
   carriedOf,
@@ -18,6 +19,8 @@ import {
   type SmallRunOptions,
 } from '../support/small-run.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+
+skipAllWithout('python');
 
 /** 23 rows in six shards; all of the third failed, and some others. */
 const FAILED_ROWS = [0, 8, 9, 10, 11, 17];

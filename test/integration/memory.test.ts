@@ -5,12 +5,13 @@ import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { run, start } from '../support/layertap.ts';
+import { because, whyNot } from '../support/needs.ts';
 import { sampleMemory } from '../support/processes.ts';
 import { readJson } from '../support/read-rows.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** About 10 s each on a quiet machine. */
-const TIMEOUT_MS = 300_000;
+const TIMEOUT_MS = 900_000;
 
 /** The null engine reads no image: the paths of the list need not exist. */
 async function writeList(path: string, rows: number): Promise<void> {
@@ -35,7 +36,7 @@ function high(samples: readonly number[]): number {
  */
 const HEAP_MB = 80;
 
-describe.skipIf(process.platform !== 'linux')('memory', { timeout: TIMEOUT_MS }, () => {
+describe.skipIf(whyNot('linux'))(`memory${because(whyNot('linux'))}`, { timeout: TIMEOUT_MS }, () => {
   it('stays flat over a manifest of a million images', async () => {
     const folder = await temporaryFolder();
     const rows = 1_000_000;

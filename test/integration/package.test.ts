@@ -13,7 +13,7 @@ import { readJson, readRows } from '../support/read-rows.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const TSC = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-const INSTALL_MS = 240_000;
+const INSTALL_MS = 600_000;
 
 const demo = useDemoSet();
 let project: string;

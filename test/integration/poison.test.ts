@@ -16,7 +16,7 @@ import { openOwnRedis } from '../support/redis.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 // Each death costs the start of a process and the load of a model.
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 600_000 });
 
 const WHOLE = 6;
 const POISON = '2-poison.png';

@@ -1,18 +1,20 @@
 // Passwords and tokens of a whole run, done and refused: none of them is in any file, any line of output or any job.
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
 import { DEMO_MODEL, useDemoSet } from '../support/demo-set.ts';
 import { filesBelow } from '../support/files-below.ts';
 import { type RunResult, run, start } from '../support/layertap.ts';
+import { skipAllWithout } from '../support/needs.ts';
+import { runPython } from '../support/python.ts';
 import { openOwnRedis } from '../support/redis.ts';
 import { waitUntil } from '../support/wait-until.ts';
+
+skipAllWithout('python');
 
 const demo = useDemoSet();
 const [PASSWORD, USER_SECRET, TOKEN] = ['redis-pa55word', 'http-pa55word', 'query-t0ken'] as const;
@@ -21,8 +23,8 @@ const SECRETS = [PASSWORD, USER_SECRET, TOKEN, Buffer.from(`user:${USER_SECRET}`
 /** A server that hands out the model to whoever knows user and token, with its digest. */
 async function serveModel(): Promise<{ readonly url: string; readonly sha256: string; readonly port: number }> {
   const archive = join(demo.root, 'model.zip');
-  const script = 'import shutil, sys; shutil.make_archive(sys.argv[1][:-4], "zip", sys.argv[2])';
-  await promisify(execFile)('python3', ['-c', script, archive, dirname(DEMO_MODEL)]);
+  const script = 'import shutil\nshutil.make_archive(given[0][:-4], "zip", given[1])\nprint("null")';
+  await runPython(script, [archive, dirname(DEMO_MODEL)]);
   const bytes = await readFile(archive);
   const server = createServer(({ url, headers }, response) => {
     const known = url?.includes(TOKEN) === true && headers.authorization !== undefined;
@@ -52,7 +54,7 @@ async function expectNoSecret(where: string, text: string | Buffer): Promise<voi
   for (const secret of SECRETS) expect([where, secret, text.includes(secret)]).toEqual([where, secret, false]);
 }
 
-it('no secret of a run is in its files, its lines or its jobs', { timeout: 180_000 }, async () => {
+it('no secret of a run is in its files, its lines or its jobs', { timeout: 600_000 }, async () => {
   const redis = await openOwnRedis({ password: PASSWORD });
   onTestFinished(() => redis.close());
   const model = await serveModel();

@@ -71,7 +71,7 @@ test('what is missing comes with a fix, and no password is shown', async () => {
   }
   const text = formatFindings(findings);
   expect(text).not.toContain('secret');
-  expect(text).toContain('redis://***@127.0.0.1:1 does not answer');
+  expect(text).toContain('Expected a Redis server at redis://:***@127.0.0.1:1 but received no answer');
 });
 
 test('the report aligns its columns and keeps fixes for what needs one', () => {

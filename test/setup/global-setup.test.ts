@@ -1,17 +1,20 @@
 // The pieces that all tests share: a real Redis and the Python packages.
 
 import { expect, test } from 'vitest';
-import { askRedis } from '../../setup/src/redis-server.ts';
+import { readInfo } from '../../shared/src/queues/redis-info.ts';
+import { because, whyNot } from '../support/needs.ts';
 import { runPython } from '../support/python.ts';
 import { redisUrl } from '../support/redis.ts';
 
 test('the shared Redis is a real one that never evicts', async () => {
-  const info = await askRedis(redisUrl());
+  const info = await readInfo({ url: redisUrl() });
   expect(Number.parseInt(info?.get('redis_version') ?? '0', 10)).toBeGreaterThanOrEqual(6);
   expect(info?.get('maxmemory_policy')).toBe('noeviction');
 });
 
-test('Python has the interop packages at their pinned versions', async () => {
+const noPython = whyNot('python');
+
+test.skipIf(noPython)(`Python has the interop packages at their pinned versions${because(noPython)}`, async () => {
   const versions = await runPython<Record<string, string>>(
     `import pyarrow, duckdb, polars, pandas, numpy, PIL
 print(json.dumps({m.__name__: m.__version__ for m in (pyarrow, duckdb, polars, pandas, numpy, PIL)} | {'given': given}))`,

@@ -28,8 +28,10 @@ async function expectTemporary(cache: MadeCache, reason: RegExp): Promise<void> 
   const folder = await cache.writableCache();
   expect(folder.startsWith(join(tmpdir(), 'layertap-cache-'))).toBe(true);
   expect((await stat(folder)).mode & 0o777).toBe(0o700);
-  expect(cache.temporaryCacheNote()).toMatch(reason);
-  expect(cache.temporaryCacheNote()).toContain('Set LAYERTAP_CACHE to a folder');
+  const note = cache.takeCacheNote();
+  expect(note).toMatch(reason);
+  expect(note).toContain('Set LAYERTAP_CACHE to a folder');
+  expect(cache.takeCacheNote()).toBeUndefined();
   expect(await cache.writableCache()).toBe(folder);
   expect(await cache.cacheEnvironment()).toEqual({ LAYERTAP_CACHE: folder, LAYERTAP_INSTALLED: root });
 }
@@ -42,7 +44,7 @@ describe('the cache', () => {
     expect((await stat(root)).mode & 0o777).toBe(0o700);
     expect(await readdir(root)).toEqual([]);
     expect(cache.madeFolders()).toEqual([root]);
-    expect(cache.temporaryCacheNote()).toBeUndefined();
+    expect(cache.takeCacheNote()).toBeUndefined();
     expect(await cache.cacheEnvironment()).toEqual({});
   });
 

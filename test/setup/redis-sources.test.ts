@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { findProgram } from '../../setup/src/command.ts';
 import { unpackDebianRedis } from '../../setup/src/redis-debian.ts';
+import { because, whyNot } from '../support/needs.ts';
 import { redisUrl } from '../support/redis.ts';
 import { findRedis } from '../support/redis-sources.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const hasApt = findProgram('apt-get') !== undefined;
+const lack = whyNot('apt-get');
 
 afterEach(() => {
   vi.unstubAllEnvs();
@@ -29,16 +30,19 @@ test('a REDIS_URL that does not answer is an error without the password, not a r
   await expect(findRedis()).rejects.toThrow('redis://***@127.0.0.1:1 does not answer');
 });
 
-test.runIf(hasApt)("without Docker a server of the machine is taken, and without one Debian's packages", async () => {
-  const debian = await unpackDebianRedis();
-  vi.stubEnv('REDIS_URL', undefined);
-  const bin = await fewPrograms();
-  expect((await find()).origin).toMatch(/^Debian's packages/);
-  const server = `#!/bin/sh\nLD_LIBRARY_PATH=${debian.libraryPath} exec ${debian.program} "$@"\n`;
-  await writeFile(join(bin, 'redis-server'), server);
-  await chmod(join(bin, 'redis-server'), 0o755);
-  expect((await find()).origin).toBe(join(bin, 'redis-server'));
-});
+test.skipIf(lack)(
+  `without Docker a server of the machine is taken, and without one Debian's packages${because(lack)}`,
+  async () => {
+    const debian = await unpackDebianRedis();
+    vi.stubEnv('REDIS_URL', undefined);
+    const bin = await fewPrograms();
+    expect((await find()).origin).toMatch(/^Debian's packages/);
+    const server = `#!/bin/sh\nLD_LIBRARY_PATH=${debian.libraryPath} exec ${debian.program} "$@"\n`;
+    await writeFile(join(bin, 'redis-server'), server);
+    await chmod(join(bin, 'redis-server'), 0o755);
+    expect((await find()).origin).toBe(join(bin, 'redis-server'));
+  },
+);
 
 test('without apt the reason says what to install', async () => {
   vi.stubEnv('PATH', '/nowhere');

@@ -1,6 +1,7 @@
 // Folders made step by step: what `mkdir` with `recursive` does, also where that never returns.
-import { symlink, writeFile } from 'node:fs/promises';
+import { readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { makeFolders } from '../../shared/src/make-folders.ts';
 import { openFileStorage } from '../../shared/src/storages/file.ts';
@@ -28,4 +29,15 @@ test.skipIf(process.platform !== 'linux')('ends below /proc, where no folder can
   await expect(makeFolders('/proc/nope/deeper')).rejects.toMatchObject({ code: 'ENOENT' });
   const storage = openFileStorage('/proc/nope');
   await expect(storage.createOnce('run.json', new Uint8Array(1))).rejects.toMatchObject({ code: 'output-unwritable' });
+});
+
+test('no source has `mkdir` with `recursive`', async () => {
+  const root = fileURLToPath(new URL('../../', import.meta.url));
+  const found: string[] = [];
+  for (const room of ['shared', 'extractor', 'services', 'setup', 'cli', 'demo'])
+    for (const name of await readdir(join(root, room), { recursive: true })) {
+      if (!/\.ts$/.test(name) || name.includes('node_modules')) continue;
+      if (/\bmkdir\([^;]*recursive: true/.test(await readFile(join(root, room, name), 'utf8'))) found.push(name);
+    }
+  expect(found).toEqual([]);
 });

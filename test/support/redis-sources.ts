@@ -4,7 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { runCommand } from '../../setup/src/command.ts';
 import { presetEnvironment, setupConfig } from '../../setup/src/config.ts';
 import { unpackDebianRedis } from '../../setup/src/redis-debian.ts';
-import { askRedis, findRedisProgram, type Redis, startRedisServer } from '../../setup/src/redis-server.ts';
+import { findRedisProgram, type Redis, startRedisServer } from '../../setup/src/redis-server.ts';
+import { redactUrl } from '../../shared/src/queues/redis-address.ts';
+import { readInfo } from '../../shared/src/queues/redis-info.ts';
 
 const IMAGE = 'redis:7-alpine';
 /** A container ends by itself after this time, so that a killed test run leaves none for ever. */
@@ -36,8 +38,8 @@ export async function findRedis(log: (line: string) => void = () => {}): Promise
 async function fromUrl(): Promise<Redis | undefined> {
   const { redisUrl } = setupConfig();
   if (!redisUrl) return undefined;
-  const info = await askRedis(redisUrl, 5000);
-  const address = redisUrl.replace(/\/\/[^@/]*@/, '//***@');
+  const info = await readInfo({ url: redisUrl }, 5000);
+  const address = redactUrl(redisUrl);
   if (!info) throw new Error(`Expected a Redis at \`REDIS_URL\` but ${address} does not answer; start it, or unset it`);
   return { url: redisUrl, origin: `REDIS_URL (${address}, ${info.get('redis_version')})`, close: async () => {} };
 }
@@ -65,7 +67,7 @@ async function fromDocker(): Promise<Redis | undefined> {
     .start();
   const url = `redis://:${password}@127.0.0.1:${container.getMappedPort(6379)}`;
   const close = async (): Promise<void> => void (await container.stop({ timeout: 2000 }));
-  const info = await askRedis(url, 10_000);
+  const info = await readInfo({ url }, 10_000);
   if (!info) {
     await close();
     throw new Error(`A container of ${IMAGE} started but its port does not answer`);

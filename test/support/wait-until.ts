@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 const POLL_MS = 5;
 /** Far above what any of them takes: it only ends a test that has failed. */
-const BOUND_MS = 40_000;
+const BOUND_MS = 120_000;
 
 /** Resolves to the first value that is neither undefined nor false; rejects after a bound, naming what was awaited. */
 export async function waitUntil<T>(

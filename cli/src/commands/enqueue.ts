@@ -4,7 +4,8 @@ import { produce } from '../../../services/producer/src/produce.ts';
 import { extractOptions, outputOptions, prepareOptions, queueOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
-import { redactUrl } from '../../../shared/src/queues/redis-connection.ts';
+import { queueSettings } from '../../../shared/src/queues/queue-settings.ts';
+import { redactUrl } from '../../../shared/src/queues/redis-address.ts';
 import { defineCommand } from '../command.ts';
 import { planFromCommand } from '../plan-command.ts';
 import { formatReport } from '../report.ts';
@@ -24,7 +25,7 @@ export const enqueue = defineCommand({
   async run({ options, positionals, lifecycle }): Promise<number> {
     const logger = createLogger({ json: options.json });
     // First the queue: a run that cannot be queued should not be planned for an hour.
-    const queue = await openBullmqQueue({ url: options.redis, name: options.queue, logger });
+    const queue = await openBullmqQueue({ ...queueSettings(options), logger, signal: lifecycle.stopping });
     lifecycle.defer(() => queue.close());
     const { run, storage } = await planFromCommand({
       command: 'enqueue',

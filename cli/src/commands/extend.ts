@@ -8,7 +8,7 @@ import { defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
 import { repairBeforeWork } from '../repair-before-work.ts';
 import { formatReport } from '../report.ts';
-import { checkModels, prepareEngines, restoreCompiled } from '../run-models.ts';
+import { checkModels, prepareEngines } from '../run-models.ts';
 import { openStandingRun } from '../standing-run.ts';
 
 export const extend = defineCommand({
@@ -25,7 +25,7 @@ export const extend = defineCommand({
   },
   async run({ options, positionals, lifecycle }): Promise<number> {
     const { storage, run: standing } = await openStandingRun('extend', positionals);
-    await restoreCompiled(storage, standing, await checkModels(standing), options);
+    const models = await checkModels(standing);
     const { run, added } = await extendRun(storage, standing, lifecycle.stopping);
     const logger = createLogger({ json: options.json });
     logger.log('info', `${added} new images, ${run.manifest.rows} in all`);
@@ -37,7 +37,7 @@ export const extend = defineCommand({
       return 0;
     }
     await prepareEngines(run, options);
-    await repairBeforeWork(storage, run, { verify: false, deep: false, json: options.json });
+    await repairBeforeWork(storage, run, models, { verify: false, deep: false, json: options.json });
     const summary = await runEmbedded({ ...options, run, storage, lifecycle });
     process.stdout.write(`${formatReport({ run, summary, out: storage.root, json: options.json })}\n`);
     return 0;

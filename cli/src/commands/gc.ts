@@ -2,9 +2,10 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { formatBytes } from '../../../shared/src/byte-size.ts';
-import { outputOptions, queueOptions } from '../../../shared/src/extract-options.ts';
+import { outputOptions, redisOptions } from '../../../shared/src/extract-options.ts';
 import { findGarbage, type Garbage, leftWorkspaces, removeOne } from '../../../shared/src/garbage.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
+import { queueSettings } from '../../../shared/src/queues/queue-settings.ts';
 import { missingShards, openRun, type RunRecord } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
@@ -22,7 +23,7 @@ const options = {
     .string()
     .optional()
     .meta({ description: 'Also remove the jobs of this run from this Redis, where the run is done', value: 'URL' }),
-  queue: queueOptions.queue,
+  ...redisOptions,
   ...outputOptions,
 } as const;
 
@@ -82,13 +83,13 @@ async function removeAll(
 
 /** How many jobs the queue held, or null for a run that is not done: its jobs are work. */
 async function forgetJobs(
-  url: string,
-  { options: { queue: name, dryRun }, lifecycle }: CommandInput<typeof options>,
+  redis: string,
+  { options: { dryRun, ...settings }, lifecycle }: CommandInput<typeof options>,
   storage: Storage,
   run: RunRecord,
 ): Promise<number | null> {
   if ((await missingShards(storage, run)).length > 0) return null;
-  const queue = await openBullmqQueue({ url, name });
+  const queue = await openBullmqQueue({ ...queueSettings({ ...settings, redis }), signal: lifecycle.stopping });
   lifecycle.defer(() => queue.close());
   const jobs = await queue.held(run.runId);
   if (!dryRun) await queue.forget(run.runId);

@@ -1,17 +1,16 @@
 // layertap resume: goes on with a run where its receipts end, embedded or through Redis.
 import { z } from 'zod';
 import { produce } from '../../../services/producer/src/produce.ts';
-import { outputOptions, prepareOptions, queueOptions, workerOptions } from '../../../shared/src/extract-options.ts';
-import type { RunSummary } from '../../../shared/src/finish-run.ts';
-import { createLogger } from '../../../shared/src/logger.ts';
+import { outputOptions, prepareOptions, redisOptions, workerOptions } from '../../../shared/src/extract-options.ts';
+import { createLogger, type Logger } from '../../../shared/src/logger.ts';
+import type { JobQueue } from '../../../shared/src/queue.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
-import type { RunRecord } from '../../../shared/src/run.ts';
-import type { Storage } from '../../../shared/src/storage.ts';
+import { queueSettings } from '../../../shared/src/queues/queue-settings.ts';
 import { type CommandInput, defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
 import { repairBeforeWork } from '../repair-before-work.ts';
 import { formatReport } from '../report.ts';
-import { checkModels, prepareEngines, restoreCompiled } from '../run-models.ts';
+import { checkModels, prepareEngines } from '../run-models.ts';
 import { openStandingRun } from '../standing-run.ts';
 import { stoppedWaiting } from '../stopped-waiting.ts';
 
@@ -20,7 +19,7 @@ const options = {
     .string()
     .optional()
     .meta({ description: 'Queue the missing shards in this Redis instead of working here', value: 'URL' }),
-  queue: queueOptions.queue,
+  ...redisOptions,
   verify: z
     .boolean()
     .default(false)
@@ -38,32 +37,41 @@ export const resume = defineCommand({
   positionals: 'OUT',
   options,
   async run(input): Promise<number> {
+    const { wait, json } = input.options;
+    const { stopping: signal } = input.lifecycle;
     const { storage, run } = await openStandingRun('resume', input.positionals);
-    await restoreCompiled(storage, run, await checkModels(run), input.options);
-    if (input.options.redis === undefined) await prepareEngines(run, input.options);
-    await repairBeforeWork(storage, run, input.options);
+    // First the queue: what cannot be queued should not be read whole for an hour.
+    const queue = await queueOf(input);
+    const models = await checkModels(run);
+    if (queue === undefined) await prepareEngines(run, input.options);
+    await repairBeforeWork(storage, run, models, input.options);
     const summary =
-      input.options.redis === undefined
+      queue === undefined
         ? await runEmbedded({ ...input.options, run, storage, lifecycle: input.lifecycle })
-        : await requeue(input.options.redis, input, run, storage);
+        : await produce({ queue, run, storage, wait, signal, logger: loggerOf(input) });
     if (summary !== undefined) {
-      process.stdout.write(`${formatReport({ run, summary, out: storage.root, json: input.options.json })}\n`);
-    } else if (input.options.wait) {
+      process.stdout.write(`${formatReport({ run, summary, out: storage.root, json })}\n`);
+    } else if (wait) {
       throw stoppedWaiting(storage.root);
     }
     return 0;
   },
 });
 
-async function requeue(
-  url: string,
-  input: CommandInput<typeof options>,
-  run: RunRecord,
-  storage: Storage,
-): Promise<RunSummary | undefined> {
+/** Undefined where the run goes on in this process. */
+async function queueOf(input: CommandInput<typeof options>): Promise<JobQueue | undefined> {
+  const { redis, ...settings } = input.options;
   const { lifecycle } = input;
-  const logger = createLogger({ json: input.options.json });
-  const queue = await openBullmqQueue({ url, name: input.options.queue, logger });
+  if (redis === undefined) return undefined;
+  const queue = await openBullmqQueue({
+    ...queueSettings({ ...settings, redis }),
+    logger: loggerOf(input),
+    signal: lifecycle.stopping,
+  });
   lifecycle.defer(() => queue.close());
-  return produce({ queue, run, storage, wait: input.options.wait, signal: lifecycle.stopping, logger });
+  return queue;
+}
+
+function loggerOf(input: CommandInput<typeof options>): Logger {
+  return createLogger({ json: input.options.json });
 }

@@ -1,6 +1,7 @@
 // layertap setup: fetches and builds TensorFlow's library, which no other command does unless it is told `--prepare`.
 import { examine, formatFindings } from '../../../setup/src/doctor.ts';
 import { prepareTensorFlow } from '../../../setup/src/tensorflow-library.ts';
+import { prepareBuildTools } from '../../../setup/src/tools.ts';
 import { outputOptions } from '../../../shared/src/extract-options.ts';
 import { defineCommand } from '../command.ts';
 
@@ -10,6 +11,7 @@ export const setup = defineCommand({
   positionals: '',
   options: outputOptions,
   async run({ options }): Promise<number> {
+    await prepareBuildTools(line => process.stderr.write(`${line}\n`));
     const status = await prepareTensorFlow({ retryAfterMs: 0 });
     const findings = await examine();
     process.stdout.write(

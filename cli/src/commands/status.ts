@@ -1,28 +1,38 @@
 // layertap status: how far a run is, from its receipts alone (and from the queue where --redis is given).
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import { lostJobs } from '../../../services/producer/src/enqueue.ts';
 import { fitAdvice } from '../../../shared/src/advice.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
-import { outputOptions, queueOptions } from '../../../shared/src/extract-options.ts';
+import { outputOptions, type QueueOptions, redisOptions } from '../../../shared/src/extract-options.ts';
 import { summarizeRun } from '../../../shared/src/finish-run.ts';
+import type { Lifecycle } from '../../../shared/src/lifecycle.ts';
+import type { FailedJob, JobCounts, ReleasedJob } from '../../../shared/src/queue.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
+import { queueSettings } from '../../../shared/src/queues/queue-settings.ts';
+import { redactUrl } from '../../../shared/src/queues/redis-address.ts';
 import { engineWarnings } from '../../../shared/src/request.ts';
-import { openRun } from '../../../shared/src/run.ts';
+import { openRun, type RunRecord } from '../../../shared/src/run.ts';
+import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { defineCommand } from '../command.ts';
 import { onlyPositional } from '../positional.ts';
 import { formatReport } from '../report.ts';
+
+/** From the first connection to the last answer. */
+const ANSWER_MS = 15_000;
 
 export const status = defineCommand({
   name: 'status',
   summary: 'Show how far a run is',
   positionals: 'OUT',
   options: {
-    redis: z
-      .string()
-      .optional()
-      .meta({ description: 'Also ask this Redis what waits and what failed', value: 'URL', env: 'REDIS_URL' }),
-    queue: queueOptions.queue,
+    redis: z.string().optional().meta({
+      description: 'Also ask this Redis what waits, what failed and what it lost',
+      value: 'URL',
+      env: 'REDIS_URL',
+    }),
+    ...redisOptions,
     ...outputOptions,
   },
   async run({ options, positionals, lifecycle }): Promise<number> {
@@ -33,7 +43,7 @@ export const status = defineCommand({
     const queued =
       options.redis === undefined
         ? undefined
-        : await queueState(options.redis, options.queue, run.runId, lifecycle.defer);
+        : await queueState({ ...options, redis: options.redis }, run, storage, lifecycle);
     if (options.json) {
       process.stdout.write(
         `${JSON.stringify({ out: storage.root, state, runId: run.runId, total: run.manifest.rows, shardsTotal: run.shards, ...summary, engineWarnings: engineWarnings(run.request), queue: queued })}\n`,
@@ -50,9 +60,10 @@ export const status = defineCommand({
       );
       for (const { shard, reason } of queued.failures) lines.push(`  shard ${shard} failed: ${reason}`);
       for (const { shard, reason } of queued.declined) lines.push(`  shard ${shard} was declined: ${reason}`);
+      if (queued.lost > 0) lines.push(`  ${queued.lost} shards of this run are not in it`);
     }
     for (const warning of engineWarnings(run.request)) lines.push(`warning: ${warning}`);
-    if (state === 'unfinished') lines.push(`Unless workers are on it, go on with: npx layertap resume ${storage.root}`);
+    if (state === 'unfinished') lines.push(goOn(storage.root, options.redis, queued));
     process.stdout.write(
       `${fitAdvice(lines.join('\n'))}\n${formatReport({ run, summary, out: storage.root, json: false })}\n`,
     );
@@ -60,18 +71,43 @@ export const status = defineCommand({
   },
 });
 
-async function queueState(url: string, name: string, runId: string, defer: (close: () => Promise<void>) => void) {
+type QueueState =
+  | { readonly unreachable: string }
+  | (JobCounts & {
+      readonly failures: readonly FailedJob[];
+      readonly declined: readonly ReleasedJob[];
+      /** Shards without a receipt that the queue does not hold. */
+      readonly lost: number;
+    });
+
+async function queueState(
+  options: QueueOptions,
+  run: RunRecord,
+  storage: Storage,
+  lifecycle: Lifecycle,
+): Promise<QueueState> {
+  const signal = AbortSignal.any([lifecycle.stopping, AbortSignal.timeout(ANSWER_MS)]);
   try {
-    const queue = await openBullmqQueue({ url, name });
-    defer(() => queue.close());
+    const queue = await openBullmqQueue({ ...queueSettings(options), access: 'read', signal });
+    lifecycle.defer(() => queue.close());
     return {
       ...(await queue.counts()),
-      failures: await queue.failed(runId, 5),
-      declined: await queue.released(runId, 5),
+      failures: await queue.failed(run.runId, 5),
+      declined: await queue.released(run.runId, 5),
+      lost: (await lostJobs(queue, run, storage)).length,
     };
   } catch (error) {
+    lifecycle.stopping.throwIfAborted();
     // The receipts tell how far the run is, with or without a queue.
-    if (error instanceof Refusal && error.code === 'queue-unreachable') return { unreachable: error.message };
+    if (signal.aborted) return { unreachable: `Redis at ${redactUrl(options.redis)} does not answer` };
+    if (error instanceof Refusal && /^queue-/.test(error.code)) return { unreachable: error.message };
     throw error;
   }
+}
+
+function goOn(out: string, redis: string | undefined, queued: QueueState | undefined): string {
+  const resume = `npx layertap resume ${out}`;
+  if (redis === undefined || queued === undefined || 'unreachable' in queued || queued.lost === 0)
+    return `Unless workers are on it, go on with: ${resume}`;
+  return `The queue has lost shards, or never had them: go on with: ${resume} --redis ${redactUrl(redis)}`;
 }

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { availableParallelism, cpus } from 'node:os';
+import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { publishFile } from '../../../setup/src/cache.ts';
@@ -13,6 +13,7 @@ import { CompiledRecord } from '../../../shared/src/compiled-record.ts';
 import { compiledUrl } from '../../../shared/src/compiled-url.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { canonicalJson } from '../../../shared/src/fingerprint.ts';
+import { usableProcessors } from '../../../shared/src/processors.ts';
 import { Recipe } from '../../../shared/src/recipe.ts';
 import { ENGINE_NAMES, type EngineName } from '../../../shared/src/request.ts';
 import { commonVersions } from '../../../shared/src/versions.ts';
@@ -122,7 +123,7 @@ async function keepDecision(cache: string, name: string, decision: Decision): Pr
 
 /** Another machine, another library or another model may decide otherwise; the folder that the model lies in doesn't count. */
 function keyOf({ model: _, ...question }: DecisionQuestion): string {
-  const machine = { cpu: cpus()[0]?.model, cores: availableParallelism() };
+  const machine = { cpu: cpus()[0]?.model, cores: usableProcessors() };
   const deciding = { ...question, ...machine, lowering: LOWERING, versions: versions() };
   return createHash('sha256').update(canonicalJson(deciding)).digest('hex').slice(0, 32);
 }

@@ -23,24 +23,36 @@ export async function enqueueRun(
   options: EnqueueOptions = {},
 ): Promise<number> {
   const maxWaiting = options.maxWaiting ?? 10_000;
-  const shards = await missingShards(storage, run);
-  for (let start = 0; start < shards.length; start += CHUNK) {
+  const jobs = await missingJobs(run, storage);
+  for (let start = 0; start < jobs.length; start += CHUNK) {
     options.signal?.throwIfAborted();
     while ((await queue.counts()).waiting >= maxWaiting) {
       // An abort speaks with its own reason, not as the timer's.
       await delay(BACKPRESSURE_POLL_MS, undefined, { signal: options.signal }).catch(() => undefined);
       options.signal?.throwIfAborted();
     }
-    const jobs = shards.slice(start, start + CHUNK).map(
-      (shard): ShardJob => ({
-        version: JOB_VERSION,
-        out: storage.root,
-        runId: run.runId,
-        fingerprint: run.fingerprint,
-        shard,
-      }),
-    );
-    await queue.add(jobs);
+    await queue.add(jobs.slice(start, start + CHUNK));
   }
-  return shards.length;
+  return jobs.length;
+}
+
+/** The jobs of a run that is not done which its queue does not hold, whatever else lies there. */
+export async function lostJobs(queue: JobQueue, run: RunRecord, storage: Storage): Promise<readonly ShardJob[]> {
+  const lost = await queue.lost(await missingJobs(run, storage));
+  if (lost.length === 0) return lost;
+  // A worker writes the receipt before its job goes: one that ended in between has its receipt by now.
+  const missing = new Set(await missingShards(storage, run));
+  return lost.filter(({ shard }) => missing.has(shard));
+}
+
+async function missingJobs(run: RunRecord, storage: Storage): Promise<readonly ShardJob[]> {
+  return (await missingShards(storage, run)).map(
+    (shard): ShardJob => ({
+      version: JOB_VERSION,
+      out: storage.root,
+      runId: run.runId,
+      fingerprint: run.fingerprint,
+      shard,
+    }),
+  );
 }

@@ -1,7 +1,8 @@
 // The producer as a service (`npm run producer`, the containers): configured by the environment, logs JSON lines.
-import { temporaryCacheNote } from '../../../setup/src/made-cache.ts';
+import { takeCacheNote } from '../../../setup/src/made-cache.ts';
 import { createLifecycle } from '../../../shared/src/lifecycle.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
+import { queueSettings } from '../../../shared/src/queues/queue-settings.ts';
 import { readProducerConfig } from './config.ts';
 import { planRun } from './plan.ts';
 import { produce } from './produce.ts';
@@ -11,15 +12,15 @@ await lifecycle.run(async () => {
   const config = readProducerConfig();
   const { logger } = config;
   const queue = await openBullmqQueue({
-    url: config.redis,
-    name: config.queue,
+    ...queueSettings(config),
     logger,
     connectWithRetry: { signal: lifecycle.stopping },
+    signal: lifecycle.stopping,
   });
   lifecycle.defer(() => queue.close());
   const { run, storage, notes } = await planRun({ ...config, signal: lifecycle.stopping });
   for (const note of notes) logger.log('info', note);
-  const cacheNote = temporaryCacheNote();
+  const cacheNote = takeCacheNote();
   if (cacheNote !== undefined) logger.log('warn', cacheNote);
   const summary = await produce({ queue, run, storage, wait: config.wait, signal: lifecycle.stopping, logger });
   if (summary !== undefined)

@@ -14,7 +14,7 @@ import { commonVersions } from '../../../shared/src/versions.ts';
 import { checkColumnNames } from './column-names.ts';
 import { decideRequest, openModels } from './decide-request.ts';
 import { outputBytes, requireRoom } from './output-size.ts';
-import { publishCompiled } from './publish-compiled.ts';
+import { publishCompiled, restoreCompiled } from './publish-compiled.ts';
 import { openSource } from './source.ts';
 import { writeManifest } from './write-manifest.ts';
 
@@ -57,8 +57,13 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
   const standing = await checkDirectory(storage, begun, request, { source: location, limit: options.limit });
   const files = models.map(({ file }) => file);
   if (standing !== undefined) {
-    await publishCompiled(storage, standing.request, files);
-    return { run: standing, storage, continued: true, notes: [...notes, ...continuedNotes(options, standing)] };
+    const unrestored = await restoreCompiled(storage, standing.request, files);
+    const continued = [
+      ...notes,
+      ...(unrestored === undefined ? [] : [unrestored]),
+      ...continuedNotes(options, standing),
+    ];
+    return { run: standing, storage, continued: true, notes: continued };
   }
 
   const source = await openSource(location);

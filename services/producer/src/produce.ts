@@ -7,7 +7,7 @@ import type { JobQueue } from '../../../shared/src/queue.ts';
 import { engineWarnings } from '../../../shared/src/request.ts';
 import { doneShards, openRun, type RunRecord } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
-import { enqueueRun } from './enqueue.ts';
+import { enqueueRun, lostJobs } from './enqueue.ts';
 
 export interface ProduceOptions {
   readonly queue: JobQueue;
@@ -36,14 +36,22 @@ export async function produce(options: ProduceOptions): Promise<RunSummary | und
 }
 
 async function waitForRun(options: ProduceOptions): Promise<RunSummary | undefined> {
+  try {
+    return await untilDone(options);
+  } catch (error) {
+    // Stopped while it waited for Redis: the caller says what that means for the run.
+    if (options.signal.aborted) return undefined;
+    throw error;
+  }
+}
+
+async function untilDone(options: ProduceOptions): Promise<RunSummary | undefined> {
   const { run, storage, signal, logger } = options;
   let before = -1;
   let told = '';
   while (!signal.aborted) {
     const began = performance.now();
     const done = (await doneShards(storage, run)).length;
-    // Counting the receipts of a million shards takes seconds: most of the time goes into waiting all the same.
-    const pause = Math.max(WAIT_POLL_MS, 10 * (performance.now() - began));
     if (done === run.shards) {
       const summary = await finishRun(storage, run);
       if (summary !== undefined) return summary;
@@ -61,21 +69,24 @@ async function waitForRun(options: ProduceOptions): Promise<RunSummary | undefin
     }
     if (done !== before) logger.log('info', `${done}/${run.shards} shards done`);
     before = done;
+    // Counting the receipts of a million shards takes seconds: most of the time goes into waiting all the same.
+    const pause = Math.max(WAIT_POLL_MS, 10 * (performance.now() - began));
     await delay(pause, undefined, { signal }).catch(() => undefined);
   }
   return undefined;
 }
 
-/** Nothing moved for a while: refuses when all that is left has failed, and queues anew what the queue has lost. */
-async function checkQueue({ queue, run, storage, signal, logger }: ProduceOptions, left: number): Promise<void> {
-  const { waiting, active, delayed } = await queue.counts();
+/** Nothing moved for a while: queues anew what the queue has lost, and refuses when all that is left has failed. */
+async function checkQueue({ queue, run, storage, logger }: ProduceOptions, left: number): Promise<void> {
+  const lost = await lostJobs(queue, run, storage);
+  if (lost.length > 0) {
+    // They had their place already, so nobody waits for room.
+    await queue.add(lost);
+    logger.log('warn', `the queue had lost ${lost.length} of the ${left} shards left: queued them again`);
+    return;
+  }
   const failed = await queue.failed(run.runId, left);
-  const empty = waiting + active + delayed === 0;
-  if (failed.length === left || (empty && failed.length > 0))
-    throw failedShards(storage, failed.slice(0, FAILED_SHOWN));
-  if (!empty) return;
-  const queued = await enqueueRun(queue, run, storage, { signal });
-  if (queued > 0) logger.log('warn', `the queue was empty with ${queued} shards left: queued them again`);
+  if (failed.length === left) throw failedShards(storage, failed.slice(0, FAILED_SHOWN));
 }
 
 /** Why workers give shards back, so that whoever waits does not wait in the dark; empty where they take them. */

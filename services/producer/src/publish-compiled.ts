@@ -5,6 +5,7 @@ import { fetchCompiled } from '../../../extractor/src/compile/fetch-compiled.ts'
 import type { ModelFile } from '../../../extractor/src/model.ts';
 import { openCompiled } from '../../../shared/src/compiled-file.ts';
 import { COMPILED_FOLDER, type CompiledRecord, compiledPath } from '../../../shared/src/compiled-record.ts';
+import { describeError, Refusal } from '../../../shared/src/errors.ts';
 import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
 import { type ExtractRequest, modelsOf } from '../../../shared/src/request.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
@@ -31,6 +32,17 @@ export async function publishCompiled(
     } finally {
       await staged.abort();
     }
+  }
+}
+
+/** As publishCompiled, in a run that has begun: no worker needs the files to be there. Returns what the user should know, if so. */
+export async function restoreCompiled(...given: Parameters<typeof publishCompiled>): Promise<string | undefined> {
+  try {
+    await publishCompiled(...given);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return `workers compile the model themselves, since its file cannot be put into the run directory: ${describeError(error)}`;
   }
 }
 

@@ -45,8 +45,8 @@ const PEEK_INTERVAL_MS = 1000;
 /** Resolves at once; the first shard is taken when the engine processes are warm for it. */
 export async function openWorker(options: WorkerOptions): Promise<Worker> {
   const { queue, logger } = options;
-  const slots: Slot[] = [];
   const told = options.told ?? new Set<string>();
+  const slots: Slot[] = [];
   const stopping = new AbortController();
   let consumer: JobConsumer | undefined;
   let warming = true;

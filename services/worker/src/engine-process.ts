@@ -1,7 +1,7 @@
 // The engine process: holds the warmed extractors of one request and works through the shards that its parent sends.
 // Its death is an event for the parent, not an outage: everything it holds can be made again.
 import { hostname } from 'node:os';
-import { temporaryCacheNote } from '../../../setup/src/made-cache.ts';
+import { takeCacheNote } from '../../../setup/src/made-cache.ts';
 import { allowedRoots } from '../../../shared/src/allowed-roots.ts';
 import { describeError, Refusal, type RefusalCode } from '../../../shared/src/errors.ts';
 import { explainWarning, WARNING_CODES } from '../../../shared/src/feature-warnings.ts';
@@ -234,7 +234,7 @@ async function extractorFor(run: RunRecord, storage: Storage): Promise<HeldExtra
     const cost = [`${((user + system) / 1e6).toFixed(2)} s of processor time`, ...held.origins].join('; ');
     send({ type: 'log', level: 'info', message: `${message} (${cost})` });
     for (const warning of engineWarnings(run.request)) tellOnce(warning);
-    tellOnce(temporaryCacheNote());
+    tellOnce(takeCacheNote());
   }
   return held;
 }

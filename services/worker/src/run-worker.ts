@@ -1,17 +1,16 @@
 // A worker from start to stop: connects (retrying for as long as it takes), consumes, finishes runs, closes in order.
 import { hostname } from 'node:os';
-import type { WorkerOptions } from '../../../shared/src/extract-options.ts';
+import type { QueueOptions, WorkerOptions } from '../../../shared/src/extract-options.ts';
 import type { Lifecycle } from '../../../shared/src/lifecycle.ts';
 import type { Logger } from '../../../shared/src/logger.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
+import { queueSettings } from '../../../shared/src/queues/queue-settings.ts';
 import { ShardReceipt } from '../../../shared/src/receipt.ts';
 import { openWorker } from './consumer.ts';
 import { engineProcesses } from './engine-processes.ts';
 import { createRunFinisher } from './run-finisher.ts';
 
-export interface RunWorkerOptions extends WorkerOptions {
-  readonly redis: string;
-  readonly queue: string;
+export interface RunWorkerOptions extends WorkerOptions, QueueOptions {
   readonly lifecycle: Lifecycle;
   readonly logger: Logger;
   /** What the engine processes inherit. */
@@ -22,10 +21,10 @@ export interface RunWorkerOptions extends WorkerOptions {
 export async function runWorker(options: RunWorkerOptions): Promise<void> {
   const { lifecycle, logger } = options;
   const queue = await openBullmqQueue({
-    url: options.redis,
-    name: options.queue,
+    ...queueSettings(options),
     logger,
     connectWithRetry: { signal: lifecycle.stopping },
+    signal: lifecycle.stopping,
   });
   lifecycle.defer(() => queue.close());
   const name = `${hostname()}-${process.pid}`;

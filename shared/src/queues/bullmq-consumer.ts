@@ -1,17 +1,18 @@
 // Takes jobs from BullMQ: maps our verdicts to its own, and a lost lock or a forced close to an abort. For bullmq.ts.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DelayedError, type Job, UnrecoverableError, WaitingError, Worker } from 'bullmq';
-import type { Redis } from 'ioredis';
 import { describeError } from '../errors.ts';
 import { ShardJob } from '../job.ts';
 import type { Logger } from '../logger.ts';
 import { type ConsumeOptions, type JobConsumer, type JobHandler, JobRefused, JobReleased } from '../queue.ts';
 import { createIdleWatch } from './idle-watch.ts';
 import { type ReleaseNote, readShardJob } from './read-job.ts';
+import type { RedisConnection } from './redis-connection.ts';
+import { isOutage } from './redis-outages.ts';
 
 export interface BullmqConsumerContext {
   readonly name: string;
-  readonly connection: Redis;
+  readonly connection: RedisConnection;
   readonly logger: Logger;
   readonly lockDurationMs: number;
   /** Jobs that wait, now or for their time. */
@@ -44,9 +45,12 @@ export function consumeBullmq(
   let closing = false;
   let forced = false;
   let closed: Promise<void> | undefined;
+  let late: Promise<boolean> | undefined;
+  let told = '';
 
   const worker = new Worker<unknown, void>(name, (job, token) => track(work(job, token)), {
-    connection,
+    connection: connection.client,
+    prefix: connection.prefix,
     concurrency: options.concurrency,
     lockDuration: lockDurationMs,
     stalledInterval: lockDurationMs,
@@ -102,7 +106,10 @@ export function consumeBullmq(
     return work;
   }
 
-  worker.on('active', job => idle.begin(idOf(job)));
+  worker.on('active', job => {
+    told = '';
+    idle.begin(idOf(job));
+  });
   worker.on('drained', () => idle.drained());
   worker.on('completed', job => idle.settle(idOf(job)));
   worker.on('failed', (job, error) => {
@@ -123,8 +130,12 @@ export function consumeBullmq(
   worker.on('error', error => {
     idle.settleAllBut(new Set(inHand.keys()));
     // The connection tells of its outages itself, and the lock was told above.
-    if (connection.status !== 'ready' || 'code' in error || error.message.startsWith('could not renew lock')) return;
-    logger.log('warn', `queue: ${describeError(error)}`);
+    if (!connection.isReady() || isOutage(error) || 'code' in error || error.message.startsWith('could not renew lock'))
+      return;
+    // It tries again at once and for ever: the same error is one line.
+    const text = describeError(error);
+    if (text !== told) logger.log('warn', `queue: ${text}`);
+    told = text;
   });
 
   function tellFailed(job: Job<unknown>, error: Error): void {
@@ -142,15 +153,21 @@ export function consumeBullmq(
         for (const { controller } of inHand.values()) controller.abort(new Error('the worker leaves at once'));
       }
       closed ??= worker.close().finally(context.onClosed);
-      const timeout = new AbortController();
-      // Giving a job back needs Redis, which may be gone: the bound starts when our own work has ended.
-      const givenUp = untilEnded().then(() => sleep(CLOSE_TIMEOUT_MS, true, { signal: timeout.signal }));
-      const late = await Promise.race([closed.then(() => false), givenUp]);
-      timeout.abort();
-      givenUp.catch(() => undefined);
-      if (late) logger.log('warn', 'Redis did not answer while closing; jobs in hand return by themselves');
+      late ??= untilClosed(closed);
+      await late;
     },
   };
+
+  /** Giving a job back needs Redis, which may be gone: the bound starts when our own work has ended. */
+  async function untilClosed(closing: Promise<void>): Promise<boolean> {
+    const timeout = new AbortController();
+    const givenUp = untilEnded().then(() => sleep(CLOSE_TIMEOUT_MS, true, { signal: timeout.signal }));
+    const isLate = await Promise.race([closing.then(() => false), givenUp]);
+    timeout.abort();
+    givenUp.catch(() => undefined);
+    if (isLate) logger.log('warn', 'Redis did not answer while closing; jobs in hand return by themselves');
+    return isLate;
+  }
 
   async function untilEnded(): Promise<void> {
     while (inHand.size > 0) await Promise.race(handlers);

@@ -1,4 +1,5 @@
 // The queue of many workers: BullMQ on Redis. Imported lazily, since an embedded run needs neither.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type JobsOptions, type JobType, Queue } from 'bullmq';
 import { describeError, Refusal } from '../errors.ts';
 import { jobIdOf, type ShardJob } from '../job.ts';
@@ -13,11 +14,13 @@ import {
 } from '../queue.ts';
 import { consumeBullmq } from './bullmq-consumer.ts';
 import { ReleaseNote, readShardJob } from './read-job.ts';
-import { type ConnectRetry, connectRedis } from './redis-connection.ts';
+import { type ConnectRetry, connectRedis, type RedisConnection } from './redis-connection.ts';
+import { isOutage } from './redis-outages.ts';
+import { FULL_HINT } from './redis-refusals.ts';
+import type { RedisSettings } from './redis-target.ts';
+import { unlessAborted, within } from './within.ts';
 
-export interface BullmqQueueOptions {
-  /** redis:// or rediss://, with user and password where needed. */
-  readonly url: string;
+export interface BullmqQueueOptions extends RedisSettings {
   /** @default 'layertap' */
   readonly name?: string;
   /** @default silent */
@@ -28,6 +31,10 @@ export interface BullmqQueueOptions {
   readonly retryDelayMs?: number;
   /** Keeps trying to connect until that signal, instead of refusing: for workers. @default refuse */
   readonly connectWithRetry?: ConnectRetry;
+  /** `read` writes nothing: for whoever only looks, also into a replica. @default 'write' */
+  readonly access?: 'read' | 'write';
+  /** Ends the attempt to connect and every call that waits for Redis, but no consumer: without it, they wait as long as it is away. */
+  readonly signal?: AbortSignal;
 }
 
 /** BullMQ's own advice for one addBulk. */
@@ -41,12 +48,22 @@ const PENDING: readonly JobType[] = ['waiting', 'prioritized', 'delayed'];
 const RELEASED_DEPTH = 100;
 /** How far peek looks past jobs that it cannot read. */
 const PEEK_DEPTH = 20;
+const OUTAGE_PAUSE_MS = 300;
+const CLOSE_BOUND_MS = 2000;
 
 export async function openBullmqQueue(options: BullmqQueueOptions): Promise<JobQueue> {
-  const { url, name = 'layertap', logger = silentLogger, retryDelayMs = 1000, connectWithRetry } = options;
-  const connection = await connectRedis({ url, logger, ...(connectWithRetry && { retry: connectWithRetry }) });
+  const { name = 'layertap', logger = silentLogger, retryDelayMs = 1000, connectWithRetry, signal } = options;
+  const connection = await connectRedis({
+    ...options,
+    name,
+    logger,
+    ...(connectWithRetry && { retry: connectWithRetry }),
+  });
+  const { client, prefix } = connection;
   const queue = new Queue(name, {
-    connection,
+    connection: client,
+    prefix,
+    skipMetasUpdate: options.access === 'read',
     // Nobody reads the event stream; BullMQ would keep 10,000 of them.
     streams: { events: { maxLen: 100 } },
     defaultJobOptions: {
@@ -59,25 +76,33 @@ export async function openBullmqQueue(options: BullmqQueueOptions): Promise<JobQ
   // redis-connection tells of outages; whatever else fails rejects the call that asked for it.
   queue.on('error', () => undefined);
   const consumers = new Set<JobConsumer>();
+  let closed = false;
 
-  async function pendingCount(): Promise<number> {
-    return queue.getJobCountByTypes(...PENDING);
+  /** Each call may be made again: it reads, or adds by name, or removes. */
+  async function call<T>(work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await unlessAborted(signal, work());
+      } catch (error) {
+        if (signal?.aborted || closed || !isOutage(error)) throw error;
+      }
+      await unlessAborted(signal, untilWritable(connection));
+    }
   }
 
   return {
-    add: jobs => addJobs(queue, jobs),
+    add: jobs => call(() => addJobs(queue, client, jobs)),
     async counts(): Promise<JobCounts> {
-      const counts = await queue.getJobCounts(...PENDING, 'active', 'failed');
+      const counts = await call(() => queue.getJobCounts(...PENDING, 'active', 'failed'));
       const { waiting = 0, prioritized = 0, active = 0, delayed = 0, failed = 0 } = counts;
       return { waiting: waiting + prioritized, active, delayed, failed };
     },
-    failed: (runId, limit) => listFailed(queue, runId, limit),
-    released: (runId, limit) => listReleased(queue, runId, limit),
-    peek: () => peekJob(queue),
-    held: async runId => (await heldJobs(queue, runId)).length,
-    async forget(runId): Promise<void> {
-      await removeJobs(queue, await heldJobs(queue, runId));
-    },
+    failed: (runId, limit) => call(() => listFailed(queue, runId, limit)),
+    released: (runId, limit) => call(() => listReleased(queue, runId, limit)),
+    peek: () => call(() => peekJob(queue)),
+    held: runId => call(async () => (await heldJobs(queue, runId)).length),
+    lost: jobs => call(() => lostJobs(queue, client, jobs)),
+    forget: runId => call(async () => removeJobs(queue, await heldJobs(queue, runId))),
     async consume(handler, consumeOptions): Promise<JobConsumer> {
       const { lockDurationMs = 30_000 } = options;
       const consumer = consumeBullmq(handler, consumeOptions, {
@@ -85,37 +110,80 @@ export async function openBullmqQueue(options: BullmqQueueOptions): Promise<JobQ
         connection,
         logger,
         lockDurationMs,
-        pendingCount,
+        pendingCount: () => queue.getJobCountByTypes(...PENDING),
         onClosed: () => consumers.delete(consumer),
       });
       consumers.add(consumer);
       return consumer;
     },
     async close(): Promise<void> {
+      closed = true;
       await Promise.all([...consumers].map(consumer => consumer.close({ force: true })));
-      await queue.close();
-      // Without a server there is nobody to say goodbye to.
-      if (connection.status === 'ready') await connection.quit();
-      else connection.disconnect();
+      // It waits for Redis, which may be away.
+      await within(CLOSE_BOUND_MS, () => queue.close()).catch(() => undefined);
+      await connection.close();
     },
   };
 }
 
-async function addJobs(queue: Queue, jobs: readonly ShardJob[]): Promise<void> {
-  const failed = new Set(await queue.getRanges(['failed'], 0, -1));
+/** Resolves when a lost server is back, or might be: the next call tells. */
+async function untilWritable(connection: RedisConnection): Promise<void> {
+  await sleep(OUTAGE_PAUSE_MS);
+  await connection.write().catch(() => undefined);
+}
+
+async function addJobs(queue: Queue, client: RedisConnection['client'], jobs: readonly ShardJob[]): Promise<void> {
   for (let start = 0; start < jobs.length; start += ADD_CHUNK) {
     const chunk = jobs.slice(start, start + ADD_CHUNK);
-    // BullMQ ignores an id that it knows, and it knows the failed ones.
-    await removeJobs(
-      queue,
-      chunk.map(jobIdOf).filter(id => failed.has(id)),
-    );
+    await removeJobs(queue, await staleIds(queue, client, chunk.map(jobIdOf)));
     await queue
       .addBulk(chunk.map(data => ({ name: 'shard', data, opts: { jobId: jobIdOf(data) } satisfies JobsOptions })))
       .catch((error: unknown) => {
         throw isFull(error) ? fullRedis(error) : error;
       });
   }
+}
+
+/** BullMQ ignores an id that it knows: that of a job that failed, or whose place in the queue is lost. */
+async function staleIds(
+  queue: Queue,
+  client: RedisConnection['client'],
+  ids: readonly string[],
+): Promise<readonly string[]> {
+  const known = await knownIds(queue, client, ids);
+  if (known.size === 0) return [];
+  const queued = new Set(await queue.getRanges([...PENDING, 'active'], 0, -1));
+  return [...known].filter(id => !queued.has(id));
+}
+
+/** In no list, or without its data: what a failover to a replica, an eviction or somebody's hand has left. */
+async function lostJobs(
+  queue: Queue,
+  client: RedisConnection['client'],
+  jobs: readonly ShardJob[],
+): Promise<readonly ShardJob[]> {
+  const listed = new Set(await queue.getRanges([...PENDING, 'active', 'failed'], 0, -1));
+  const known = await knownIds(
+    queue,
+    client,
+    jobs.map(jobIdOf).filter(id => listed.has(id)),
+  );
+  return jobs.filter(job => !known.has(jobIdOf(job)));
+}
+
+/** Those whose data is there. */
+async function knownIds(
+  queue: Queue,
+  client: RedisConnection['client'],
+  ids: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const known = new Set<string>();
+  for (let start = 0; start < ids.length; start += ADD_CHUNK) {
+    const chunk = ids.slice(start, start + ADD_CHUNK);
+    const found = await Promise.all(chunk.map(id => client.exists(queue.toKey(id))));
+    for (const [at, id] of chunk.entries()) if (found[at] === 1) known.add(id);
+  }
+  return known;
 }
 
 /** What a server with maxmemory and noeviction says to every command that would need room. */
@@ -125,7 +193,7 @@ function isFull(error: unknown): boolean {
 
 function fullRedis(cause: unknown): Refusal {
   return new Refusal('queue-unreachable', 'Expected room for jobs but the memory of Redis is full', {
-    hint: 'Raise its maxmemory (a waiting shard takes about a kilobyte), then run `npx layertap resume`: nothing is lost.',
+    hint: FULL_HINT,
     cause,
   });
 }

@@ -91,6 +91,9 @@ export function openMemoryQueue(): JobQueue {
       ];
       return entries.filter(({ job }) => job.runId === runId).length;
     },
+    async lost(jobs): Promise<readonly ShardJob[]> {
+      return jobs.filter(job => !state.queued.has(jobIdOf(job)) && !state.failed.has(jobIdOf(job)));
+    },
     async forget(runId): Promise<void> {
       forget(state, runId);
       wake(state);

@@ -1,13 +1,34 @@
-// Opens one Redis connection and explains why it could not. For bullmq.ts; redactUrl for whoever prints an address.
+// Opens the connection to Redis that queue, doctor and health check share, and explains why it could not.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Redis } from 'ioredis';
-import { describeError, hasErrorCode, Refusal } from '../errors.ts';
+import type { Cluster, Redis } from 'ioredis';
+import { Refusal } from '../errors.ts';
 import type { Logger } from '../logger.ts';
+import type { SentinelAddress, ServerAddress } from './redis-address.ts';
+import { type ClientFamily, makeClusterClient, makeSentinelClient, makeServerClient } from './redis-clients.ts';
+import { isCluster, tellOutages } from './redis-outages.ts';
+import {
+  checkDatabase,
+  checkFacts,
+  checkRole,
+  readFacts,
+  refuseClusterDatabase,
+  type ServerFacts,
+  writeAndDelete,
+} from './redis-probe.ts';
+import { explainFailure, type RedisKind } from './redis-refusals.ts';
+import { findMaster } from './redis-sentinels.ts';
+import { type RedisSettings, type RedisTarget, readTarget } from './redis-target.ts';
+import { unlessAborted, within } from './within.ts';
 
-export interface ConnectOptions {
-  readonly url: string;
+export interface ConnectOptions extends RedisSettings {
+  /** The queue's name: its keys are what the connection is for. */
+  readonly name: string;
   readonly logger: Logger;
-  /** Keeps trying until it is aborted, instead of refusing at the first failure. */
+  /** `read` looks at what is there: a replica will do, and nothing is probed. @default 'write' */
+  readonly access?: 'read' | 'write';
+  /** Ends the attempt. */
+  readonly signal?: AbortSignal | undefined;
+  /** Keeps trying until it is aborted, instead of refusing at the first failure, where that may mend itself. */
   readonly retry?: ConnectRetry;
 }
 
@@ -17,18 +38,42 @@ export interface ConnectRetry {
   readonly firstDelayMs?: number;
 }
 
+export interface RedisConnection {
+  readonly client: Redis | Cluster;
+  readonly shown: string;
+  readonly kind: RedisKind;
+  /** What all keys of the queue begin with, for BullMQ: in a cluster with a hash tag, so that they lie in one slot. */
+  readonly prefix: string;
+  /** Of the server, or of the masters of a cluster that answer. */
+  readonly servers: readonly ServerFacts[];
+  /** Whether a command would be sent now. */
+  isReady(): boolean;
+  /** Resolves when the queue's keys can be written, through all outages. */
+  write(): Promise<void>;
+  /** Says goodbye where somebody listens, and ends all connections, also those that BullMQ made. */
+  close(): Promise<void>;
+}
+
+/** From the first look-up to the last answer of the probe. */
+const CONNECT_BOUND_MS = 9000;
+const CLOSE_BOUND_MS = 1000;
+const LONGEST_RETRY_DELAY_MS = 30_000;
+
 /** A lost connection comes back by itself; one line tells when it went and one when it is back. */
-export async function connectRedis(options: ConnectOptions): Promise<Redis> {
-  const { url, logger, retry } = options;
+export async function connectRedis(options: ConnectOptions): Promise<RedisConnection> {
+  const { logger, retry } = options;
+  const signal = retry?.signal ?? options.signal;
+  const target = await readTarget(options);
   let told = '';
   for (let failures = 0; ; failures++) {
-    if (retry?.signal.aborted) throw interrupted(url);
+    if (signal?.aborted) throw interrupted(target);
     try {
-      const client = await connectOnce(url, logger);
-      if (told !== '') logger.log('info', `connected to Redis at ${redactUrl(url)}`);
-      return client;
+      const connection = await connectOnce(target, options, signal);
+      if (told !== '') logger.log('info', `connected to Redis at ${target.shown}`);
+      return connection;
     } catch (error) {
-      if (retry === undefined || !(error instanceof Refusal) || error.code === 'bad-option') throw error;
+      if (signal?.aborted) throw interrupted(target);
+      if (retry === undefined || !(error instanceof Refusal) || error.code !== 'queue-unreachable') throw error;
       if (error.message !== told) logger.log('warn', `${error.message}; trying again. ${error.hint ?? ''}`.trim());
       told = error.message;
     }
@@ -37,120 +82,147 @@ export async function connectRedis(options: ConnectOptions): Promise<Redis> {
   }
 }
 
-/** The address without its password, also where it is malformed: for every message and log line. */
-export function redactUrl(url: string): string {
-  const hidden = url.replace(/^([a-z]*:?\/\/)?.*@/i, (match, scheme: string | undefined = '') => {
-    const user = match.slice(scheme.length).split(':')[0] ?? '';
-    return match.includes(':', scheme.length) ? `${scheme}${user}:***@` : `${scheme}***@`;
-  });
-  return hidden.replace(/([?&]password=)[^&]*/gi, '$1***');
+/** What an attempt has come to. */
+interface Opening {
+  family: ClientFamily | undefined;
+  /** Given up: whatever it opens from now on ends at once. */
+  over: boolean;
+  expected: string;
+  kind: RedisKind;
 }
 
-const LONGEST_RETRY_DELAY_MS = 30_000;
-const CONNECT_TIMEOUT_MS = 5000;
-/** What BullMQ recommends; below it, some of its commands are missing or slow. */
-const OLDEST_VERSION = [6, 2] as const;
-
-async function connectOnce(url: string, logger: Logger): Promise<Redis> {
-  if (!/^(rediss?:\/\/|\/)/i.test(url) || !URL.canParse(url, 'redis://localhost')) {
-    throw new Refusal('bad-option', `Expected a Redis address for \`redis\` but received '${redactUrl(url)}'`, {
-      hint: 'Write redis://HOST:6379, redis://USER:PASSWORD@HOST:6379, or rediss://… for TLS.',
-    });
-  }
-  const { Redis } = await import('ioredis');
-  let opened = false;
-  const client = new Redis(url, {
-    lazyConnect: true,
-    connectTimeout: CONNECT_TIMEOUT_MS,
-    // BullMQ's blocking reads wait as long as they must.
-    maxRetriesPerRequest: null,
-    // The protocol that BullMQ is tested with; every server since Redis 5 speaks it.
-    protocol: 2,
-    retryStrategy: times => (opened ? Math.min(500 * 2 ** Math.min(times - 1, 10), LONGEST_RETRY_DELAY_MS) : null),
-  });
-  let failure: unknown;
-  client.on('error', error => {
-    failure = error;
-  });
+async function connectOnce(
+  target: RedisTarget,
+  options: ConnectOptions,
+  signal: AbortSignal | undefined,
+): Promise<RedisConnection> {
+  const expected = `a Redis server at ${target.shown}`;
+  const opening: Opening = { family: undefined, over: false, expected, kind: 'server' };
   try {
-    await client.connect();
-    checkServer(await client.info(), url, logger);
+    return await unlessAborted(
+      signal,
+      within(CONNECT_BOUND_MS, () => open(target, options, opening)),
+    );
   } catch (error) {
-    client.disconnect();
+    const { family, expected, kind } = opening;
+    opening.over = true;
+    family?.disconnect();
+    if (error instanceof Refusal || signal?.aborted) throw error;
     // What connect() throws says only that the connection is closed; its error event says why.
-    throw error instanceof Refusal ? error : refuse(failure ?? error, url);
-  }
-  opened = true;
-  // BullMQ duplicates the client: its copies connect, and reconnect, by themselves.
-  client.options.lazyConnect = false;
-  tellOutages(client, url, logger);
-  return client;
-}
-
-/** Refuses a server that BullMQ does not work well with, by what its INFO says. */
-export function checkServer(info: string, url: string, logger: Logger): void {
-  const field = (name: string): string | undefined => info.match(new RegExp(`^${name}:(.*?)\\s*$`, 'm'))?.[1];
-  // Valkey and Dragonfly name the Redis version that they are compatible with.
-  const version = field('redis_version') ?? '0';
-  const [major = 0, minor = 0] = version.split('.').map(Number);
-  const [oldestMajor, oldestMinor] = OLDEST_VERSION;
-  if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
-    throw new Refusal(
-      'queue-unreachable',
-      `Expected Redis ${OLDEST_VERSION.join('.')} or newer at ${redactUrl(url)} but received version ${version}`,
-      { hint: 'Upgrade that server, or name another one with `--redis`.' },
-    );
-  }
-  const policy = field('maxmemory_policy');
-  if (policy !== undefined && policy !== 'noeviction') {
-    logger.log(
-      'warn',
-      `Redis at ${redactUrl(url)} may drop jobs when its memory is full (maxmemory-policy ${policy}): set it to noeviction`,
+    throw explainFailure(
+      /closed|startup nodes|no answer/.test(String(error)) ? (family?.lastError() ?? error) : error,
+      expected,
+      kind,
     );
   }
 }
 
-function tellOutages(client: Redis, url: string, logger: Logger): void {
-  let lost = false;
-  client.on('reconnecting', () => {
-    if (!lost) logger.log('warn', `lost Redis at ${redactUrl(url)}; waiting for it`);
-    lost = true;
-  });
-  client.on('ready', () => {
-    if (lost) logger.log('info', `Redis at ${redactUrl(url)} is back`);
-    lost = false;
+async function open(target: RedisTarget, options: ConnectOptions, opening: Opening): Promise<RedisConnection> {
+  const { address, shown } = target;
+  if (address.kind === 'cluster') return openCluster(target, address.nodes, options, opening);
+  const family = await openClient(target, address, opening);
+  adopt(opening, family);
+  await family.client.connect();
+  const facts = readFacts(await family.client.info());
+  if (facts.cluster && address.kind === 'server') {
+    family.disconnect();
+    return openCluster(target, nodesOf(address), options, opening);
+  }
+  checkFacts(facts, { ...options, shown, allowEviction: options.allowEviction ?? false });
+  await checkDatabase(family.client, target);
+  if (options.access !== 'read') checkRole(facts, shown);
+  return finish(target, options, opening, { family, prefix: options.prefix ?? 'bull', servers: [facts] });
+}
+
+/** The server, or the masters of a cluster: for whoever asks each of them. */
+export function serversOf({ client }: RedisConnection): readonly Redis[] {
+  return isCluster(client) ? client.nodes('master') : [client];
+}
+
+async function openClient(
+  { shown, tls }: RedisTarget,
+  address: ServerAddress | SentinelAddress,
+  opening: Opening,
+): Promise<ClientFamily<Redis>> {
+  if (address.kind === 'server') return makeServerClient(address, tls);
+  const { master, sentinels } = await findMaster({ shown, tls, address });
+  opening.expected = `the master at ${master.host}:${master.port} that the Sentinels at ${shown} name`;
+  return makeSentinelClient(address, tls, sentinels);
+}
+
+async function openCluster(
+  target: RedisTarget,
+  nodes: readonly { readonly host: string; readonly port: number }[],
+  options: ConnectOptions,
+  opening: Opening,
+): Promise<RedisConnection> {
+  opening.kind = 'cluster';
+  opening.expected = `a Redis cluster at ${target.shown}`;
+  const family = await makeClusterClient({ ...target.address, kind: 'cluster', nodes }, target.tls);
+  adopt(opening, family);
+  await family.client.connect();
+  refuseClusterDatabase(target);
+  const infos = await Promise.allSettled(family.client.nodes('master').map(node => node.info()));
+  // A master that is gone is replaced, or serves slots of others: the probe asks the one that serves ours.
+  const servers = infos.flatMap(info => (info.status === 'fulfilled' ? readFacts(info.value) : []));
+  for (const facts of servers)
+    checkFacts(facts, { ...options, shown: target.shown, allowEviction: options.allowEviction ?? false });
+  return finish(target, options, opening, {
+    family,
+    prefix: clusterPrefix(options.prefix ?? 'bull', options.name),
+    servers,
   });
 }
 
-function refuse(error: unknown, url: string): Refusal {
-  const { received, hint } = explain(error);
-  const message = `Expected a Redis server at ${redactUrl(url)} but received ${received}`;
-  return new Refusal('queue-unreachable', message, { hint, cause: error });
+function adopt(opening: Opening, family: ClientFamily): void {
+  opening.family = family;
+  if (opening.over) family.disconnect();
 }
 
-function explain(error: unknown): { readonly received: string; readonly hint: string } {
-  const text = describeError(error);
-  if (/WRONGPASS|invalid password|invalid username|Client sent AUTH/i.test(text)) {
-    return { received: 'a refusal of the password', hint: 'Correct it in the address: redis://:PASSWORD@HOST:6379.' };
-  }
-  if (/NOAUTH|DENIED/.test(text)) {
-    return { received: 'a request for a password', hint: 'Add it to the address: redis://:PASSWORD@HOST:6379.' };
-  }
-  if (/NOPERM/.test(text)) {
-    return { received: 'a lack of permissions', hint: `Give that user all commands and keys of BullMQ (${text}).` };
-  }
-  if (/SSL|TLS|certificate|wrong version number/i.test(text)) {
-    return { received: `a TLS error (${text})`, hint: 'Use rediss:// with TLS and redis:// without.' };
-  }
-  const code = ['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENOENT'].find(code =>
-    hasErrorCode(error, code),
-  );
+interface Opened {
+  readonly family: ClientFamily;
+  readonly prefix: string;
+  readonly servers: readonly ServerFacts[];
+}
+
+async function finish(
+  { shown }: RedisTarget,
+  { name, logger, access }: ConnectOptions,
+  { kind }: Opening,
+  { family, prefix, servers }: Opened,
+): Promise<RedisConnection> {
+  const { client } = family;
+  const write = (): Promise<void> => writeAndDelete(client, { prefix, name });
+  if (access !== 'read') await write();
+  // From here on an outage is waited for.
+  family.keep();
+  if (access !== 'read') tellOutages(family, { shown, logger, write });
+  const isReady = (): boolean => client.status === 'ready';
   return {
-    received: `no answer (${code ?? text})`,
-    hint: 'Start one (`docker run -p 6379:6379 redis:7`, or `redis-server`), or correct the address in `--redis`.',
+    client,
+    shown,
+    kind,
+    prefix,
+    servers,
+    isReady,
+    write,
+    async close(): Promise<void> {
+      // Without a server there is nobody to say goodbye to.
+      if (isReady()) await within(CLOSE_BOUND_MS, () => client.quit()).catch(() => undefined);
+      family.disconnect();
+    },
   };
 }
 
-function interrupted(url: string): Refusal {
-  return new Refusal('interrupted', `Stopped while waiting for Redis at ${redactUrl(url)}`);
+/** A hash tag of the user's own decides where it names one. */
+function clusterPrefix(prefix: string, name: string): string {
+  return /\{[^}]+\}/.test(prefix) ? prefix : `{${prefix}:${name}}`;
+}
+
+function nodesOf({ at }: ServerAddress): readonly { readonly host: string; readonly port: number }[] {
+  return 'path' in at ? [] : [at];
+}
+
+function interrupted({ shown }: RedisTarget): Refusal {
+  return new Refusal('interrupted', `Stopped while waiting for Redis at ${shown}`);
 }

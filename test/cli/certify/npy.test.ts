@@ -3,13 +3,17 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parseNpy, readNpyFile } from '../../../cli/src/certify/npy.ts';
+import { skipAllWithout, whyNot } from '../../support/needs.ts';
 import { runPython } from '../../support/python.ts';
 import { refusalOf } from '../../support/refusal.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 let bytes: Readonly<Record<string, Buffer>>;
 
+skipAllWithout('python');
+
 beforeAll(async () => {
+  if (whyNot('python') !== undefined) return;
   const encoded = await runPython<Record<string, string>>(`
 import base64, io
 import numpy as np

@@ -33,7 +33,7 @@ beforeAll(async () => {
   both = await extracted(demo.images, 'both', ...MODEL, '--layer', 'features', '--layer', 'conv4');
 });
 
-describe('add-layer', { timeout: 180_000 }, () => {
+describe('add-layer', { timeout: 600_000 }, () => {
   it('gives the run that both layers would have given at once', async () => {
     const out = await extracted(demo.images, 'later', ...MODEL, '--layer', 'features');
     const before = await readRows(out);

@@ -10,6 +10,7 @@ import { describeFailure, runCommand } from '../../../setup/src/command.ts';
 import { setupConfig } from '../../../setup/src/config.ts';
 import { DEMO_MODEL, useDemoSet } from '../../support/demo-set.ts';
 import { type RunResult, run } from '../../support/layertap.ts';
+import { skipAllWithout, whyNot } from '../../support/needs.ts';
 import { runPython } from '../../support/python.ts';
 
 const GOLDEN_MODEL = fileURLToPath(new URL('../../conformance/golden/resnet-keras.keras', import.meta.url));
@@ -43,7 +44,10 @@ print(json.dumps(len(rows)))
 
 let paths: readonly string[];
 
+skipAllWithout('python');
+
 beforeAll(async () => {
+  if (whyNot('python') !== undefined) return;
   paths = Array.from({ length: IMAGES }, (_, index) => demo.image(index, index));
   const weights = join(dirname(DEMO_MODEL), 'weights.bin');
   await runPython(FIRST_LAYER, { weights, paths, folder: demo.root, scale: 2 / 255 });

@@ -6,8 +6,8 @@ import { type Table, tableFromIPC } from 'apache-arrow';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { fit } from '../../../cli/src/commands/fit.ts';
 import { makeDemoImages } from '../../../demo/src/images.ts';
-import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
 import { parseOptions } from '../../../shared/src/options.ts';
+import { because, whyNot } from '../../support/needs.ts';
 
 const MODEL = fileURLToPath(new URL('../../../demo/model/model.json', import.meta.url));
 /** Small ones with seven classes. */
@@ -15,7 +15,8 @@ const KERAS_FILES = fileURLToPath(new URL('../../conformance/golden/', import.me
 const PER_CLASS = 4;
 
 // Training needs TensorFlow: the wasm backend has no gradient of a convolution.
-describe.skipIf(!tensorFlowStatus().available)('layertap fit', () => {
+const lack = whyNot('tensorflow');
+describe.skipIf(lack)(`layertap fit${because(lack)}`, () => {
   let root: string;
   let images: string;
 

@@ -88,9 +88,9 @@ describe('fetchCompiled', () => {
 
   test('needs no cache at all where the run directory has the file', async () => {
     await writeFile(cache, 'a file in its place');
-    const { madeFolders, temporaryCacheNote } = await import('../../../setup/src/made-cache.ts');
+    const { madeFolders, takeCacheNote } = await import('../../../setup/src/made-cache.ts');
     expect((await fetchCompiled(sourceOf(model.content), withoutModel())).from).toBe('run');
-    expect([madeFolders(), temporaryCacheNote()]).toEqual([[], undefined]);
+    expect([madeFolders(), takeCacheNote()]).toEqual([[], undefined]);
   });
 
   test('declines where this machine compiles to another file', async () => {

@@ -4,12 +4,11 @@ import { openOnnxEngine } from '../../../extractor/src/engines/onnx.ts';
 import { openTensorFlowEngine } from '../../../extractor/src/engines/tensorflow.ts';
 import { openWasmEngine } from '../../../extractor/src/engines/wasm.ts';
 import { tfjs } from '../../../extractor/src/tfjs.ts';
-import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
-import { MODELS, missing } from '../shared-material.ts';
+import { because, whyNot } from '../../support/needs.ts';
+import { MODELS, missing, whyNoShared } from '../shared-material.ts';
 import { testEngine } from './engine-conformance.ts';
 import { expectGoldens, goldenInput, goldenPath, readGoldens } from './golden-layers.ts';
 
-const tensorFlow = tensorFlowStatus();
 const SMALL = goldenPath('small-graph-model');
 const real = [
   ['tfjs-graph-nsfw-mobilenet-v2-mid/model.json', [224, 224, 3]],
@@ -17,10 +16,13 @@ const real = [
 ] as const;
 
 describe('a graph model, compiled', () => {
-  test.skipIf(missing(MODELS)).each(real)('gives the inner tensors of %s as TensorFlow does', async (file, shape) => {
-    const goldens = readGoldens('graph-models.json')[file] ?? {};
-    await expectGoldens(await openOnnxEngine(), `${MODELS}/${file}`, goldens, goldenInput(shape, 255));
-  });
+  test.skipIf(missing(MODELS)).each(real)(
+    `gives the inner tensors of %s as TensorFlow does${whyNoShared(MODELS)}`,
+    async (file, shape) => {
+      const goldens = readGoldens('graph-models.json')[file] ?? {};
+      await expectGoldens(await openOnnxEngine(), `${MODELS}/${file}`, goldens, goldenInput(shape, 255));
+    },
+  );
 
   test('gives what TensorFlow gives before its loop and branch, and is refused behind them', async () => {
     const goldens = readGoldens('small-graph-model.json')['small-graph-model'] ?? {};
@@ -36,10 +38,10 @@ describe('a graph model, compiled', () => {
 });
 
 describe.each([
-  ['tensorflow', openTensorFlowEngine, tensorFlow.available ? undefined : tensorFlow.reason],
+  ['tensorflow', openTensorFlowEngine, whyNot('tensorflow')],
   ['wasm', openWasmEngine, undefined],
 ] as const)('a graph model on %s', (name, open, absent) => {
-  describe.skipIf(absent !== undefined)(absent ?? 'as it is here', () => {
+  describe.skipIf(absent)(`as it is here${because(absent)}`, () => {
     testEngine(`a graph model with control flow on ${name}`, {
       open,
       model: async () => SMALL,
@@ -61,11 +63,14 @@ describe.each([
       await expectGoldens(await open(), SMALL, goldens, goldenInput([12, 10, 3], 255));
     });
 
-    test.skipIf(missing(MODELS)).each(real)('gives the inner tensors of %s as TensorFlow does', async (file, shape) => {
-      const goldens = readGoldens('graph-models.json')[file] ?? {};
-      expect(Object.keys(goldens).length).toBeGreaterThan(5);
-      await expectGoldens(await open(), `${MODELS}/${file}`, goldens, goldenInput(shape, 255));
-    });
+    test.skipIf(missing(MODELS)).each(real)(
+      `gives the inner tensors of %s as TensorFlow does${whyNoShared(MODELS)}`,
+      async (file, shape) => {
+        const goldens = readGoldens('graph-models.json')[file] ?? {};
+        expect(Object.keys(goldens).length).toBeGreaterThan(5);
+        await expectGoldens(await open(), `${MODELS}/${file}`, goldens, goldenInput(shape, 255));
+      },
+    );
 
     test('a layer of which no row belongs to an image is refused', async () => {
       const loading = (await open()).load({ model: SMALL, layers: ['Mean'], inputShape: [12, 10, 3] });

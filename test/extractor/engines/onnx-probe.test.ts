@@ -15,7 +15,7 @@ import {
   smallOnnx,
   valueInfo,
 } from '../onnx-model.ts';
-import { missing, ONNX_MODELS } from '../shared-material.ts';
+import { missing, ONNX_MODELS, whyNoShared } from '../shared-material.ts';
 
 const GOLDEN = fileURLToPath(new URL('../models/golden/onnx', import.meta.url));
 
@@ -75,7 +75,7 @@ test('the layers of a file whose weights lie in others have their shapes', async
 test
   .skipIf(missing(ONNX_MODELS))
   .each(['mnist-8/model.onnx', 'version-RFB-320.onnx', 'ch_ppocr_mobile_v2.0_cls_infer.onnx'])(
-  'every layer of %s that is not made of sizes has its shape',
+  `every layer of %s that is not made of sizes has its shape${whyNoShared(ONNX_MODELS)}`,
   async name => {
     const model = await openModel(join(ONNX_MODELS, name));
     const { layers = [] } = (await model.probeShapes?.()) ?? {};

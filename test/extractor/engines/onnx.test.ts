@@ -22,7 +22,7 @@ import {
   smallOnnx,
   valueInfo,
 } from '../onnx-model.ts';
-import { missing, ONNX_MODELS } from '../shared-material.ts';
+import { missing, ONNX_MODELS, whyNoShared } from '../shared-material.ts';
 import { useWasm } from '../small-model.ts';
 import { batchOf, testEngine } from './engine-conformance.ts';
 
@@ -100,7 +100,7 @@ test('weights, and what is made of weights alone, are no layers', async () => {
 });
 
 test.skipIf(missing(ONNX_MODELS)).each([0, 1, 2])(
-  "the MNIST model gives its authors' reference output %i",
+  `the MNIST model gives its authors' reference output %i${whyNoShared(ONNX_MODELS)}`,
   async set => {
     const folder = join(ONNX_MODELS, 'mnist-8');
     const extractor = await load(join(folder, 'model.onnx'), ['Plus214_Output_0'], [28, 28, 1]);
@@ -114,7 +114,7 @@ test.skipIf(missing(ONNX_MODELS)).each([0, 1, 2])(
 );
 
 test.skipIf(missing(ONNX_MODELS))(
-  'a face detector for one image at a time takes 3, and a text classifier any size',
+  `a face detector for one image at a time takes 3, and a text classifier any size${whyNoShared(ONNX_MODELS)}`,
   async () => {
     const detector = await load(join(ONNX_MODELS, 'version-RFB-320.onnx'), ['247', 'scores', 'boxes'], [240, 320, 3]);
     expect(detector.outputs.map(output => output.shape)).toEqual([

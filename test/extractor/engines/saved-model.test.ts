@@ -3,12 +3,12 @@ import { readdir } from 'node:fs/promises';
 import { describe, expect, test, vi } from 'vitest';
 import { openTensorFlowEngine } from '../../../extractor/src/engines/tensorflow.ts';
 import { tfjs } from '../../../extractor/src/tfjs.ts';
-import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
+import { because, whyNot } from '../../support/needs.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { testEngine } from './engine-conformance.ts';
 import { expectGoldens, goldenInput, goldenPath, readGoldens } from './golden-layers.ts';
 
-const tensorFlow = tensorFlowStatus();
+const lack = whyNot('tensorflow');
 const goldens = readGoldens('saved-models.json');
 const SHAPE = [12, 10, 3];
 
@@ -33,7 +33,7 @@ const KERAS_2: Readonly<Record<string, string>> = {
 };
 const BRANCHES: Readonly<Record<string, string>> = { inner_relu: 'inner_relu', mean: 'mean_1' };
 
-describe.skipIf(!tensorFlow.available)(tensorFlow.available ? 'a SavedModel' : tensorFlow.reason, () => {
+describe.skipIf(lack)(`a SavedModel${because(lack)}`, () => {
   testEngine('a SavedModel on tensorflow', {
     open: openTensorFlowEngine,
     model: async () => goldenPath('saved-models/keras2'),

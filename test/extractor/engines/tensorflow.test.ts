@@ -5,15 +5,16 @@ import { openTensorFlowEngine } from '../../../extractor/src/engines/tensorflow.
 import { openWasmEngine } from '../../../extractor/src/engines/wasm.ts';
 import { tfjs } from '../../../extractor/src/tfjs.ts';
 import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
+import { because, whyNot } from '../../support/needs.ts';
 import { relativeDifference } from '../numbers.ts';
-import { MOBILENET, missing } from '../shared-material.ts';
+import { MOBILENET, missing, whyNoShared } from '../shared-material.ts';
 import { batchOf, testEngine } from './engine-conformance.ts';
 import { saveForSuite, smallEngine } from './small-engine.ts';
 
 const status = tensorFlowStatus();
-const absent = status.available ? undefined : `TensorFlow is not there: ${status.reason}`;
+const lack = whyNot('tensorflow');
 
-describe.skipIf(absent !== undefined)(absent ?? 'with TensorFlow', () => {
+describe.skipIf(lack)(`with TensorFlow${because(lack)}`, () => {
   testEngine('tensorflow', smallEngine(openTensorFlowEngine));
 
   test('wasm gives the same numbers on the small model, run by run in one process', async () => {
@@ -21,13 +22,16 @@ describe.skipIf(absent !== undefined)(absent ?? 'with TensorFlow', () => {
     await expectSameNumbers(model, ['stem', 'stem_bn', 'block_add', 'embedding', 'scores'], [12, 10, 3]);
   });
 
-  test.skipIf(missing(MOBILENET))('wasm gives the same numbers on the real MobileNetV2', async () => {
-    await expectSameNumbers(MOBILENET, ['Conv1_relu', 'block_5_add', 'out_relu', 'dense_3'], [224, 224, 3]);
-  });
+  test.skipIf(missing(MOBILENET))(
+    `wasm gives the same numbers on the real MobileNetV2${whyNoShared(MOBILENET)}`,
+    async () => {
+      await expectSameNumbers(MOBILENET, ['Conv1_relu', 'block_5_add', 'out_relu', 'dense_3'], [224, 224, 3]);
+    },
+  );
 });
 
-test('an engine that cannot be had is refused with reason and remedy', async () => {
-  if (status.available) return;
+const present = status.available ? 'TensorFlow is there' : undefined;
+test.skipIf(present)(`an engine that cannot be had is refused with reason and remedy${because(present)}`, async () => {
   await expect(openEngine('tensorflow')).rejects.toMatchObject({
     code: 'engine-unavailable',
     hint: expect.stringContaining('wasm'),

@@ -13,9 +13,9 @@ import { tapLayer } from '../../../extractor/src/methods/tap.ts';
 import { openModel } from '../../../extractor/src/model.ts';
 import { selectLayers } from '../../../extractor/src/select.ts';
 import { fromTensorData, runBatch } from '../../../extractor/src/tfjs-tensors.ts';
-import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
 import type { EngineName } from '../../../shared/src/request.ts';
 import type { TensorData } from '../../../shared/src/tensor.ts';
+import { because, whyNot } from '../../support/needs.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { batchOf } from '../engines/engine-conformance.ts';
 import { goldenPath } from '../engines/golden-layers.ts';
@@ -79,7 +79,7 @@ interface OtherCase {
   readonly engine: EngineName;
   readonly layer: string;
   readonly inputShape: readonly number[];
-  readonly skipped: boolean;
+  readonly lack: string | undefined;
   readonly path: (folder: string) => Promise<string>;
 }
 
@@ -89,7 +89,7 @@ const OTHER_CASES: readonly OtherCase[] = [
     engine: 'onnx',
     layer: 'relu',
     inputShape: [8, 6, 3],
-    skipped: false,
+    lack: undefined,
     path: async folder => {
       const path = join(folder, 'small.onnx');
       await writeFile(path, smallOnnx());
@@ -101,7 +101,7 @@ const OTHER_CASES: readonly OtherCase[] = [
     engine: 'wasm',
     layer: 'class:Relu',
     inputShape: [64, 64, 1],
-    skipped: missing(GRAPH_MODEL),
+    lack: missing(GRAPH_MODEL) ? 'no ../shared/data' : undefined,
     path: async () => GRAPH_MODEL,
   },
   {
@@ -109,14 +109,14 @@ const OTHER_CASES: readonly OtherCase[] = [
     engine: 'tensorflow',
     layer: 'tiny/stem_relu/Relu',
     inputShape: [12, 10, 3],
-    skipped: !tensorFlowStatus().available,
+    lack: whyNot('tensorflow'),
     path: async () => goldenPath('saved-models/keras2'),
   },
 ];
 
-for (const { title, engine, layer: wanted, inputShape, skipped, path } of OTHER_CASES) {
-  test.skipIf(skipped)(
-    `${title} gives the same values by sub-model, iteration, predictions beside, and inline`,
+for (const { title, engine, layer: wanted, inputShape, lack, path } of OTHER_CASES) {
+  test.skipIf(lack)(
+    `${title} gives the same values by sub-model, iteration, predictions beside, and inline${because(lack)}`,
     async () => {
       const model = await path(await temporaryFolder());
       const { table } = await openModel(model);

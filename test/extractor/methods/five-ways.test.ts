@@ -16,7 +16,7 @@ import type { TensorData } from '../../../shared/src/tensor.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { batchOf } from '../engines/engine-conformance.ts';
 import { relativeDifference } from '../numbers.ts';
-import { CLOTHING, MOBILENET, missing } from '../shared-material.ts';
+import { CLOTHING, MOBILENET, missing, whyNoShared } from '../shared-material.ts';
 import { SMALL_INPUT, SMALL_LAYERS, saveSmallModel, smallModel, useWasm } from '../small-model.ts';
 
 beforeAll(useWasm);
@@ -39,7 +39,7 @@ describe('sub-model, direct access, tap and inline give identical values', () =>
 
   for (const layer of ['Conv1_relu', 'block_5_add', 'out_relu', 'dense_3']) {
     test.skipIf(missing(MOBILENET) || missing(CLOTHING))(
-      `for the layer '${layer}' of the real MobileNetV2, on photos`,
+      `for the layer '${layer}' of the real MobileNetV2, on photos${whyNoShared(MOBILENET) || whyNoShared(CLOTHING)}`,
       async () => {
         const folder = join(CLOTHING, 'dress');
         const files = (await readdir(folder))

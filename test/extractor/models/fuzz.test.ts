@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
 import { damagedCopy, randomOf } from '../../support/damage.ts';
+import { because, whyNot } from '../../support/needs.ts';
 import { fuzzFormat } from './fuzz.ts';
 import { FUZZ_FORMATS } from './fuzz-bases.ts';
 
@@ -13,8 +13,9 @@ const COUNT = 16;
 const BOUNDS = { limitMs: 20_000, growthMb: 512 };
 
 describe.each(FUZZ_FORMATS)('%s:', format => {
-  test.skipIf(format === 'saved-model' && !tensorFlowStatus().available)(
-    `each of ${COUNT} damaged files is refused or loaded, and never ends the process that opens it`,
+  const lack = format === 'saved-model' ? whyNot('tensorflow') : undefined;
+  test.skipIf(lack)(
+    `each of ${COUNT} damaged files is refused or loaded, and never ends the process that opens it${because(lack)}`,
     async () => {
       const report = await fuzzFormat(format, { count: COUNT, seed: 101, ...BOUNDS });
       const { failures, refused, refusedLoading, loaded } = report;

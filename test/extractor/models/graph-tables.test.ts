@@ -8,7 +8,7 @@ import { findInputPreparation } from '../../../extractor/src/models/graph-prepar
 import { probeShapes } from '../../../extractor/src/probe-shapes.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { goldenPath } from '../engines/golden-layers.ts';
-import { MODELS, missing } from '../shared-material.ts';
+import { MODELS, missing, whyNoShared } from '../shared-material.ts';
 
 const refusal = { name: 'Refusal', code: 'model-unreadable' };
 
@@ -79,12 +79,15 @@ describe('the layers of a graph model', () => {
     await expect(openModel(folder)).rejects.toMatchObject(refusal);
   });
 
-  test.skipIf(missing(MODELS))('whose weights are missing are refused with the name of the file', async () => {
-    await expect(openModel(`${MODELS}/tfjs-graph-missing-weights`)).rejects.toMatchObject({
-      ...refusal,
-      message: expect.stringContaining('faceres.bin is missing'),
-    });
-  });
+  test.skipIf(missing(MODELS))(
+    `whose weights are missing are refused with the name of the file${whyNoShared(MODELS)}`,
+    async () => {
+      await expect(openModel(`${MODELS}/tfjs-graph-missing-weights`)).rejects.toMatchObject({
+        ...refusal,
+        message: expect.stringContaining('faceres.bin is missing'),
+      });
+    },
+  );
 });
 
 describe('the layers of a SavedModel', () => {

@@ -8,7 +8,7 @@ import {
   listAttribute,
   textAttribute,
 } from '../../../extractor/src/models/hdf5-content.ts';
-import { missing } from '../shared-material.ts';
+import { missing, whyNoShared } from '../shared-material.ts';
 import { bytesOf, temporaryFolder, writeTo } from './keras-files.ts';
 
 const folder = temporaryFolder();
@@ -112,7 +112,7 @@ test('a reading that is not wanted any more is ended', async () => {
 
 const REAL = new URL('../../../../shared/data/models/keras-h5/mbnet128_0.25.h5', import.meta.url).pathname;
 
-test.skipIf(missing(REAL))('a real model of Keras 2.8 (needs ../shared/data)', async () => {
+test.skipIf(missing(REAL))(`a real model of Keras 2.8${whyNoShared(REAL)}`, async () => {
   const root = await readHdf5({ path: REAL }, { data: true });
   expect(JSON.parse(textAttribute(root, 'model_config') ?? '')).toMatchObject({ class_name: 'Functional' });
   const weights = groupAt(root, 'model_weights');

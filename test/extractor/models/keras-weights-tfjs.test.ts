@@ -11,7 +11,7 @@ import { readWeightValues } from '../../../extractor/src/models/tfjs-weight-valu
 import { readWeights, type WeightSpec } from '../../../extractor/src/models/tfjs-weights.ts';
 import { tfjs } from '../../../extractor/src/tfjs.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { DOODLENET, MOBILENET, missing } from '../shared-material.ts';
+import { DOODLENET, MOBILENET, missing, whyNoShared } from '../shared-material.ts';
 
 /** A tree of one layer a scope: what a flat model's config would give. */
 function treeOf(names: readonly string[]): KerasTree {
@@ -23,7 +23,7 @@ function treeOf(names: readonly string[]): KerasTree {
 test.skipIf(missing(DOODLENET)).each([
   ['doodlenet', DOODLENET],
   ['MobileNetV2, quantised to uint8', MOBILENET],
-])('the numbers of %s are those of tf.io.decodeWeights (needs ../shared/data)', async (_, path) => {
+])(`the numbers of %s are those of tf.io.decodeWeights${whyNoShared(DOODLENET)}`, async (_, path) => {
   const files = await readTfjsFiles(await readModelJson(path));
   const specs = files.weightSpecs as unknown as Parameters<typeof expected>[1];
   const decoded = expected(await readWeights(files.weightFiles), specs);

@@ -8,7 +8,7 @@ import { openOnnxEngine } from '../../../extractor/src/engines/onnx.ts';
 import { openModel } from '../../../extractor/src/model.ts';
 import { selectLayers } from '../../../extractor/src/select.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
-import { missing, ONNX_MODELS } from '../shared-material.ts';
+import { missing, ONNX_MODELS, whyNoShared } from '../shared-material.ts';
 
 interface GoldenLayer {
   readonly shape: readonly number[];
@@ -39,7 +39,7 @@ describe('every layer has the shape and the numbers of ONNX Runtime in Python:',
   });
 
   test.skipIf(missing(ONNX_MODELS)).each(['version-RFB-320.onnx', 'ch_ppocr_mobile_v2.0_cls_infer.onnx'])(
-    '%s, a real model',
+    `%s, a real model${whyNoShared(ONNX_MODELS)}`,
     async name => compare(join(ONNX_MODELS, name), goldenOf(`real/${name}`), 1e-5),
   );
 });

@@ -19,7 +19,7 @@ import {
   smallOnnx,
   valueInfo,
 } from '../onnx-model.ts';
-import { missing, ONNX_MODELS } from '../shared-material.ts';
+import { missing, ONNX_MODELS, whyNoShared } from '../shared-material.ts';
 
 describe('the layers of an ONNX file', () => {
   test('are its nodes, named by the tensors they give, with channels last', async () => {
@@ -98,16 +98,19 @@ describe('the layers of an ONNX file', () => {
     await expect(model.shapesFor([10, 9, 3], ['rely'])).rejects.toMatchObject({ code: 'unknown-layer' });
   });
 
-  test.skipIf(missing(ONNX_MODELS))('of real files are nodes without the constants', async () => {
-    const { table } = await openModel(join(ONNX_MODELS, 'ch_ppocr_mobile_v2.0_cls_infer.onnx'));
-    expect(table.layers).toHaveLength(240);
-    expect(table.layers[1]).toMatchObject({
-      name: 'conv2d_53.tmp_0',
-      className: 'Conv',
-      parameters: 216,
-      inbound: ['x'],
-    });
-  });
+  test.skipIf(missing(ONNX_MODELS))(
+    `of real files are nodes without the constants${whyNoShared(ONNX_MODELS)}`,
+    async () => {
+      const { table } = await openModel(join(ONNX_MODELS, 'ch_ppocr_mobile_v2.0_cls_infer.onnx'));
+      expect(table.layers).toHaveLength(240);
+      expect(table.layers[1]).toMatchObject({
+        name: 'conv2d_53.tmp_0',
+        className: 'Conv',
+        parameters: 216,
+        inbound: ['x'],
+      });
+    },
+  );
 });
 
 describe('a model cut down to a layer', () => {

@@ -10,7 +10,7 @@ import { runBatch } from '../../../extractor/src/tfjs-tensors.ts';
 import type { TensorData } from '../../../shared/src/tensor.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { relativeDifference } from '../numbers.ts';
-import { DOODLENET, GRAPH_MODEL, MOBILENET, missing } from '../shared-material.ts';
+import { DOODLENET, GRAPH_MODEL, MOBILENET, missing, whyNoShared } from '../shared-material.ts';
 import { SMALL_INPUT, SMALL_LAYERS, sampleValues, saveSmallModel, smallModel, useWasm } from '../small-model.ts';
 
 beforeAll(useWasm);
@@ -65,23 +65,26 @@ describe('the layers of a model', () => {
     expect(table.layers.at(-1)?.inbound).toEqual(['small/scores']);
   });
 
-  test.skipIf(missing(MOBILENET))('of the real MobileNetV2 are 162, with 2,619,461 parameters', async () => {
-    const { table } = await openModel(MOBILENET);
-    expect(table.layers).toHaveLength(162);
-    expect(table.layers.reduce((sum, layer) => sum + layer.parameters, 0)).toBe(2_619_461);
-    expect(table.layers.find(layer => layer.name === 'out_relu')).toMatchObject({
-      className: 'ReLU',
-      outputShape: [7, 7, 1280],
-    });
-    expect(table.layers.find(layer => layer.name === 'block_2_add')?.inbound).toEqual([
-      'block_1_project_BN',
-      'block_2_project_BN',
-    ]);
-    expect(table.outputs).toEqual(['dense_3']);
-  });
+  test.skipIf(missing(MOBILENET))(
+    `of the real MobileNetV2 are 162, with 2,619,461 parameters${whyNoShared(MOBILENET)}`,
+    async () => {
+      const { table } = await openModel(MOBILENET);
+      expect(table.layers).toHaveLength(162);
+      expect(table.layers.reduce((sum, layer) => sum + layer.parameters, 0)).toBe(2_619_461);
+      expect(table.layers.find(layer => layer.name === 'out_relu')).toMatchObject({
+        className: 'ReLU',
+        outputShape: [7, 7, 1280],
+      });
+      expect(table.layers.find(layer => layer.name === 'block_2_add')?.inbound).toEqual([
+        'block_1_project_BN',
+        'block_2_project_BN',
+      ]);
+      expect(table.outputs).toEqual(['dense_3']);
+    },
+  );
 
   test.skipIf(missing(DOODLENET))(
-    'of a Sequential without input layer are read where later layers repeat an input shape',
+    `of a Sequential without input layer are read where later layers repeat an input shape${whyNoShared(DOODLENET)}`,
     async () => {
       const warn = vi.spyOn(console, 'warn').mockReturnValue();
       const { table } = await openModel(DOODLENET);
@@ -249,7 +252,7 @@ describe('a model that is not whole is refused, naming the file:', () => {
     });
   });
 
-  test.skipIf(missing(GRAPH_MODEL))('a graph model where layers are expected', async () => {
+  test.skipIf(missing(GRAPH_MODEL))(`a graph model where layers are expected${whyNoShared(GRAPH_MODEL)}`, async () => {
     await expect(loadLayersModel(GRAPH_MODEL)).rejects.toMatchObject({
       ...refusal,
       message: expect.stringContaining('a graph model'),

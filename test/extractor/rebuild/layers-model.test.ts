@@ -8,8 +8,8 @@ import { rebuildLayersModel } from '../../../extractor/src/rebuild/layers-model.
 import { unsupportedReason } from '../../../extractor/src/rebuild/unsupported.ts';
 import { weightNames } from '../../../extractor/src/rebuild/weight-names.ts';
 import { tfjs } from '../../../extractor/src/tfjs.ts';
-import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
+import { because, whyNot } from '../../support/needs.ts';
 import { relativeDifference } from '../numbers.ts';
 import { sampleValues, useCpu, useWasm } from '../small-model.ts';
 import { readGoldens, runModel } from './layer-goldens.ts';
@@ -185,26 +185,24 @@ describe.each(['convolution', 'activations', 'normalization', 'spatial', 'mergin
   },
 );
 
-test.skipIf(!tensorFlowStatus().available)(
-  'layers of our own learn: the loss of a transformer block falls',
-  async () => {
-    await openTensorFlowEngine();
-    await tfjs().setBackend('tensorflow');
-    try {
-      const block = readGoldens('keras3-attention').get('transformer block');
-      if (block === undefined) throw new Error('Expected the golden');
-      const model = rebuildLayersModel(block.graph, block.weights);
-      const x = tfjs().tensor(sampleValues([8, 5, 6]), [8, 5, 6]);
-      const y = tfjs().tensor(sampleValues([8, 5, 6], 2), [8, 5, 6]);
-      model.compile({ optimizer: tfjs().train.sgd(0.01), loss: 'meanSquaredError' });
-      const { history } = await model.fit(x, y, { epochs: 5, verbose: 0 });
-      const losses = (history.loss ?? []).map(Number);
-      expect(losses.at(-1)).toBeLessThan(losses[0] ?? 0);
-    } finally {
-      await useWasm();
-    }
-  },
-);
+const lack = whyNot('tensorflow');
+test.skipIf(lack)(`layers of our own learn: the loss of a transformer block falls${because(lack)}`, async () => {
+  await openTensorFlowEngine();
+  await tfjs().setBackend('tensorflow');
+  try {
+    const block = readGoldens('keras3-attention').get('transformer block');
+    if (block === undefined) throw new Error('Expected the golden');
+    const model = rebuildLayersModel(block.graph, block.weights);
+    const x = tfjs().tensor(sampleValues([8, 5, 6]), [8, 5, 6]);
+    const y = tfjs().tensor(sampleValues([8, 5, 6], 2), [8, 5, 6]);
+    model.compile({ optimizer: tfjs().train.sgd(0.01), loss: 'meanSquaredError' });
+    const { history } = await model.fit(x, y, { epochs: 5, verbose: 0 });
+    const losses = (history.loss ?? []).map(Number);
+    expect(losses.at(-1)).toBeLessThan(losses[0] ?? 0);
+  } finally {
+    await useWasm();
+  }
+});
 
 test('batch normalisation without gamma learns its moving statistics as Keras does', async () => {
   await useCpu();

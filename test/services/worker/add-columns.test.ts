@@ -207,7 +207,7 @@ describe('adding columns', () => {
     expect(await finishRun(old.storage, extended)).toBeUndefined();
   });
 
-  it('killed before any of its steps, loses no value and is ended', { timeout: 240_000 }, async () => {
+  it('killed before any of its steps, loses no value and is ended', { timeout: 600_000 }, async () => {
     // Two shards in two formats.
     const { old, added, extended } = await adding({ format: 'both', rows: 8, failedRows: [1] });
     const before = only(await readRows(old.root), 'conv');

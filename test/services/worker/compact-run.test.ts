@@ -183,7 +183,7 @@ describe('a compaction', () => {
       expect(steps).toBe(12);
       for (let step = 1; step <= steps; step++) expect(await killedAt(step)).toBeUndefined();
     },
-    240_000,
+    600_000,
   );
 });
 

@@ -84,7 +84,7 @@ describe('a worker', () => {
   it('takes no job while the processes are warming', async () => {
     await queue.add([jobOf(0, 'warm-for-ever')]);
     const stopping = await start({ processes: 2 });
-    await vi.waitFor(() => expect(lines.filter(({ message }) => message === 'warming')).toHaveLength(2), 30_000);
+    await vi.waitFor(() => expect(lines.filter(({ message }) => message === 'warming')).toHaveLength(2), 120_000);
     expect(await queue.counts()).toMatchObject({ waiting: 1, active: 0 });
     await stopping.close();
     expect(await queue.counts()).toMatchObject({ waiting: 1, active: 0 });
@@ -114,7 +114,7 @@ describe('a worker', () => {
   it('gives each process the current shard and the next, no more', async () => {
     await queue.add([0, 1, 2, 3, 4, 5].map(shard => jobOf(shard, 'hold')));
     await start({ processes: 2 });
-    await vi.waitFor(() => expect(takenShards()).toHaveLength(4), 30_000);
+    await vi.waitFor(() => expect(takenShards()).toHaveLength(4), 120_000);
     const pids = lines.filter(({ message }) => message === 'took').map(({ fields }) => fields?.pid);
     expect(pids.filter(pid => pid === pids[0])).toHaveLength(2);
     expect(await queue.counts()).toMatchObject({ waiting: 2, active: 4 });
@@ -124,9 +124,9 @@ describe('a worker', () => {
     const end = join(folder, 'end');
     await queue.add([jobOf(0, `until ${end}`), jobOf(1), jobOf(2)]);
     const closing = await start();
-    await vi.waitFor(() => expect(takenShards()).toEqual([0, 1]), 30_000);
+    await vi.waitFor(() => expect(takenShards()).toEqual([0, 1]), 120_000);
     const closed = closing.close();
-    await vi.waitFor(() => expect(lines).toContainEqual({ message: 'told to abort', fields: { shard: 1 } }), 30_000);
+    await vi.waitFor(() => expect(lines).toContainEqual({ message: 'told to abort', fields: { shard: 1 } }), 120_000);
     await writeFile(end, '');
     await closed;
     expect(shardsOfReceipts()).toEqual([0]);
@@ -138,7 +138,7 @@ describe('a worker', () => {
     const end = join(folder, 'end');
     await queue.add([jobOf(0, `exit-when ${end}`)]);
     const closing = await start();
-    await vi.waitFor(() => expect(takenShards()).toEqual([0]), 30_000);
+    await vi.waitFor(() => expect(takenShards()).toEqual([0]), 120_000);
     const closed = closing.close();
     await writeFile(end, '');
     await closed;

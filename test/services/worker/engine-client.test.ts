@@ -277,6 +277,6 @@ describe('the engine client', () => {
     const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', parent]);
     const pid = Number(stdout.trim());
     expect(pid).toBeGreaterThan(0);
-    await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), { timeout: 30_000 });
+    await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow('ESRCH'), { timeout: 120_000 });
   });
 });

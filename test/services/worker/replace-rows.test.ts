@@ -231,5 +231,5 @@ describe('a retry', () => {
     // For each of two shards: part staged, summary, receipt staged, both named, the old part removed.
     expect(steps).toBe(12);
     for (let step = 1; step <= steps; step++) expect(await killedAt(step)).toBeUndefined();
-  }, 240_000);
+  }, 600_000);
 });

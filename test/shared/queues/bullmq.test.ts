@@ -163,7 +163,7 @@ describe('opening the BullMQ queue', () => {
     try {
       const wrong = openBullmqQueue({ url: `redis://:secret@127.0.0.1:${server.port}` });
       await expect(wrong).rejects.toMatchObject({
-        code: 'queue-unreachable',
+        code: 'queue-unsuitable',
         message: `Expected a Redis server at redis://:***@127.0.0.1:${server.port} but received a refusal of the password`,
       });
       const missing = openBullmqQueue({ url: `redis://127.0.0.1:${server.port}` });
@@ -175,12 +175,16 @@ describe('opening the BullMQ queue', () => {
     }
   });
 
-  it('warns of a server that may drop jobs', async () => {
+  it('refuses a server that may drop jobs, unless that is allowed: then it warns', async () => {
     const server = await openOwnRedis({ extraArguments: ['--maxmemory-policy', 'allkeys-lru'] });
     try {
       const { lines, logger } = recordingLogger();
-      await (await openBullmqQueue({ url: server.url, logger })).close();
-      expect(lines.join()).toContain('maxmemory-policy allkeys-lru');
+      await expect(openBullmqQueue({ url: server.url })).rejects.toMatchObject({
+        code: 'queue-unsuitable',
+        message: expect.stringContaining('received allkeys-lru'),
+      });
+      await (await openBullmqQueue({ url: server.url, logger, allowEviction: true })).close();
+      expect(lines).toEqual([expect.stringContaining('maxmemory-policy allkeys-lru')]);
     } finally {
       await server.close();
     }
