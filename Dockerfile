@@ -21,6 +21,9 @@ RUN node_modules/.bin/tsc -p tsconfig.build.json \
  && node_modules/.bin/asc --config extractor/assembly/asconfig.json \
  && node setup/bundle.mjs dist \
  && find dist -name '*.d.ts' -delete \
+ # What prepares TensorFlow, as two files: a change of anything else leaves the stage below as it is.
+ && node_modules/.bin/esbuild dist/setup/src/tensorflow-library.js dist/setup/src/tensorflow-binding.js --bundle \
+      --platform=node --format=esm --packages=external --outbase=dist --outdir=preparer/dist --log-level=warning \
  && mkdir package && mv package.json dist package/ && mkdir package/demo && mv demo/model package/demo/ \
  # The services read the files as another user than the one who checked the sources out.
  && chmod +x package/dist/cli/src/main.js && chmod -R a+rX package
@@ -49,8 +52,7 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends g++ python3 python3-pip \
  && rm -rf /var/lib/apt/lists/*
 ENV LAYERTAP_INSTALLED=/opt/layertap LAYERTAP_CACHE=/opt/layertap LAYERTAP_TENSORFLOW=wheel
-# Its content decides whether this stage is made anew: a change elsewhere in the sources downloads nothing.
-COPY --from=compiled /app/package/dist/setup dist/setup
+COPY --from=compiled /app/preparer ./
 COPY --from=compiled /app/package/package.json ./
 # Without its symbol table the library is a quarter smaller; the last line proves that it still computes.
 RUN node --input-type=module -e "const { prepareTensorFlow } = await import('/app/dist/setup/src/tensorflow-library.js'); \

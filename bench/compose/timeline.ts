@@ -15,7 +15,7 @@ export interface Course {
   readonly engine: string;
 }
 
-const LogLine = z.looseObject({ time: z.string(), message: z.string(), processorSeconds: z.number().optional() });
+const LogLine = z.looseObject({ time: z.string(), message: z.string() });
 type LogLine = z.output<typeof LogLine>;
 
 /** @param folder of the run @param logs of all processes that had engine processes @param startedAt in milliseconds */
@@ -43,9 +43,15 @@ export async function readCourse(folder: string, logs: string, startedAt: number
     imagesPerSecond: (rowsAfter / (last - allReady)) * 1000,
     secondsToFirstRow: (firstRow - startedAt) / 1000,
     processBytes: [...peaks.values()],
-    processorSeconds: ready.flatMap(({ processorSeconds }) => processorSeconds ?? []),
+    processorSeconds: ready.flatMap(({ message }) => processorSecondsIn(message)),
     engine: `${run.request.engine}${run.request.lowering === undefined ? '' : ', compiled'}`,
   };
+}
+
+/** "… ready for the first batch, 0.9 s after its process began (0.58 s of processor time; …)" */
+function processorSecondsIn(message: string): readonly number[] {
+  const seconds = /\(([\d.]+) s of processor time/.exec(message)?.[1];
+  return seconds === undefined ? [] : [Number(seconds)];
 }
 
 /** Native libraries print lines of their own between them. */

@@ -130,6 +130,12 @@ export async function removeLeftProjects(): Promise<void> {
 async function removeProject(name: string): Promise<void> {
   const down = ['compose', '--project-name', name, 'down', '--volumes', '--remove-orphans', '--timeout', '5'];
   await runCommand('docker', down, { cwd: ROOT, timeoutMs: 120_000 });
+  // Those that a test mounted in containers of its own have no label of compose's.
+  const volumes = await runCommand('docker', ['volume', 'ls', '--quiet', '--filter', `name=${name}_`], {
+    timeoutMs: 30_000,
+  });
+  const names = volumes.stdout.split('\n').filter(volume => volume !== '');
+  if (names.length > 0) await runCommand('docker', ['volume', 'rm', ...names], { timeoutMs: 60_000 });
   // Fails for the target that was not built.
   await runCommand('docker', ['image', 'rm', '--force', `${name}:onnx`, `${name}:tensorflow`], { timeoutMs: 60_000 });
 }

@@ -32,7 +32,7 @@ export interface FitOptions {
   readonly signal: AbortSignal;
 }
 
-/** Over what a process holds when it is warm: the batches and the part of two shards. Measured: 1.2 with MobileNetV2. */
+/** Over what a process holds when it is warm: the batches and the part of two shards. Measured: 1.3 with MobileNetV2. */
 const AT_WORK = 1.4;
 /** Workers that start together take their turns in an order of chance, so that one sees the memory that the other took. */
 const LONGEST_PAUSE_MS = 500;
