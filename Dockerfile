@@ -70,6 +70,8 @@ LABEL org.opencontainers.image.title="layertap" \
 RUN mkdir /out /photos && chown node:node /out /photos
 WORKDIR /app
 ENV NODE_ENV=production LAYERTAP_CACHE=/opt/layertap
+# For whatever loads ONNX Runtime in a container besides Layertap, which sets it itself.
+ENV ORT_DISABLE_TELEMETRY=1
 USER node
 # Exec form: node gets the SIGTERM of `docker stop`, finishes the shard in hand and ends with 0.
 CMD ["node", "dist/services/worker/src/main.js"]

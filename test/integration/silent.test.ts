@@ -27,6 +27,7 @@ const hasTensorFlow = tensorFlowStatus().available;
 
 const PRODUCER = [programPath('producer')];
 const WORKER = [programPath('worker')];
+const HEALTH = [fileURLToPath(new URL('../../dist/services/worker/src/health.js', import.meta.url))];
 
 type Flags = readonly string[];
 
@@ -39,8 +40,8 @@ const ENGINES = {
   null: ['--model', 'null:16', '--layer', 'features', '--size', '8x8', '--scale', '1'],
 } satisfies Readonly<Record<string, Flags>>;
 
-/** A home that cannot be written, and a cache elsewhere. */
-const READ_ONLY_HOME = { home: 'read-only', env: { LAYERTAP_CACHE: '{cache}' } } as const;
+/** A home that cannot be written, a cache elsewhere, and a user who switched the telemetry on. */
+const READ_ONLY_HOME = { home: 'read-only', env: { LAYERTAP_CACHE: '{cache}', ORT_DISABLE_TELEMETRY: '0' } } as const;
 
 function command(...args: Flags): SilentStep {
   return { args: [programPath('layertap'), ...args] };
@@ -58,6 +59,7 @@ function services(name: string, flags: Flags): SilentChain {
     steps: [
       { args: WORKER, env: { ...env, LAYERTAP_PROCESSES: '1' }, keep: true, says: 'ready' },
       { args: PRODUCER, env: { ...env, ...run } },
+      { args: HEALTH, env },
     ],
   };
 }
