@@ -45,7 +45,7 @@ export interface RedisServer extends Redis {
   readonly pid: number;
 }
 
-const START_MS = 20_000;
+const START_MS = 60_000;
 const STOP_MS = 5_000;
 
 /**
