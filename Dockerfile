@@ -78,6 +78,8 @@ RUN mkdir -p /out /photos /var/cache/layertap && chmod 1777 /out /photos /var/ca
  && ln -s /app/dist/cli/src/main.js /usr/local/bin/layertap
 WORKDIR /app
 ENV NODE_ENV=production LAYERTAP_INSTALLED=/opt/layertap LAYERTAP_CACHE=/var/cache/layertap
+# For whatever loads ONNX Runtime in a container besides Layertap, which sets it itself.
+ENV ORT_DISABLE_TELEMETRY=1
 # How messages name commands and paths.
 ENV LAYERTAP_COMMAND=layertap \
     LAYERTAP_SETUP_COMMAND="docker build --target worker-tensorflow ." \

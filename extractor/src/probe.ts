@@ -15,6 +15,8 @@ export interface Probe {
   readonly runtime: string;
   /** The child is killed after that. @default 120_000 */
   readonly timeoutMs?: number | undefined;
+  /** Kills the child; the question then rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What the child sends. */
@@ -29,6 +31,7 @@ export type ProbeMessage =
  */
 export async function askProbe<Answer>(probe: Probe): Promise<Answer> {
   const message = await messageOf(probe);
+  probe.signal?.throwIfAborted();
   if ('answer' in message) return message.answer as Answer;
   if ('refusal' in message) {
     const { code, message: text, hint } = message.refusal;
@@ -43,7 +46,7 @@ export async function askProbe<Answer>(probe: Probe): Promise<Answer> {
 }
 
 /** What the child sent, or how it ended without that. */
-async function messageOf({ script, question, timeoutMs = 120_000 }: Probe): Promise<ProbeMessage> {
+async function messageOf({ script, question, timeoutMs = 120_000, signal }: Probe): Promise<ProbeMessage> {
   const env = childEnvironment(await cacheEnvironment());
   return new Promise(resolve => {
     // Without the parent's loaders, since the script is compiled, and silent: the runtime's lines help nobody.
@@ -58,9 +61,12 @@ async function messageOf({ script, question, timeoutMs = 120_000 }: Probe): Prom
       kill();
     }, timeoutMs);
     process.once('exit', kill);
+    signal?.addEventListener('abort', kill);
+    if (signal?.aborted) kill();
     function end(message: ProbeMessage): void {
       clearTimeout(timer);
       process.off('exit', kill);
+      signal?.removeEventListener('abort', kill);
       resolve(message);
     }
     child.once('message', message => end(message as ProbeMessage));

@@ -2,7 +2,8 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, lstat, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createWriteStream, type WriteStream } from 'node:fs';
+import { cp, lstat, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -22,7 +23,7 @@ const HELP = `npm run test:bare -- [--as root|user]... [--node 20|22|24]... [--c
 
 Does what README says, npm start and npm test, in containers of node:MAJOR-bookworm-slim, on a clean copy of this checkout.
 Without arguments as root and as a user without rights, on each Node. --cpus bounds the processors of a container; --logs
-keeps what the commands print.
+keeps what the commands print, as they print it.
 `;
 
 interface Combination {
@@ -133,15 +134,13 @@ async function runCombination(combination: Combination, checkout: string, option
     const run = async (title: string, command: readonly string[], timeoutMs: number): Promise<Step> => {
       say(`npm ${title}`);
       const started = performance.now();
-      const result = await machine.run(command, timeoutMs);
+      const log = await openLog(`${as}-${major}-${title}.log`, options.logs);
+      const result = await machine.run(command, { timeoutMs, onOutput: chunk => log?.write(chunk) });
+      log?.end();
       const output = `${result.stdout}${result.stderr}`;
       const seconds = `${Math.round((performance.now() - started) / 1000)} s`;
       say(`npm ${title} ${result.ok ? 'passes' : 'fails'} (${seconds})`);
       if (!result.ok) process.stderr.write(`${output.slice(-20_000)}\n`);
-      if (options.logs !== undefined) {
-        await makeFolders(options.logs);
-        await writeFile(join(options.logs, `${as}-${major}-${title}.log`), output);
-      }
       return { ok: result.ok, output, seconds };
     };
     const start = await run('start', ['npm', 'start'], START_MS);
@@ -160,6 +159,12 @@ async function runCombination(combination: Combination, checkout: string, option
   }
 }
 
+async function openLog(name: string, folder: string | undefined): Promise<WriteStream | undefined> {
+  if (folder === undefined) return undefined;
+  await makeFolders(folder);
+  return createWriteStream(join(folder, name));
+}
+
 interface Step {
   readonly ok: boolean;
   readonly output: string;
@@ -167,7 +172,7 @@ interface Step {
 }
 
 interface Machine {
-  run(command: readonly string[], timeoutMs: number): Promise<CommandResult>;
+  run(command: readonly string[], options: CommandOptions): Promise<CommandResult>;
   close(): Promise<void>;
 }
 
@@ -200,7 +205,7 @@ async function openMachine({ as, major }: Combination, checkout: string, { cpus 
     throw error;
   }
   const exec = ['exec', '-u', USERS[as], '-w', CHECKOUT, '-e', 'NO_COLOR=1', name];
-  return { run: (command, timeoutMs) => docker([...exec, ...command], { timeoutMs }), close };
+  return { run: (command, options) => docker([...exec, ...command], options), close };
 }
 
 /** The image of that Node; where it can't be had, that of another Node and the program to put into it. */

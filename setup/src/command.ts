@@ -14,6 +14,8 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Text for the program's standard input. @default none */
   readonly input?: string;
+  /** Gets what the program writes as it comes, on either stream. @default nothing does */
+  readonly onOutput?: (chunk: Buffer) => void;
 }
 
 export interface CommandResult {
@@ -41,8 +43,8 @@ export function runCommand(
       env: childEnvironment(options.env),
       stdio: ['pipe', 'pipe', 'pipe'],
     });
-    const stdout = collect(child.stdout);
-    const stderr = collect(child.stderr);
+    const stdout = collect(child.stdout, options.onOutput);
+    const stderr = collect(child.stderr, options.onOutput);
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
@@ -100,10 +102,11 @@ export function findProgram(name: string, path: readonly string[] = setupConfig(
   return undefined;
 }
 
-function collect(stream: ChildProcess['stdout']): () => string {
+function collect(stream: ChildProcess['stdout'], onOutput: CommandOptions['onOutput']): () => string {
   const chunks: Buffer[] = [];
   let held = 0;
   stream?.on('data', (chunk: Buffer) => {
+    onOutput?.(chunk);
     chunks.push(chunk);
     held += chunk.length;
     while (held > KEPT_CHARACTERS && chunks.length > 1) held -= chunks.shift()?.length ?? 0;

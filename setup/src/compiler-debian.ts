@@ -27,8 +27,8 @@ const COMPILER: DebianProgram = {
     await chmod(program, 0o755);
     const input = '#include <string>\nextern "C" int layertap(int n) { return std::to_string(n).size(); }\n';
     const args = ['-shared', '-fPIC', '-x', 'c++', '-', '-o', join(root, 'tried.so')];
-    ensure('g++', await runCommand(program, args, { input, timeoutMs: 60_000 }));
-    return ensure('g++', await runCommand(program, ['-dumpfullversion'], { timeoutMs: 20_000 })).stdout.trim();
+    ensure('g++', await runCommand(program, args, { input, timeoutMs: 300_000 }));
+    return ensure('g++', await runCommand(program, ['-dumpfullversion'], { timeoutMs: 60_000 })).stdout.trim();
   },
 };
 
@@ -48,7 +48,7 @@ export async function unpackDebianCompiler(options: UnpackOptions = {}): Promise
  */
 async function linkRuntime(root: string, ensure: Ensure): Promise<void> {
   for (const name of ['libc6', 'libgcc-s1', 'libstdc++6']) {
-    const { stdout } = ensure(`dpkg -L ${name}`, await runCommand('dpkg', ['-L', name], { timeoutMs: 20_000 }));
+    const { stdout } = ensure(`dpkg -L ${name}`, await runCommand('dpkg', ['-L', name], { timeoutMs: 300_000 }));
     for (const path of stdout.split('\n').filter(line => RUNTIME_LIBRARY.test(line))) {
       await makeFolders(dirname(join(root, path)));
       await symlink(path, join(root, path)).catch(error => {

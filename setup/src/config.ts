@@ -46,7 +46,7 @@ export function setupConfig(environment: Environment = process.env): SetupConfig
   const xdg = read('XDG_CACHE_HOME');
   const compiler = read('CXX');
   const python = read('LAYERTAP_PYTHON');
-  const cacheRoot = resolve(cache ?? (xdg ? join(xdg, 'layertap') : join(homedir(), '.cache', 'layertap')));
+  const cacheRoot = resolve(cache ?? (xdg ? join(xdg, 'layertap') : join(homeFolder(), '.cache', 'layertap')));
   const installedRoot = resolve(read('LAYERTAP_INSTALLED') ?? cacheRoot);
   return {
     cacheRoot,
@@ -60,8 +60,8 @@ export function setupConfig(environment: Environment = process.env): SetupConfig
     redisUrl: read('REDIS_URL'),
     onnxTelemetryFolder: join(
       process.platform === 'darwin'
-        ? join(homedir(), 'Library', 'Application Support')
-        : (xdg ?? join(homedir(), '.cache')),
+        ? join(homeFolder(), 'Library', 'Application Support')
+        : (xdg ?? join(homeFolder(), '.cache')),
       ...['Microsoft', 'DeveloperTools', '.onnxruntime'],
     ),
     path: (environment.PATH ?? '').split(delimiter).filter(folder => folder !== ''),
@@ -119,6 +119,15 @@ export function childEnvironment(changes: Environment = {}): Record<string, stri
     if (value !== undefined) merged[name] = value;
   }
   return merged;
+}
+
+/** A user without an entry in the system's list, as containers have them, has no home where `HOME` names none. */
+function homeFolder(): string {
+  try {
+    return homedir() || '/nonexistent';
+  } catch {
+    return '/nonexistent';
+  }
 }
 
 function tensorFlowMode(value: string | undefined): TensorFlowMode {

@@ -84,7 +84,7 @@ async function fill(draft: string, program: DebianProgram): Promise<void> {
         ...['-o', 'APT::Sandbox::User=root', '-o', 'Debug::NoLocking=1', '-o', 'Acquire::Languages=none'],
         ...['-o', 'Acquire::Retries=1', '-o', 'Acquire::http::Timeout=10', '-o', 'Acquire::https::Timeout=10', ...args],
       ],
-      { cwd: archives, timeoutMs: 180_000, env: { LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' } },
+      { cwd: archives, timeoutMs: 600_000, env: { LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' } },
     );
   // A simulation names what a system lacks: this one, and one that has nothing.
   const lackedBy = async (...system: readonly string[]): Promise<readonly string[]> => {
@@ -97,7 +97,7 @@ async function fill(draft: string, program: DebianProgram): Promise<void> {
   const names = [...new Set([...(await lackedBy()), ...all.filter(name => program.own.test(name))])];
   ensure('apt-get download', await apt('download', ...names));
   for (const archive of await readdir(archives)) {
-    ensure('dpkg -x', await runCommand('dpkg', ['-x', join(archives, archive), draft], { timeoutMs: 120_000 }));
+    ensure('dpkg -x', await runCommand('dpkg', ['-x', join(archives, archive), draft], { timeoutMs: 300_000 }));
   }
   const version = await program.finish(draft, ensure);
   for (const path of [state, archives]) await rm(path, { recursive: true, force: true });

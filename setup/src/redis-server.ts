@@ -26,8 +26,8 @@ export interface RedisServerOptions extends RedisProgram {
   readonly password?: string;
   /** Further arguments, for example `--appendonly yes`. */
   readonly extraArguments?: readonly string[];
-  /** A file of settings, which the server may write to: that of a Sentinel. */
-  readonly configFile?: string;
+  /** Runs as a Sentinel by this file, which it rewrites. */
+  readonly sentinelFile?: string;
   /** How it is asked whether it is there. @default by its port and password */
   readonly reach?: RedisSettings;
 }
@@ -45,7 +45,7 @@ export interface RedisServer extends Redis {
   readonly pid: number;
 }
 
-const START_MS = 20_000;
+const START_MS = 60_000;
 const STOP_MS = 5_000;
 
 /**
@@ -91,9 +91,10 @@ async function startOn(port: number, options: RedisServerOptions): Promise<Redis
   const temporary = options.folder ? undefined : await mkdtemp(join(tmpdir(), 'layertap-redis-'));
   const password = options.password ? ['--requirepass', options.password] : [];
   const args = [
-    ...(options.configFile === undefined ? [] : [options.configFile]),
-    ...['--port', String(port), '--bind', '127.0.0.1', '--dir', options.folder ?? temporary ?? '.', '--save', ''],
-    ...['--maxmemory-policy', 'noeviction', '--daemonize', 'no', ...password, ...(options.extraArguments ?? [])],
+    ...(options.sentinelFile === undefined ? [] : [options.sentinelFile, '--sentinel']),
+    ...['--port', String(port), '--bind', '127.0.0.1', '--dir', options.folder ?? temporary ?? '.'],
+    ...(options.sentinelFile === undefined ? ['--save', '', '--maxmemory-policy', 'noeviction'] : []),
+    ...['--daemonize', 'no', ...password, ...(options.extraArguments ?? [])],
   ];
   const guard = spawn('sh', ['-c', GUARD, 'redis-guard', options.program, ...args], {
     // stdout and stderr end with the guard; the server's log is kept for the message of a failed start.

@@ -66,7 +66,7 @@ export async function compileBinding(options: CompileOptions): Promise<void> {
       ...['-o', output, `-L${options.lib}`, '-l:libtensorflow_cc.so.2', '-l:libtensorflow_framework.so.2'],
       '-Wl,-rpath,$ORIGIN/../../deps/lib',
     ],
-    { timeoutMs: 300_000 },
+    { timeoutMs: 900_000 },
   );
   if (!result.ok) throw new Error(describeFailure(options.compiler, result));
 }

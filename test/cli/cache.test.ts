@@ -8,7 +8,7 @@ import type { ShardReceipt } from '../../shared/src/receipt.ts';
 import { openRun, readReceipts } from '../../shared/src/run.ts';
 import { openFileStorage } from '../../shared/src/storages/file.ts';
 import { DEMO_MODEL, useDemoSet } from '../support/demo-set.ts';
-import { type RunOptions, type RunResult, run } from '../support/layertap.ts';
+import { type RunOptions, type RunResult, run, start } from '../support/layertap.ts';
 import { otherUser } from '../support/other-user.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -111,8 +111,11 @@ describe('a cache that', () => {
     const home = join(await temporaryFolder(), 'no', 'home');
     expect(await resultOf(await extract({ HOME: home, XDG_CACHE_HOME: '' }))).toEqual(wanted);
     expect(await readdir(join(home, '.cache', 'layertap'))).toContain('compiled');
-    const ended = await extract({ HOME: '/nonexistent', XDG_CACHE_HOME: '' }, user);
-    expect(await resultOf(ended)).toEqual(wanted);
+    for (const env of [{ HOME: '/nonexistent' }, { HOME: '' }]) {
+      const ended = await extract({ ...env, XDG_CACHE_HOME: '' }, user);
+      expect(await resultOf(ended)).toEqual(wanted);
+      expect(ended.stderr).toMatch(WARNING);
+    }
   });
 
   test('has a damaged file makes it again', async () => {
@@ -132,6 +135,20 @@ describe('a cache that', () => {
     for (const each of both) expect(await resultOf(each)).toEqual(wanted);
     const left = await readdir(join(place, 'compiled'));
     expect(left.filter(name => !/\.(onnx|json)$/.test(name))).toEqual([]);
+  });
+
+  test('is being filled does not keep a command that is told to end', async () => {
+    const place = join(await temporaryFolder(), 'cache');
+    const flags = ['--out', join(place, '..', 'run'), ...REQUEST];
+    const running = start(['extract', demo.images, ...flags], { env: { ...ONE_REFERENCE, LAYERTAP_CACHE: place } });
+    await running.says(/compiling the model/);
+    running.kill('SIGTERM');
+    expect(await running.ended).toMatchObject({
+      code: 143,
+      stderr: expect.stringContaining('Stopped by SIGTERM') as unknown,
+    });
+    // Its lock is taken over: the next one begins anew.
+    expect(await resultOf(await extract({ LAYERTAP_CACHE: place }))).toEqual(wanted);
   });
 
   test('can be nowhere is refused with what to do, also where the engine is named', async () => {

@@ -37,6 +37,7 @@ describe.skipIf(lack)(`on a machine with nothing but apt${because(lack)}`, () =>
 
   test('they are found where they were unpacked, after those of the machine', async () => {
     const [python, compiler] = [await unpackDebianPython(), await unpackDebianCompiler()];
+    for (const name of ['LAYERTAP_PYTHON', 'CXX']) vi.stubEnv(name, undefined);
     vi.stubEnv('PATH', await coreutils());
     expect((await findPython())?.command).toBe(python);
     expect(await findPip()).toEqual([python, '-m', 'pip']);

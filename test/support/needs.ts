@@ -9,20 +9,13 @@ import type {} from '../global-setup.ts';
 /** Each answers with what is lacking, in few words, or with undefined. */
 const NEEDS = {
   'apt-get': () => program('apt-get'),
-  compiler: () => (setupConfig().compilers.some(name => findProgram(name)) ? undefined : 'no C++ compiler'),
-  docker: () => program('docker'),
-  git: () => program('git'),
-  ip: () => program('ip'),
   linux: () => (process.platform === 'linux' ? undefined : 'not Linux'),
   openssl: () => program('openssl'),
   prlimit: () => program('prlimit'),
   /** With the packages of python.ts. */
   python: () => (inject('python').ready ? undefined : 'no Python'),
-  root: () => (process.getuid?.() === 0 ? undefined : 'not root'),
-  tensorflow: () => (tensorFlowStatus().available ? undefined : 'no TensorFlow'),
-  unshare: () => program('unshare'),
+  tensorflow: whyNoTensorFlow,
   'user without rights': () => (process.getuid?.() === 0 ? 'root may read and write everything' : undefined),
-  zip: () => program('zip'),
 } as const satisfies Readonly<Record<string, () => string | undefined>>;
 
 export type Need = keyof typeof NEEDS;
@@ -56,4 +49,12 @@ export function because(reason: string | undefined): string {
 
 function program(name: string): string | undefined {
   return findProgram(name) === undefined ? `no ${name}` : undefined;
+}
+
+function whyNoTensorFlow(): string | undefined {
+  const { tensorFlow, compilers } = setupConfig();
+  if (tensorFlowStatus().available) return undefined;
+  if (tensorFlow === 'off') return 'TensorFlow is switched off';
+  // Its library is built here wherever a prebuilt one can't be had.
+  return compilers.some(name => findProgram(name)) ? 'no TensorFlow' : 'no C++ compiler';
 }

@@ -38,6 +38,8 @@ export interface CompiledModel extends CompiledFile {
   readonly winograd: boolean;
   /** The ONNX model. */
   readonly content: Uint8Array;
+  /** Whether it was compiled just now. */
+  readonly isNew: boolean;
 }
 
 /** What the child is asked. */
@@ -122,7 +124,7 @@ async function compileInto(
       const file = await keepCompiled(cache, content);
       await keepCompilation(cache, key, file);
       await pruneCompiled(folder, { maxBytes: MOST_BYTES, keepMs: KEEP_MS });
-      return { ...file, content };
+      return { ...file, content, isNew: true };
     } finally {
       await rm(draft, { force: true });
     }
@@ -135,7 +137,7 @@ async function findCompiled(cache: string, key: string): Promise<Omit<CompiledMo
   if (known === undefined) return undefined;
   if ('cannot' in known) throw new CannotCompile(known.cannot);
   const content = await readCompiled(cache, known);
-  return content && { ...known, content };
+  return content && { ...known, content, isNew: false };
 }
 
 /** Undefined where the file is written, else why the model cannot be compiled. */

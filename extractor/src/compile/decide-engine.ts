@@ -11,7 +11,7 @@ import { madeFolders, writableCache } from '../../../setup/src/made-cache.ts';
 import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
 import { CompiledRecord } from '../../../shared/src/compiled-record.ts';
 import { compiledUrl } from '../../../shared/src/compiled-url.ts';
-import { Refusal } from '../../../shared/src/errors.ts';
+import { Refusal, type RefusalCode } from '../../../shared/src/errors.ts';
 import { canonicalJson } from '../../../shared/src/fingerprint.ts';
 import { usableProcessors } from '../../../shared/src/processors.ts';
 import { Recipe } from '../../../shared/src/recipe.ts';
@@ -32,10 +32,12 @@ export interface DecisionOptions {
   readonly batch: number;
   /** Told before a comparison, which takes seconds to minutes. */
   readonly onCompare?: ((reference: EngineName) => void) | undefined;
+  /** Ends the comparison with its reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What the child is asked. */
-export interface DecisionQuestion extends Omit<DecisionOptions, 'onCompare'> {
+export interface DecisionQuestion extends Omit<DecisionOptions, 'onCompare' | 'signal'> {
   readonly model: string;
   readonly sha256: string;
   readonly reference: EngineName;
@@ -52,6 +54,8 @@ const Decision = z.object({
 export type Decision = z.output<typeof Decision>;
 
 const require = createRequire(import.meta.url);
+/** Refusals that are no verdict on the model. */
+const ENDING: ReadonlySet<RefusalCode> = new Set<RefusalCode>(['cache-unwritable', 'interrupted']);
 const TIMEOUT_MS = 30 * 60_000;
 /** Of all decisions together, at up to a megabyte each. */
 const MOST_BYTES = 1e9;
@@ -72,7 +76,7 @@ export async function decideEngine(
   const { engine: reference, reason } = await chooseEngine('auto', model);
   const decision = await compareEngines({ wanted, reference }, model, options).catch((error: unknown): EngineChoice => {
     // No verdict is no reason to end a run: what is wrong with the model is told by the engine that runs it.
-    if (!(error instanceof Refusal) || error.code === 'cache-unwritable' || wanted === 'onnx') throw error;
+    if (!(error instanceof Refusal) || ENDING.has(error.code) || wanted === 'onnx') throw error;
     const problem = `The compiled model could not be compared with ${reference}: ${error.message}.`;
     return { engine: reference, reason: `${reason} ${problem}`, warning: slowerThanCompiled(reference, problem) };
   });
@@ -109,7 +113,13 @@ async function compareEngines(
   // Opened here: what the children make in a temporary folder stays until this process ends.
   const cache = await writableCache();
   const script = compiledUrl('./decide-process.ts', import.meta.url);
-  const probe = { script, question, runtime: 'the comparison of engines', timeoutMs: TIMEOUT_MS };
+  const probe = {
+    script,
+    question,
+    runtime: 'the comparison of engines',
+    timeoutMs: TIMEOUT_MS,
+    signal: options.signal,
+  };
   const decision = await askProbe<Decision>(probe);
   // A decision that cannot be kept is made again.
   await keepDecision(cache, name, decision).catch(() => undefined);

@@ -43,7 +43,8 @@ async function fetchModel(options: LoadOptions, { cache }: EngineOptions): Promi
   const asked = { ...options, sha256, cache };
   if (options.compiled !== undefined) return fetchCompiled(options.compiled, asked);
   try {
-    return { content: (await compiledModel(asked)).content, from: 'compiler' };
+    const { content, isNew } = await compiledModel(asked);
+    return { content, from: isNew ? 'compiler' : 'cache' };
   } catch (cause) {
     if (!(cause instanceof CannotCompile)) throw cause;
     throw new Refusal(

@@ -98,9 +98,9 @@ async function decideModel(
   // The predictions come last.
   requirePoolable(file.table, layers.slice(0, layers.length - predictions.length), shapes, options.pool);
   const standing = standingEngine(options, { name, sha256: file.sha256 }, begun);
-  const { batch, onCompareEngines: onCompare } = options;
+  const { batch, onCompareEngines: onCompare, signal } = options;
   const { engine, lowering, compiled, warning, reason } =
-    standing ?? (await decideEngine(options.engine, file, { layers, recipe, batch, onCompare }));
+    standing ?? (await decideEngine(options.engine, file, { layers, recipe, batch, onCompare, signal }));
   return {
     request: {
       model: file.path,

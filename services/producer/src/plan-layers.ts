@@ -125,7 +125,7 @@ async function addTo(
   request: ExtractRequest,
   model: ModelRequest,
   index: number,
-  { models, wanted, onNote }: LayersChoice,
+  { models, wanted, onNote, signal }: LayersChoice,
 ): Promise<ModelOfLayers> {
   const file = models[index];
   if (file === undefined) throw new Error(`Expected the model '${model.model}'`);
@@ -140,7 +140,7 @@ async function addTo(
   requirePoolable(file.table, added, shapes.slice(kept.length), request.pool);
   if (added.length === 0 || model.lowering === undefined) return { model: { ...model, layers }, added, shapes };
   // The comparison of the run was one of its own layers.
-  const options = { recipe: model.recipe, batch: request.batch };
+  const options = { recipe: model.recipe, batch: request.batch, signal };
   const alone = await decideEngine('auto', file, { ...options, layers: added });
   if (alone.engine !== model.engine) {
     onNote?.(

@@ -3,6 +3,8 @@
 import { join } from 'node:path';
 import { isModelUrl } from '../../../extractor/src/model-reference.ts';
 import type { ResolveAllowed } from '../../../shared/src/allowed-roots.ts';
+import { compiledOf } from '../../../shared/src/compiled-file.ts';
+import { compiledPath } from '../../../shared/src/compiled-record.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { manifestFolder } from '../../../shared/src/manifest.ts';
 import { modelsOf } from '../../../shared/src/request.ts';
@@ -27,7 +29,8 @@ export async function requireAllowedRun(
 ): Promise<void> {
   const [thousand = ''] = shardName(run, shard).split('/');
   const folders = ['parts', 'receipts', 'quarantine'].flatMap(folder => [folder, `${folder}/${thousand}`]);
-  for (const folder of [...folders, 'manifest', manifestFolder(run.runId)]) {
+  const models = compiledOf(run).map(compiledPath);
+  for (const folder of [...folders, 'manifest', manifestFolder(run.runId), ...models]) {
     await requireAllowed(allowed, 'the output directory', join(out, folder));
   }
   for (const { model, modelUrl } of modelsOf(run.request)) {

@@ -147,7 +147,7 @@ export async function makeClusterClient(
     // It keeps this very list and reads it whenever it connects.
     const cluster = new Cluster(seeds, openOptions);
     members.add(cluster);
-    cluster.once('end', () => members.delete(cluster));
+    endWithoutNodes(cluster);
     cluster.on('refresh', () => seeds.splice(0, seeds.length, ...unique([...nodesOf(cluster), ...address.nodes])));
     cluster.duplicate = ((_nodes, override) =>
       open(unique([...nodesOf(cluster), ...address.nodes]), {
@@ -173,8 +173,18 @@ export async function makeClusterClient(
     lastError: () => failure,
     disconnect(): void {
       for (const member of members) member.disconnect();
-      client.disconnect();
     },
+  };
+}
+
+/** ioredis tells of the end by its last node that goes: with none left, whoever waits for it would wait for ever. */
+function endWithoutNodes(cluster: Cluster): void {
+  const disconnect = cluster.disconnect.bind(cluster);
+  cluster.disconnect = (reconnect = false): void => {
+    const wasWaiting = cluster.status === 'reconnecting' && cluster.nodes().length === 0;
+    disconnect(reconnect);
+    // biome-ignore lint/complexity/useLiteralKeys: ioredis keeps it to itself.
+    if (wasWaiting && !reconnect) cluster['handleCloseEvent']();
   };
 }
 

@@ -196,7 +196,7 @@ async function finish(
   if (access !== 'read') await write();
   // From here on an outage is waited for.
   family.keep();
-  if (access !== 'read') tellOutages(family, { shown, logger, write });
+  const stopTelling = access === 'read' ? undefined : tellOutages(family, { shown, logger, write });
   const isReady = (): boolean => client.status === 'ready';
   return {
     client,
@@ -207,6 +207,7 @@ async function finish(
     isReady,
     write,
     async close(): Promise<void> {
+      stopTelling?.();
       // Without a server there is nobody to say goodbye to.
       if (isReady()) await within(CLOSE_BOUND_MS, () => client.quit()).catch(() => undefined);
       family.disconnect();

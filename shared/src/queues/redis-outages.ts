@@ -15,43 +15,46 @@ export interface OutageOptions {
 const NOTICED_AFTER_MS = 1000;
 const ASK_AGAIN_MS = 1000;
 
-export function tellOutages(family: ClientFamily, options: OutageOptions): void {
+/** Returns what ends it, for whoever is about to close the connection. */
+export function tellOutages(family: ClientFamily, options: OutageOptions): () => void {
   const { client } = family;
   let checking = false;
+  let stopped = false;
 
   async function check(noticeAfterMs: number): Promise<void> {
-    if (checking) return;
+    if (checking || stopped) return;
     checking = true;
     let told = false;
     const tell = (): void => {
+      if (stopped) return;
       told = true;
       options.logger.log('warn', `lost Redis at ${options.shown}${reasonOf(family.lastError())}; waiting for it`);
     };
     const timer = noticeAfterMs === 0 ? void tell() : setTimeout(tell, noticeAfterMs).unref();
-    const back = await untilWritten(client, options.write);
+    await untilWritten();
     clearTimeout(timer);
     checking = false;
-    if (told && back) options.logger.log('info', `Redis at ${options.shown} is back`);
+    if (told && !stopped) options.logger.log('info', `Redis at ${options.shown} is back`);
+  }
+
+  async function untilWritten(): Promise<void> {
+    while (!stopped) {
+      try {
+        return await options.write();
+      } catch (error) {
+        // A refusal of this one command is an answer; whoever needs the server is told of it by name.
+        if (!isOutage(error)) return;
+        await new Promise(resolve => setTimeout(resolve, ASK_AGAIN_MS).unref());
+      }
+    }
   }
 
   if (isCluster(client)) {
     for (const event of ['node error', '-node', 'reconnecting']) client.on(event, () => void check(NOTICED_AFTER_MS));
   } else client.on('reconnecting', () => void check(0));
-}
-
-/** False where the connection was closed for good. */
-async function untilWritten(client: Redis | Cluster, write: () => Promise<void>): Promise<boolean> {
-  while (client.status !== 'end') {
-    try {
-      await write();
-      return true;
-    } catch (error) {
-      // A refusal of this one command is an answer; whoever needs the server is told of it by name.
-      if (!isOutage(error)) return true;
-      await new Promise(resolve => setTimeout(resolve, ASK_AGAIN_MS).unref());
-    }
-  }
-  return false;
+  return () => {
+    stopped = true;
+  };
 }
 
 /** Whether a command failed because its server was not there, or not the master, just then: the same one may pass later. */

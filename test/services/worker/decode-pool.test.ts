@@ -11,11 +11,12 @@ import { type DecodePool, openDecodePool } from '../../../services/worker/src/de
 import { compiledUrl } from '../../../shared/src/compiled-url.ts';
 import { Recipe } from '../../../shared/src/recipe.ts';
 import { makePng } from '../../extractor/preprocess/images.ts';
+import { because, whyNot } from '../../support/needs.ts';
 
 const recipe = Recipe.parse({ width: 8, height: 4, scale: 1 / 255 });
 const png = makePng({ width: 2, height: 2, colour: 'rgb', samples: [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 255, 128] });
 /** A user that may read everything cannot be denied a file. */
-const isRoot = process.getuid?.() === 0;
+const lack = whyNot('user without rights');
 
 let folder: string;
 let pool: DecodePool;
@@ -70,14 +71,11 @@ describe('openDecodePool', () => {
     expect(await outcome(join(folder, 'fifo.png'))).toEqual(['unreadable', null]);
   });
 
-  it.skipIf(isRoot)(
-    `says unreadable for a file without permission${isRoot ? ' (skipped: root may read all)' : ''}`,
-    async () => {
-      const uri = await writtenFile('secret.png', png);
-      await chmod(uri, 0);
-      expect(await outcome(uri)).toEqual(['unreadable', null]);
-    },
-  );
+  it.skipIf(lack)(`says unreadable for a file without permission${because(lack)}`, async () => {
+    const uri = await writtenFile('secret.png', png);
+    await chmod(uri, 0);
+    expect(await outcome(uri)).toEqual(['unreadable', null]);
+  });
 
   it('says unreadable for a path that no system call takes', async () => {
     expect(await outcome(join(folder, 'nul\0byte.png'))).toEqual(['unreadable', null]);
