@@ -59,7 +59,7 @@ describe('the engine client', () => {
 
   it('warms the process and keeps it over all shards', async () => {
     const client = open();
-    expect(await client.warm(jobOf(0))).toEqual({ fingerprint: 'done', seconds: 0.5, loads: 1 });
+    expect(await client.warm(jobOf(0))).toEqual({ fingerprint: 'done', seconds: 0.5, loads: 1, residentBytes: 1e9 });
     const receipts = await Promise.all([0, 1, 2].map(shard => work(client, jobOf(shard))));
     expect(receipts.map(({ loads }) => loads)).toEqual([1, 1, 1]);
     expect(new Set(receipts.map(({ pid }) => pid)).size).toBe(1);
