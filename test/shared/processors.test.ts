@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
 import { availableMemory, usableMemory, usableProcessors } from '../../shared/src/processors.ts';
-import { makeRealGroup } from '../support/real-group.ts';
+import { makeRealGroup, type RealGroup } from '../support/real-group.ts';
 
 type Files = Readonly<Record<string, string>>;
 
@@ -151,13 +151,13 @@ describe('availableMemory', () => {
 describe('a process in a real control group', () => {
   const script = `const p = await import(${JSON.stringify(new URL('../../dist/shared/src/processors.js', import.meta.url).href)});
     console.log(JSON.stringify([p.usableProcessors(), p.availableMemory(), p.usableMemory()]));`;
-  const measure = (run: (program: string, args: readonly string[]) => string): readonly number[] =>
-    JSON.parse(run(process.execPath, ['--input-type=module', '-e', script])) as readonly number[];
+  const measure = ({ run }: RealGroup): readonly number[] =>
+    JSON.parse(run(process.execPath, ['--input-type=module', '-e', script]).stdout) as readonly number[];
 
   it('counts a share of one above it, and the memory that is left there', context => {
     const group = makeRealGroup({ processors: 0.5, bytes: GIB }, 2);
     if ('reason' in group) return context.skip(group.reason);
-    const [processors, free, usable] = measure(group.run);
+    const [processors, free, usable] = measure(group);
     expect(processors).toBe(1);
     expect(usable).toBe(GIB);
     expect(free).toBeLessThan(GIB);

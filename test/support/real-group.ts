@@ -4,9 +4,11 @@ import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
+const RUN_MS = 240_000;
+
 export interface RealGroup {
-  /** Ends with what the program printed; the program and all that it starts are in the group. */
-  run(program: string, args: readonly string[]): string;
+  /** Runs it to its end; the program and all that it starts are in the group. */
+  run(program: string, args: readonly string[]): { readonly stdout: string; readonly stderr: string };
 }
 
 export interface Bounds {
@@ -33,11 +35,11 @@ export function makeRealGroup(bounds: Bounds, depth: number): RealGroup | { read
     return { reason: `cannot make a control group: ${error instanceof Error ? error.message : error}` };
   }
   return {
-    run(program, args): string {
+    run(program, args) {
       const enter = `${innermost.map(file => `echo $$ > '${file}' && `).join('')}exec "$@"`;
-      const ran = spawnSync('sh', ['-c', enter, 'sh', program, ...args], { encoding: 'utf8', timeout: 60_000 });
+      const ran = spawnSync('sh', ['-c', enter, 'sh', program, ...args], { encoding: 'utf8', timeout: RUN_MS });
       if (ran.status !== 0) throw new Error(`${ran.error?.message ?? ran.stderr}`);
-      return ran.stdout.trim();
+      return { stdout: ran.stdout, stderr: ran.stderr };
     },
   };
 }

@@ -97,7 +97,7 @@ describe('a worker that counts its engine processes by the memory', () => {
   });
 
   it('starts all at once where memory is ample, and closes those for which it was not', async () => {
-    memory = 2.3e9;
+    memory = 2.2e9;
     await offerShards(10);
     await open(3, { isAmple: true });
     await vi.waitFor(async () => expect(await inHand()).toBeGreaterThan(0), 30_000);
