@@ -3,7 +3,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
-import { examine, type Finding, formatFindings } from '../../setup/src/doctor.ts';
+import { examine, formatFindings } from '../../setup/src/doctor.ts';
 import { redisUrl } from '../support/redis.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -38,13 +38,12 @@ test("ONNX Runtime's telemetry is off, over a user's 0, and what it left before 
   vi.stubEnv('ORT_DISABLE_TELEMETRY', '0');
   vi.stubEnv('XDG_CACHE_HOME', join(folder, 'cache'));
   vi.stubEnv('TMPDIR', folder);
-  const findingOf = async (piece: string): Promise<Finding | undefined> =>
-    (await examine()).find(finding => finding.piece === piece);
-  expect(await findingOf('ONNX Runtime')).toMatchObject({
+  const before = await examine();
+  expect(before.find(({ piece }) => piece === 'ONNX Runtime')).toMatchObject({
     ok: 'ok',
     detail: expect.stringMatching(/^[\d.]+, telemetry off$/),
   });
-  expect(await findingOf('telemetry')).toMatchObject({
+  expect(before.find(({ piece }) => piece === 'telemetry')).toMatchObject({
     ok: 'ok',
     detail: expect.stringMatching(/^off .* no files of it$/),
   });
@@ -53,7 +52,7 @@ test("ONNX Runtime's telemetry is off, over a user's 0, and what it left before 
   await mkdir(left, { recursive: true });
   for (const name of ['mat-debug-17.log', 'mat-debug-4.log', '.ses', 'mat-debug-mine.log'])
     await writeFile(join(folder, name), '');
-  const finding = await findingOf('telemetry');
+  const finding = (await examine()).find(({ piece }) => piece === 'telemetry');
   const files = [left, join(folder, '.ses'), join(folder, 'mat-debug-*.log')];
   expect(finding).toMatchObject({ ok: 'warn', detail: expect.stringContaining(`left ${files.join(', ')}`) });
   expect(finding?.fix).toContain(`delete them: rm -rf ${files.join(' ')}`);

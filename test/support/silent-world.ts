@@ -2,6 +2,7 @@
 // test that nothing leaves the machine. Needs no package and no root where users may make namespaces.
 import { spawn, spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -62,6 +63,11 @@ const AS_ROOT = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'];
 
 /** Why this machine cannot make such a world; undefined where it can. */
 export function silentWorldMissing(): string | undefined {
+  try {
+    createRequire(import.meta.url).resolve('koffi');
+  } catch {
+    return 'no koffi, which is an optional package';
+  }
   const script =
     'mount -t tmpfs tmpfs /mnt && mkdir /mnt/u /mnt/w && mount -t overlay overlay -o lowerdir=/tmp,upperdir=/mnt/u,workdir=/mnt/w /tmp';
   const tried = spawnSync('unshare', [...AS_ROOT, ...NAMESPACES, 'sh', '-c', script], { encoding: 'utf8' });

@@ -30,6 +30,8 @@ const CLOSE_TIMEOUT_MS = 5000;
 
 interface InHand {
   readonly controller: AbortController;
+  /** Resolves when our own work on it is over. */
+  readonly ended: Promise<void>;
   lockLost: boolean;
 }
 
@@ -40,7 +42,6 @@ export function consumeBullmq(
 ): JobConsumer {
   const { name, connection, logger, lockDurationMs } = context;
   const inHand = new Map<string, InHand>();
-  const handlers = new Set<Promise<void>>();
   const idle = createIdleWatch({ pendingCount: context.pendingCount, onIdle: options.onIdle });
   let closing = false;
   let forced = false;
@@ -48,7 +49,7 @@ export function consumeBullmq(
   let late: Promise<boolean> | undefined;
   let told = '';
 
-  const worker = new Worker<unknown, void>(name, (job, token) => track(work(job, token)), {
+  const worker = new Worker<unknown, void>(name, work, {
     connection: connection.client,
     prefix: connection.prefix,
     concurrency: options.concurrency,
@@ -62,17 +63,19 @@ export function consumeBullmq(
     // Fetched while the worker was being closed.
     if (closing) return giveBack(job, token, new JobReleased('the worker is closing'));
     const shardJob = readOrFail(job.data);
-    const hand: InHand = { controller: new AbortController(), lockLost: false };
     const id = idOf(job);
+    const controller = new AbortController();
+    const handling = (async () => handler(shardJob, { attempt: job.attemptsMade + 1, signal: controller.signal }))();
+    // Out of our hands before it is given back: that waits for Redis, and closing waits for our own work alone.
+    const ended = handling.catch(() => undefined).then(() => void inHand.delete(id));
+    const hand: InHand = { controller, ended, lockLost: false };
     inHand.set(id, hand);
     try {
-      await handler(shardJob, { attempt: job.attemptsMade + 1, signal: hand.controller.signal });
+      await handling;
     } catch (error) {
       if (forced) return await giveBack(job, token, new JobReleased('the worker leaves at once'));
       if (error instanceof JobReleased) return await giveBack(job, token, error);
       if (!hand.lockLost) throw toBullmqError(error);
-    } finally {
-      inHand.delete(id);
     }
     // Somebody else's by now: a verdict of ours would be refused.
     if (hand.lockLost) {
@@ -98,12 +101,6 @@ export function consumeBullmq(
     }
     idle.settle(idOf(job));
     throw delayMs > 0 ? new DelayedError() : new WaitingError();
-  }
-
-  function track(work: Promise<void>): Promise<void> {
-    const ended = work.catch(() => undefined).finally(() => handlers.delete(ended));
-    handlers.add(ended);
-    return work;
   }
 
   worker.on('active', job => {
@@ -170,7 +167,7 @@ export function consumeBullmq(
   }
 
   async function untilEnded(): Promise<void> {
-    while (inHand.size > 0) await Promise.race(handlers);
+    while (inHand.size > 0) await Promise.race([...inHand.values()].map(hand => hand.ended));
   }
 }
 

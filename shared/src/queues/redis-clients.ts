@@ -98,11 +98,12 @@ async function makeRedis(options: RedisOptions, longestDelayMs: number): Promise
   client.on('error', error => {
     failure = error;
   });
+  endWhileWaiting(client);
   const duplicates = new Set<Redis>();
   client.duplicate = (override): Redis => {
     const duplicate = new Redis({ ...client.options, ...override });
     duplicates.add(duplicate);
-    duplicate.once('end', () => duplicates.delete(duplicate));
+    endWhileWaiting(duplicate);
     return duplicate;
   };
   return {
@@ -174,6 +175,24 @@ export async function makeClusterClient(
     disconnect(): void {
       for (const member of members) member.disconnect();
     },
+  };
+}
+
+/**
+ * Between two attempts there is no stream whose end ioredis could tell: without this, BullMQ and the commands that
+ * wait to be sent would wait for ever.
+ */
+function endWhileWaiting(client: Redis): void {
+  const disconnect = client.disconnect.bind(client);
+  client.disconnect = (reconnect = false): void => {
+    const wasWaiting = client.status === 'reconnecting';
+    disconnect(reconnect);
+    if (!wasWaiting || reconnect) return;
+    // biome-ignore-start lint/complexity/useLiteralKeys: ioredis keeps them to itself.
+    client['manuallyClosing'] = false;
+    client['setStatus']('end');
+    client['flushQueue'](new Error('Connection is closed.'));
+    // biome-ignore-end lint/complexity/useLiteralKeys: as above
   };
 }
 

@@ -24,7 +24,7 @@ export function explainFailure(error: unknown, expected: string, kind: RedisKind
 }
 
 function explain(error: unknown, kind: RedisKind): Explanation {
-  const text = describeFailure(error);
+  const text = describeFailure(error).replace(/\s+/g, ' ').trim();
   const unsuitable = 'queue-unsuitable';
   const passwords =
     kind === 'sentinel'
@@ -94,7 +94,7 @@ function explain(error: unknown, kind: RedisKind): Explanation {
   ].find(code => hasCode(error, code));
   const hint =
     kind === 'server'
-      ? 'Start one (`docker run -p 6379:6379 redis:7`, or `redis-server`), or correct the address in `--redis`; rediss:// is with TLS.'
+      ? 'Start one (`docker run -p 6379:6379 redis:7`, or `redis-server`), or correct the address in `--redis`.'
       : 'Start it, or correct the address in `--redis`.';
   const detail = code === undefined || kind === 'cluster' ? text : code;
   return { code: 'queue-unreachable', received: `no answer (${detail})`, hint };
