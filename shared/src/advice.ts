@@ -7,7 +7,7 @@ export function fitAdvice(text: string, place: Place = placeOfProcess()): string
   const { command, setupCommand, queues } = place;
   const withSetup = setupCommand === undefined ? text : text.replaceAll('npx layertap setup', setupCommand);
   if (command === undefined) return withSetup;
-  const plain = queues ? withSetup.replaceAll(/(npx layertap resume \S+) --redis URL/g, '$1') : withSetup;
+  const plain = queues ? withSetup.replaceAll(/(npx layertap resume \S+) --redis \S+/g, '$1') : withSetup;
   return plain.replaceAll('npx layertap', command);
 }
 

@@ -26,6 +26,10 @@ describe('fitAdvice', () => {
       'Go on with: docker compose run --rm producer layertap resume /out/a',
     ],
     [
+      'go on with: npx layertap resume /out/a --redis redis://redis:6379',
+      'go on with: docker compose run --rm producer layertap resume /out/a',
+    ],
+    [
       'First: npx layertap resume /out/a --verify',
       'First: docker compose run --rm producer layertap resume /out/a --verify',
     ],

@@ -41,7 +41,9 @@ export const verify = defineCommand({
       if (damages.length > SHOWN) lines.push(`  … and ${damages.length - SHOWN} more (--json lists all)`);
       lines.push(...repairOf(damages, storage.root));
       process.stdout.write(
-        `${damages.length} ${damages.length === 1 ? 'thing is' : 'things are'} wrong:\n${lines.join('\n')}\n`,
+        fitAdvice(
+          `${damages.length} ${damages.length === 1 ? 'thing is' : 'things are'} wrong:\n${lines.join('\n')}\n`,
+        ),
       );
     }
     return damages.length === 0 ? 0 : 1;
@@ -68,5 +70,5 @@ function repairOf(damages: readonly Damage[], out: string): readonly string[] {
     : damages.every(({ code }) => SEEN_BY_SIZE.has(code))
       ? ''
       : ' --verify';
-  return [fitAdvice(`To do exactly these shards again: npx layertap resume ${out}${flag}`)];
+  return [`To do exactly these shards again: npx layertap resume ${out}${flag}`];
 }
