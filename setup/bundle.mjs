@@ -8,7 +8,12 @@ import { dirname, join, relative, resolve, sep } from 'node:path';
 import { build } from 'esbuild';
 
 /** What is started by name; the other entries are found in the sources. */
-const PROGRAMS = ['cli/src/main.js', 'services/producer/src/main.js', 'services/worker/src/main.js'];
+const PROGRAMS = [
+  'cli/src/main.js',
+  'services/producer/src/main.js',
+  'services/worker/src/main.js',
+  'services/worker/src/health.js',
+];
 /** The one way to start a process or thread of our own. */
 const STARTED = /compiledUrl\('([^']+)\.ts', import\.meta\.url\)/g;
 const PACKAGES = ['@tensorflow/*', 'bullmq', 'h5wasm', 'ioredis', 'onnxruntime-node', 'parquet-wasm', 'sharp'];

@@ -1,6 +1,7 @@
 // Makes the ioredis client of a target: of a server, of the master that Sentinels name, or of a cluster. For redis-connection.ts.
 import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from 'ioredis';
 import type { ClusterAddress, HostAndPort, SentinelAddress, ServerAddress } from './redis-address.ts';
+import { describeFailure } from './redis-refusals.ts';
 import type { RedisTarget, TlsFiles } from './redis-target.ts';
 
 /** A client, and all that BullMQ duplicates from it: a worker reads by a connection of its own, since such reads block. */
@@ -26,6 +27,8 @@ const LONGEST_FAILOVER_DELAY_MS = 3000;
 /** Between two looks at who serves which slots: a master that stands still is left for the one that replaced it. */
 const SLOTS_REFRESH_MS = 5000;
 const CLUSTER_RETRY_MS = 300;
+/** How long the error of a node explains what follows. */
+const CAUSE_MS = 10_000;
 
 /** What a server says that was a master and is none, or has just started. 2 is: connect again, then send it again. */
 function reconnectOnError(error: Error): 2 | false {
@@ -126,6 +129,14 @@ export async function makeClusterClient(
   const { Cluster } = await import('ioredis');
   let kept = false;
   let failure: unknown;
+  let failedAt = Number.NEGATIVE_INFINITY;
+  /** The cause comes first; then each node tells that its connection is closed. */
+  const note = (error: Error): void => {
+    const fresh = performance.now() - failedAt < CAUSE_MS;
+    if (fresh && /Connection is closed/.test(describeFailure(error))) return;
+    failure = error;
+    failedAt = performance.now();
+  };
   const members = new Set<Cluster>();
   const options: ClusterOptions = {
     redisOptions: { ...commonOptions(address, tls), reconnectOnError },
@@ -160,12 +171,8 @@ export async function makeClusterClient(
   }
 
   const client = open(address.nodes, { ...options, lazyConnect: true });
-  client.on('error', error => {
-    failure = error;
-  });
-  client.on('node error', (error, node) => {
-    failure = new Error(node, { cause: error });
-  });
+  client.on('error', note);
+  client.on('node error', (error, node) => note(new Error(node, { cause: error })));
   return {
     client,
     keep(): void {

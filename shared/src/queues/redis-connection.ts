@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster, Redis } from 'ioredis';
 import { Refusal } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import type { SentinelAddress, ServerAddress } from './redis-address.ts';
+import type { HostAndPort, SentinelAddress, ServerAddress } from './redis-address.ts';
 import { type ClientFamily, makeClusterClient, makeSentinelClient, makeServerClient } from './redis-clients.ts';
 import { isCluster, tellOutages } from './redis-outages.ts';
 import {
@@ -57,6 +57,7 @@ export interface RedisConnection {
 /** From the first look-up to the last answer of the probe. */
 const CONNECT_BOUND_MS = 9000;
 const CLOSE_BOUND_MS = 1000;
+const ASK_NODE_MS = 2000;
 const LONGEST_RETRY_DELAY_MS = 30_000;
 
 /** A lost connection comes back by itself; one line tells when it went and one when it is back. */
@@ -152,7 +153,7 @@ async function openClient(
 
 async function openCluster(
   target: RedisTarget,
-  nodes: readonly { readonly host: string; readonly port: number }[],
+  nodes: readonly HostAndPort[],
   options: ConnectOptions,
   opening: Opening,
 ): Promise<RedisConnection> {
@@ -160,7 +161,11 @@ async function openCluster(
   opening.expected = `a Redis cluster at ${target.shown}`;
   const family = await makeClusterClient({ ...target.address, kind: 'cluster', nodes }, target.tls);
   adopt(opening, family);
-  await family.client.connect();
+  try {
+    await family.client.connect();
+  } catch (error) {
+    throw (await failureOf(target, nodes)) ?? family.lastError() ?? error;
+  }
   refuseClusterDatabase(target);
   const infos = await Promise.allSettled(family.client.nodes('master').map(node => node.info()));
   // A master that is gone is replaced, or serves slots of others: the probe asks the one that serves ours.
@@ -177,6 +182,24 @@ async function openCluster(
 function adopt(opening: Opening, family: ClientFamily): void {
   opening.family = family;
   if (opening.over) family.disconnect();
+}
+
+/** A cluster's client says of its nodes only that their connections are closed. */
+async function failureOf({ address, tls }: RedisTarget, nodes: readonly HostAndPort[]): Promise<unknown> {
+  const [at] = nodes;
+  if (at === undefined) return undefined;
+  const { client, lastError, disconnect } = await makeServerClient(
+    { ...address, kind: 'server', at, database: 0 },
+    tls,
+  );
+  try {
+    await within(ASK_NODE_MS, () => client.connect());
+    return undefined;
+  } catch {
+    return lastError();
+  } finally {
+    disconnect();
+  }
 }
 
 interface Opened {
@@ -220,7 +243,7 @@ function clusterPrefix(prefix: string, name: string): string {
   return /\{[^}]+\}/.test(prefix) ? prefix : `{${prefix}:${name}}`;
 }
 
-function nodesOf({ at }: ServerAddress): readonly { readonly host: string; readonly port: number }[] {
+function nodesOf({ at }: ServerAddress): readonly HostAndPort[] {
   return 'path' in at ? [] : [at];
 }
 

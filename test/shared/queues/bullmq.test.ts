@@ -118,6 +118,29 @@ describe('the BullMQ queue', () => {
     expect(await queue.counts()).toEqual({ waiting: 0, active: 0, delayed: 0, failed: 0 });
   });
 
+  it('queues again what is left of a job: its data without a place, or its place without the data', async () => {
+    const { queue, name } = await open();
+    await queue.add(jobsOf(4));
+    await withRedis(redisUrl(), async redis => {
+      expect(await redis.lrem(`bull:${name}:wait`, 1, 'run-1')).toBe(1);
+      expect(await redis.del(`bull:${name}:run-2`)).toBe(1);
+    });
+    const lost = await queue.lost(jobsOf(4));
+    expect(lost).toEqual([jobOf(1), jobOf(2)]);
+    await queue.add(lost);
+    expect(await queue.lost(jobsOf(4))).toEqual([]);
+    const done: number[] = [];
+    const idle = defer();
+    const consumer = await queue.consume(async job => void done.push(job.shard), {
+      concurrency: 1,
+      onIdle: idle.resolve,
+    });
+    await idle.promise;
+    await consumer.close();
+    expect(done.sort()).toEqual([0, 1, 2, 3]);
+    expect(await queue.counts()).toEqual({ waiting: 0, active: 0, delayed: 0, failed: 0 });
+  });
+
   it('gives back a job to another worker, which takes it at once', async () => {
     const { queue, name } = await open();
     const other = await openBullmqQueue({ url: redisUrl(), name });

@@ -257,6 +257,19 @@ export function describeQueue(name: string, open: () => Promise<OpenedQueue>): v
       await closed;
     });
 
+    it('names the jobs that it does not hold: neither waiting, nor in hand, nor failed', async () => {
+      expect(await queue.lost(jobsOf(2))).toEqual(jobsOf(2));
+      await queue.add([jobOf(0)]);
+      await drain(async () => Promise.reject(new JobRefused('no')));
+      await queue.add([jobOf(1), jobOf(2), jobOf(9, 'other')]);
+      const { consumer, finish } = await holdOne();
+      expect(await queue.lost(jobsOf(5))).toEqual([jobOf(3), jobOf(4)]);
+      const closed = consumer.close();
+      finish();
+      await closed;
+      expect(await queue.lost([jobOf(1), jobOf(2)])).toEqual([jobOf(1)]);
+    });
+
     it('shows the next job without taking it', async () => {
       expect(await queue.peek()).toBeUndefined();
       await queue.add(jobsOf(2));
