@@ -9,9 +9,9 @@ export default defineConfig({
     // Native engines need processes: two tfjs-node worker threads crash.
     pool: 'forks',
     maxWorkers: 2,
-    // These end what hangs. On a loaded machine a test that starts a dozen processes takes ten times as long as on an idle one.
-    testTimeout: 240_000,
-    hookTimeout: 300_000,
+    // These end what hangs. On a loaded machine a test that starts a dozen processes was seen to take a hundred times as long as on an idle one.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
     reporters: ['default', './test/support/skip-reporter.ts'],
     env: { TF_CPP_MIN_LOG_LEVEL: '3' },
   },

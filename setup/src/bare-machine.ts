@@ -17,7 +17,7 @@ const USERS = { root: 'root', user: 'node' } as const;
 const MAJORS: readonly number[] = [20, 22, 24];
 const CHECKOUT = '/checkout';
 const START_MS = 20 * 60_000;
-const TEST_MS = 75 * 60_000;
+const TEST_MS = 120 * 60_000;
 
 const HELP = `npm run test:bare -- [--as root|user]... [--node 20|22|24]... [--cpus N] [--logs FOLDER] [TEST FILE]...
 

@@ -28,7 +28,7 @@ const COMPILER: DebianProgram = {
     const input = '#include <string>\nextern "C" int layertap(int n) { return std::to_string(n).size(); }\n';
     const args = ['-shared', '-fPIC', '-x', 'c++', '-', '-o', join(root, 'tried.so')];
     ensure('g++', await runCommand(program, args, { input, timeoutMs: 300_000 }));
-    return ensure('g++', await runCommand(program, ['-dumpfullversion'], { timeoutMs: 60_000 })).stdout.trim();
+    return ensure('g++', await runCommand(program, ['-dumpfullversion'], { timeoutMs: 300_000 })).stdout.trim();
   },
 };
 

@@ -18,8 +18,8 @@ const PYTHON: DebianProgram = {
     await writeFile(program, await launcher(root));
     await chmod(program, 0o755);
     const script = 'import ctypes, hashlib, lzma, sqlite3, ssl, zlib, platform; print(platform.python_version())';
-    const version = ensure('python3', await runCommand(program, ['-c', script], { timeoutMs: 60_000 }));
-    ensure('python3 -m pip', await runCommand(program, ['-m', 'pip', '--version'], { timeoutMs: 60_000 }));
+    const version = ensure('python3', await runCommand(program, ['-c', script], { timeoutMs: 300_000 }));
+    ensure('python3 -m pip', await runCommand(program, ['-m', 'pip', '--version'], { timeoutMs: 300_000 }));
     return version.stdout.trim();
   },
 };

@@ -17,7 +17,7 @@ export async function findPython(): Promise<Python | undefined> {
   for (const command of setupConfig().pythons) {
     if (!findProgram(command)) continue;
     const asked = await runCommand(command, ['-c', 'import platform; print(platform.python_version())'], {
-      timeoutMs: 60_000,
+      timeoutMs: 120_000,
     });
     if (asked.ok && asked.stdout.startsWith('3.')) return { command, version: asked.stdout.trim() };
   }
@@ -29,7 +29,7 @@ export async function findPip(): Promise<readonly string[] | undefined> {
   const candidates = [...setupConfig().pythons.map(python => [python, '-m', 'pip']), ['pip3'], ['pip']];
   for (const [command = '', ...before] of candidates) {
     if (!findProgram(command)) continue;
-    const asked = await runCommand(command, [...before, '--version'], { timeoutMs: 60_000 });
+    const asked = await runCommand(command, [...before, '--version'], { timeoutMs: 120_000 });
     if (asked.ok) return [command, ...before];
   }
   return undefined;

@@ -5,7 +5,7 @@ import { describeFailure, runCommand } from '../../setup/src/command.ts';
 import type {} from '../global-setup.ts';
 
 export interface PythonOptions {
-  /** @default 120000 */
+  /** @default 500000 */
   readonly timeoutMs?: number;
   /** @default the test's working directory */
   readonly cwd?: string;
@@ -17,7 +17,7 @@ export async function runPython<T>(snippet: string, input: unknown = null, optio
   if (!python.ready) throw new Error(python.reason);
   const script = `import json, sys\ngiven = json.load(sys.stdin)\n${snippet}`;
   const result = await runCommand(python.python, ['-c', script], {
-    timeoutMs: options.timeoutMs ?? 120_000,
+    timeoutMs: options.timeoutMs ?? 500_000,
     ...(options.cwd ? { cwd: options.cwd } : {}),
     input: JSON.stringify(input),
     env: { PYTHONPATH: python.pythonPath, PYTHONDONTWRITEBYTECODE: '1', PYTHONNOUSERSITE: '1' },

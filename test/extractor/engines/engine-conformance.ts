@@ -4,6 +4,7 @@ import type { Engine, Extractor } from '../../../extractor/src/engine.ts';
 import { toTensor } from '../../../extractor/src/preprocess/to-tensor.ts';
 import { Recipe } from '../../../shared/src/recipe.ts';
 import { sizeOfShape, type TensorData } from '../../../shared/src/tensor.ts';
+import { because } from '../../support/needs.ts';
 import { relativeDifference } from '../numbers.ts';
 import { sampleValues } from '../small-model.ts';
 
@@ -24,6 +25,8 @@ export interface EngineUnderTest {
 
 export function testEngine(title: string, subject: EngineUnderTest): void {
   const names = subject.layers.map(([name]) => name);
+  const uncounted = subject.held === undefined ? 'an engine that does not count what it holds' : undefined;
+  const anyShape = subject.wrongInputShape === undefined ? 'a model that takes any shape' : undefined;
 
   describe(`${title} keeps the engine contract:`, () => {
     let engine: Engine;
@@ -115,7 +118,7 @@ export function testEngine(title: string, subject: EngineUnderTest): void {
       expect(first.map(tensor => tensor.data)).toEqual(copies);
     });
 
-    test.skipIf(subject.held === undefined)('runs leave nothing behind, and closing gives all back', async () => {
+    test.skipIf(uncounted)(`runs leave nothing behind, and closing gives all back${because(uncounted)}`, async () => {
       const before = subject.held?.();
       const other = await load(names);
       const loaded = subject.held?.();
@@ -145,15 +148,12 @@ export function testEngine(title: string, subject: EngineUnderTest): void {
       expect(subject.held?.()).toBe(before);
     });
 
-    test.skipIf(subject.wrongInputShape === undefined)(
-      'an input shape that the model cannot take is refused',
-      async () => {
-        const wrong = { model: path, layers: names, inputShape: subject.wrongInputShape ?? [] };
-        await expect(engine.load(wrong)).rejects.toMatchObject({ name: 'Refusal', code: 'recipe-mismatch' });
-      },
-    );
+    test.skipIf(anyShape)(`an input shape that the model cannot take is refused${because(anyShape)}`, async () => {
+      const wrong = { model: path, layers: names, inputShape: subject.wrongInputShape ?? [] };
+      await expect(engine.load(wrong)).rejects.toMatchObject({ name: 'Refusal', code: 'recipe-mismatch' });
+    });
 
-    test.skipIf(subject.wrongInputShape === undefined)('a batch of another shape is refused', async () => {
+    test.skipIf(anyShape)(`a batch of another shape is refused${because(anyShape)}`, async () => {
       const [height = 0, ...rest] = subject.inputShape;
       await expect(extractor.run(batchOf([height + 1, ...rest], 1))).rejects.toThrow('Expected an input of shape');
     });
