@@ -13,6 +13,7 @@ export interface RepairOptions {
   readonly verify: boolean;
   readonly deep: boolean;
   readonly json: boolean;
+  readonly signal: AbortSignal;
 }
 
 /** Damaged shards count as not done from here on; compiled models stand where workers look for them. @param models those of the run */
@@ -23,8 +24,6 @@ export async function repairBeforeWork(
   asked: RepairOptions,
 ): Promise<void> {
   const logger = createLogger({ json: asked.json });
-  const unrestored = await restoreCompiled(storage, run.request, models);
-  if (unrestored !== undefined) logger.log('warn', unrestored);
   const depth = asked.deep ? 'values' : asked.verify ? 'bytes' : 'sizes';
   const damages = await repairRun(storage, run, depth);
   for (const { message, ...fields } of damages.slice(0, DAMAGES_SHOWN))
@@ -32,5 +31,7 @@ export async function repairBeforeWork(
   const shards = new Set(damages.map(({ shard }) => shard)).size;
   // What was damaged, or a compaction that was killed, may leave rows in a file that others share.
   await settleSharedFiles(storage, run);
+  const unrestored = await restoreCompiled(storage, run.request, models, asked.signal);
+  if (unrestored !== undefined) logger.log('warn', unrestored);
   if (shards > 0) logger.log('warn', `${shards} damaged ${shards === 1 ? 'shard is' : 'shards are'} done again`);
 }

@@ -4,7 +4,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { publishFolder } from '../../setup/src/cache.ts';
 import { type DownloadOptions, download } from '../../setup/src/download.ts';
-import { madeFolders, writableCache } from '../../setup/src/made-cache.ts';
+import { isUnwritable, madeFolders, temporaryCache, writableCache } from '../../setup/src/made-cache.ts';
 import { Refusal } from '../../shared/src/errors.ts';
 import { isModelUrl, type ModelAddress, parseModelUrl } from './model-reference.ts';
 import { unzipModel } from './unzip-model.ts';
@@ -43,13 +43,25 @@ export async function locateModel(reference: string, options: ModelDownloadOptio
   }
   const address = parseModelUrl(reference, options.sha256);
   const name = join('models', address.sha256);
-  const caches = options.cacheRoot === undefined ? madeFolders() : [options.cacheRoot];
+  const caches = options.cacheRoot === undefined ? madeFolders('models') : [options.cacheRoot];
   const holder = caches.find(cache => existsSync(join(cache, name, MARKER)));
-  const folder = join(holder ?? options.cacheRoot ?? (await writableCache()), name);
-  try {
+  const fill = async (cache: string): Promise<string> => {
+    const folder = join(cache, name);
     await publishFolder(folder, draft => fetchInto(draft, address, options), { marker: MARKER });
+    return folder;
+  };
+  const cache = holder ?? options.cacheRoot ?? (await writableCache());
+  let folder: string;
+  try {
+    folder = await fill(cache).catch(async error => {
+      // A disk that is full takes a note, but no model.
+      const other = isUnwritable(error) && options.cacheRoot === undefined ? await temporaryCache(error) : cache;
+      if (other === cache) throw error;
+      return fill(other);
+    });
   } catch (error) {
     if (error instanceof Refusal) throw error;
+    if (isUnwritable(error)) throw noRoom(error);
     // Not with its cause: a network library may quote the address with its secrets.
     const reason = error instanceof Error ? error.message : String(error);
     throw new Refusal('model-unreadable', reason, {
@@ -57,6 +69,13 @@ export async function locateModel(reference: string, options: ModelDownloadOptio
     });
   }
   return { path: join(folder, isZip(address) ? UNPACKED : address.fileName), url: address.shown };
+}
+
+function noRoom(cause: unknown): Refusal {
+  return new Refusal('cache-unwritable', 'Expected room for the model in the cache but it could not be written', {
+    hint: 'Free some space, or set LAYERTAP_CACHE to a folder on another disk.',
+    cause,
+  });
 }
 
 /** `locateModel` for those who need the path alone. */

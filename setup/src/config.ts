@@ -16,6 +16,8 @@ export interface SetupConfig {
    * folder below it is written, and what where none can be. `LAYERTAP_CACHE` @default XDG_CACHE_HOME/layertap, else ~/.cache/layertap
    */
   readonly cacheRoot: string;
+  /** A cache that is read only, behind a temporary one of the process that started this one. `LAYERTAP_CACHE_BEHIND` @default none */
+  readonly cacheBehind: string | undefined;
   /** What the set-up fetches or builds lies below this folder, which may be read-only afterwards. `LAYERTAP_INSTALLED` @default cacheRoot */
   readonly installedRoot: string;
   /** `LAYERTAP_TENSORFLOW` @default 'auto' */
@@ -50,6 +52,7 @@ export function setupConfig(environment: Environment = process.env): SetupConfig
   const installedRoot = resolve(read('LAYERTAP_INSTALLED') ?? cacheRoot);
   return {
     cacheRoot,
+    cacheBehind: read('LAYERTAP_CACHE_BEHIND'),
     installedRoot,
     tensorFlow: tensorFlowMode(read('LAYERTAP_TENSORFLOW')),
     tensorFlowBaseUrl: read('LAYERTAP_TENSORFLOW_BASE_URL'),

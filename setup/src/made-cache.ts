@@ -1,7 +1,7 @@
 // Where runs keep what they make for later ones (compiled models, decisions, downloaded models): folders that no other user can
 // write, and a temporary one where none can be written at all. Nobody loads a model that somebody else could have put there.
 import { randomBytes } from 'node:crypto';
-import { existsSync, lstatSync, readdirSync, rmSync, type Stats } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, rmSync, type Stats, statSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,12 +30,28 @@ const UNWRITABLE = [
 
 /** Of this process; and of the children that it gives it to. */
 let temporary: Promise<string> | undefined;
+let temporaryFolder: string | undefined;
 let note: string | undefined;
 
-/** Folders that may hold what was made before, the preferred one first. Looks only; what another user could have written is not among them. */
-export function madeFolders(): readonly string[] {
-  const { cacheRoot } = setupConfig();
-  return [cacheRoot, ownFolder(cacheRoot)].filter(folder => isOurs(folder, [ownUid(), ROOT_UID]));
+/**
+ * Caches that may hold what was made before, the preferred one first. Looks only; what another user could have written is not
+ * among them.
+ * @param room folder in the cache, which must be this user's own too
+ */
+export function madeFolders(room: string): readonly string[] {
+  const { cacheRoot, cacheBehind } = setupConfig();
+  const roots = [cacheRoot, cacheBehind].flatMap(root => (root === undefined ? [] : [root, ownFolder(root)]));
+  const owners = [ownUid(), ROOT_UID];
+  return [...(temporaryFolder === undefined ? [] : [temporaryFolder]), ...roots].filter(
+    root => isOurs(root, owners) && (!existsSync(join(root, room)) || isOurs(join(root, room), owners)),
+  );
+}
+
+/** A folder in a cache, made for this user alone. */
+export async function makeRoom(cache: string, room: string): Promise<string> {
+  await makeFolders(cache);
+  await makePrivate(join(cache, room));
+  return join(cache, room);
 }
 
 /** Where the cache would be made, or is, if it can be written; nothing is tried. */
@@ -77,7 +93,8 @@ export function takeCacheNote(): string | undefined {
 export async function cacheEnvironment(): Promise<Readonly<Record<string, string>>> {
   const folder = await temporary?.catch(() => undefined);
   if (folder === undefined) return {};
-  return { LAYERTAP_CACHE: folder, LAYERTAP_INSTALLED: setupConfig().installedRoot };
+  const { cacheRoot, installedRoot } = setupConfig();
+  return { LAYERTAP_CACHE: folder, LAYERTAP_CACHE_BEHIND: cacheRoot, LAYERTAP_INSTALLED: installedRoot };
 }
 
 /** Whether an error says that a place takes nothing: full, read-only, another user's, gone. */
@@ -136,17 +153,23 @@ function ownUid(): number | undefined {
   return process.getuid?.();
 }
 
-/** A folder, no link, of one of the owners, that neither group nor others can write. */
+/**
+ * A folder of one of the owners that no other user can write. A link must be the owner's as well: many have their cache on
+ * another disk. Where a system gives each user a group of the same number, its members are that user.
+ */
 function isOurs(folder: string, owners: readonly (number | undefined)[]): boolean {
+  let link: Stats;
   let found: Stats;
   try {
-    found = lstatSync(folder);
+    link = lstatSync(folder);
+    found = statSync(folder);
   } catch {
     return false;
   }
-  if (found.isSymbolicLink()) return false;
   if (!found.isDirectory()) return false;
-  return ownUid() === undefined || (owners.includes(found.uid) && (found.mode & 0o022) === 0);
+  if (ownUid() === undefined) return true;
+  const shared = found.mode & (found.gid === found.uid ? 0o002 : 0o022);
+  return [link, found].every(({ uid }) => owners.includes(uid)) && shared === 0;
 }
 
 async function makePrivate(folder: string): Promise<void> {
@@ -168,9 +191,10 @@ async function tryWriting(folder: string): Promise<void> {
 async function makeTemporary(reason: unknown): Promise<string> {
   const { cacheRoot } = setupConfig();
   try {
-    removeLeft();
     const folder = await mkdtemp(join(tmpdir(), `${TEMPORARY_PREFIX}${hostname()}-${process.pid}-`));
     process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+    temporaryFolder = folder;
+    removeLeft(folder);
     note = `Nothing can be kept in the cache ${cacheRoot} (${describeError(reason)}): models are compiled in ${folder}, which goes at the end, so the next command compiles them again. Set LAYERTAP_CACHE to a folder that this user can write.`;
     return folder;
   } catch (cause) {
@@ -182,13 +206,19 @@ async function makeTemporary(reason: unknown): Promise<string> {
   }
 }
 
-/** Those of processes of this machine that were killed. */
-function removeLeft(): void {
+/** Those of processes of this machine that were killed. What cannot be looked at or removed stays. */
+function removeLeft(own: string): void {
   const prefix = `${TEMPORARY_PREFIX}${hostname()}-`;
-  for (const name of readdirSync(tmpdir()).filter(entry => entry.startsWith(prefix))) {
-    const folder = join(tmpdir(), name);
-    const pid = Number(/^\d+/.exec(name.slice(prefix.length))?.[0]);
-    if (isOurs(folder, [ownUid()]) && pid > 0 && !isAlive(pid)) rmSync(folder, { recursive: true, force: true });
+  try {
+    for (const name of readdirSync(tmpdir()).filter(entry => entry.startsWith(prefix))) {
+      const folder = join(tmpdir(), name);
+      const pid = Number(/^\d+/.exec(name.slice(prefix.length))?.[0]);
+      // A container's processes have the same numbers each time.
+      const isLeft = folder !== own && pid > 0 && (pid === process.pid || !isAlive(pid));
+      if (isLeft && isOurs(folder, [ownUid()])) rmSync(folder, { recursive: true, force: true });
+    }
+  } catch {
+    // A temporary folder may be closed to listing, as on shared machines.
   }
 }
 

@@ -33,7 +33,7 @@ export async function remember<T>(
   const stamp = options.stamp ?? (await readFile(STAMP, 'utf8').catch(() => undefined));
   if (stamp === undefined) return compute();
   const key = createHash('sha256').update(JSON.stringify(question)).digest('hex').slice(0, 32);
-  const folders = options.folder === undefined ? madeFolders().map(answersIn) : [options.folder];
+  const folders = options.folder === undefined ? madeFolders('answers').map(answersIn) : [options.folder];
   for (const folder of folders) {
     const kept = await readKept<T>(join(folder, `${key}.json`));
     if (kept?.stamp === stamp) return kept.answer;

@@ -9,6 +9,7 @@ import { openRun, readReceipts } from '../../shared/src/run.ts';
 import { openFileStorage } from '../../shared/src/storages/file.ts';
 import { DEMO_MODEL, useDemoSet } from '../support/demo-set.ts';
 import { type RunOptions, type RunResult, run, start } from '../support/layertap.ts';
+import { because } from '../support/needs.ts';
 import { otherUser } from '../support/other-user.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -20,6 +21,7 @@ const WARNING =
 const ONE_REFERENCE = { LAYERTAP_TENSORFLOW: 'off' };
 const demo = useDemoSet();
 const user = otherUser();
+const noOther = user === undefined ? 'nobody cannot reach this checkout' : undefined;
 let wanted: readonly string[];
 
 async function extract(env: Readonly<Record<string, string>>, options: RunOptions = {}): Promise<Extracted> {
@@ -72,7 +74,7 @@ describe('a cache that', () => {
     expect((await leftBehind()).filter(name => !before.includes(name))).toEqual([]);
   });
 
-  test.skipIf(user === undefined)('belongs to another user is a temporary folder', async () => {
+  test.skipIf(noOther)(`belongs to another user is a temporary folder${because(noOther)}`, async () => {
     const place = join(await temporaryFolder(), 'cache');
     await mkdir(place, { mode: 0o755 });
     // The temporary folder's own parents are closed to others.
@@ -83,7 +85,7 @@ describe('a cache that', () => {
     expect(ended.stderr).toMatch(WARNING);
   });
 
-  test.skipIf(user === undefined)('is prefilled and closed to writing serves as it is', async () => {
+  test.skipIf(noOther)(`is prefilled and closed to writing serves as it is${because(noOther)}`, async () => {
     const place = join(await temporaryFolder(), 'cache');
     await chmod(join(place, '..'), 0o755);
     await cp(prefilled, place, { recursive: true });

@@ -1,13 +1,17 @@
 // Where runs keep what they make: never where another user could have put something, and never nowhere.
-import { chmod, chown, mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, lchown, mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { because, whyNot } from '../support/needs.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 type MadeCache = typeof import('../../setup/src/made-cache.ts');
 
-const ROOT = process.getuid?.() === 0;
+const noRoot = whyNot('root');
+const asRoot = whyNot('user without rights');
+const noGroup = whyNot('a group of its own');
+const notLinux = whyNot('linux');
 const NOBODY = 65_534;
 let root: string;
 
@@ -33,33 +37,71 @@ async function expectTemporary(cache: MadeCache, reason: RegExp): Promise<void> 
   expect(note).toContain('Set LAYERTAP_CACHE to a folder');
   expect(cache.takeCacheNote()).toBeUndefined();
   expect(await cache.writableCache()).toBe(folder);
-  expect(await cache.cacheEnvironment()).toEqual({ LAYERTAP_CACHE: folder, LAYERTAP_INSTALLED: root });
+  expect(await cache.cacheEnvironment()).toEqual({
+    LAYERTAP_CACHE: folder,
+    LAYERTAP_CACHE_BEHIND: root,
+    LAYERTAP_INSTALLED: root,
+  });
 }
 
 describe('the cache', () => {
   test('is made for this user alone, and leaves nothing of trying to write', async () => {
     const cache = await fresh();
-    expect(cache.madeFolders()).toEqual([]);
+    expect(cache.madeFolders('compiled')).toEqual([]);
     expect(await cache.writableCache()).toBe(root);
     expect((await stat(root)).mode & 0o777).toBe(0o700);
     expect(await readdir(root)).toEqual([]);
-    expect(cache.madeFolders()).toEqual([root]);
+    expect(cache.madeFolders('compiled')).toEqual([root]);
     expect(cache.takeCacheNote()).toBeUndefined();
     expect(await cache.cacheEnvironment()).toEqual({});
   });
 
   test.each([
-    ['others can write', 0o1777],
-    ['the group can write', 0o775],
-  ])('where %s is a folder of this user in it', async (_, mode) => {
+    ['others can write', 0o1777, process.getgid?.() ?? 0],
+    // Only root can give a folder to another group.
+    ...(noRoot === undefined ? [['a group can write', 0o775, 100] as const] : []),
+  ])('where %s is a folder of this user in it', async (_, mode, group) => {
     await mkdir(root);
+    await chown(root, process.getuid?.() ?? 0, group);
     await chmod(root, mode);
     const cache = await fresh();
     const own = join(root, `uid-${process.getuid?.()}`);
-    expect(cache.madeFolders()).toEqual([]);
+    expect(cache.madeFolders('compiled')).toEqual([]);
     expect(await cache.writableCache()).toBe(own);
     expect((await stat(own)).mode & 0o777).toBe(0o700);
-    expect(cache.madeFolders()).toEqual([own]);
+    expect(cache.madeFolders('compiled')).toEqual([own]);
+  });
+
+  test.skipIf(noGroup)(
+    `may be open to the group of this user alone, as a umask of 002 leaves it, and may be a link${because(noGroup)}`,
+    async () => {
+      const place = join(await temporaryFolder(), 'disk');
+      await mkdir(place);
+      await chmod(place, 0o775);
+      await symlink(place, root);
+      const cache = await fresh();
+      expect(cache.madeFolders('compiled')).toEqual([root]);
+      expect(await cache.writableCache()).toBe(root);
+    },
+  );
+
+  test('is not read where a folder in it is open to others', async () => {
+    const cache = await fresh();
+    await cache.makeRoom(await cache.writableCache(), 'compiled');
+    expect((await stat(join(root, 'compiled'))).mode & 0o777).toBe(0o700);
+    await chmod(join(root, 'compiled'), 0o777);
+    expect(cache.madeFolders('compiled')).toEqual([]);
+    expect(cache.madeFolders('decisions')).toEqual([root]);
+  });
+
+  test.skipIf(asRoot)(`read-only is read by children behind a temporary one${because(asRoot)}`, async () => {
+    await mkdir(join(root, 'models'), { recursive: true, mode: 0o700 });
+    await chmod(root, 0o500);
+    const parent = await fresh();
+    const folder = await parent.writableCache();
+    for (const [name, value] of Object.entries(await parent.cacheEnvironment())) vi.stubEnv(name, value);
+    expect((await fresh()).madeFolders('models')).toEqual([folder, root]);
+    await chmod(root, 0o700);
   });
 
   test('is not what others can write under the name of this user’s folder', async () => {
@@ -69,29 +111,31 @@ describe('the cache', () => {
     await mkdir(own);
     await chmod(own, 0o777);
     const cache = await fresh();
-    expect(cache.madeFolders()).toEqual([]);
+    expect(cache.madeFolders('compiled')).toEqual([]);
     await expectTemporary(cache, /others can write it/);
   });
 
-  test('is no link in a folder that others can write', async () => {
+  test.skipIf(noRoot)(`is no link of another user’s${because(noRoot)}`, async () => {
     await mkdir(root);
     await chmod(root, 0o1777);
-    await symlink(await temporaryFolder(), join(root, `uid-${process.getuid?.()}`));
+    const link = join(root, `uid-${process.getuid?.()}`);
+    await symlink(await temporaryFolder(), link);
+    await lchown(link, NOBODY, NOBODY);
     const cache = await fresh();
-    expect(cache.madeFolders()).toEqual([]);
+    expect(cache.madeFolders('compiled')).toEqual([]);
     await expectTemporary(cache, /belongs to another user, or others can write it/);
   });
 
-  test.skipIf(!ROOT)('of another user is neither read nor written (skipped without root’s rights)', async () => {
+  test.skipIf(noRoot)(`of another user is neither read nor written${because(noRoot)}`, async () => {
     await mkdir(root);
     await chown(root, NOBODY, NOBODY);
     const cache = await fresh();
-    expect(cache.madeFolders()).toEqual([]);
+    expect(cache.madeFolders('compiled')).toEqual([]);
     // Root may make a folder of its own in it.
     expect(await cache.writableCache()).toBe(join(root, 'uid-0'));
   });
 
-  test.skipIf(process.platform !== 'linux')('that cannot be made is a temporary folder', async () => {
+  test.skipIf(notLinux)(`that cannot be made is a temporary folder${because(notLinux)}`, async () => {
     root = '/proc/nope';
     vi.stubEnv('LAYERTAP_CACHE', root);
     await expectTemporary(await fresh(), /ENOENT/);
@@ -117,9 +161,10 @@ describe('the cache', () => {
     const place = await temporaryFolder();
     vi.stubEnv('TMPDIR', place);
     const { hostname } = await import('node:os');
-    const left = `layertap-cache-${hostname()}-${2 ** 22 + 7}-abcdef`;
-    const living = `layertap-cache-${hostname()}-${process.pid}-abcdef`;
-    for (const name of [left, living]) await mkdir(join(place, name), { mode: 0o700 });
+    const name = (pid: number): string => `layertap-cache-${hostname()}-${pid}-abcdef`;
+    // Of one with this process' number, which an earlier container had.
+    const living = name(process.ppid);
+    for (const left of [name(2 ** 22 + 7), name(process.pid), living]) await mkdir(join(place, left), { mode: 0o700 });
     const folder = await (await fresh()).writableCache();
     expect((await readdir(place)).sort()).toEqual([living, folder.slice(place.length + 1)].sort());
   });

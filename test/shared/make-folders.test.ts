@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { makeFolders } from '../../shared/src/make-folders.ts';
 import { openFileStorage } from '../../shared/src/storages/file.ts';
+import { because, whyNot } from '../support/needs.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 test('makes what is missing, and is content with what stands', async () => {
@@ -24,7 +25,9 @@ test('says what stands in the way', async () => {
   await expect(makeFolders(join(root, 'file', 'a', 'b'))).rejects.toMatchObject({ code: 'ENOTDIR' });
 });
 
-test.skipIf(process.platform !== 'linux')('ends below /proc, where no folder can be made', async () => {
+const notLinux = whyNot('linux');
+
+test.skipIf(notLinux)(`ends below /proc, where no folder can be made${because(notLinux)}`, async () => {
   await expect(makeFolders('/proc/nope')).rejects.toMatchObject({ code: 'ENOENT' });
   await expect(makeFolders('/proc/nope/deeper')).rejects.toMatchObject({ code: 'ENOENT' });
   const storage = openFileStorage('/proc/nope');

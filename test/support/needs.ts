@@ -12,6 +12,8 @@ const NEEDS = {
   linux: () => (process.platform === 'linux' ? undefined : 'not Linux'),
   openssl: () => program('openssl'),
   prlimit: () => program('prlimit'),
+  root: () => (process.getuid?.() === 0 ? undefined : 'root alone may give files to others'),
+  'a group of its own': () => (process.getuid?.() === process.getgid?.() ? undefined : 'a group with other users'),
   /** With the packages of python.ts. */
   python: () => (inject('python').ready ? undefined : 'no Python'),
   tensorflow: whyNoTensorFlow,

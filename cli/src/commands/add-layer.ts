@@ -45,6 +45,7 @@ async function addLayers(
     maxOutput: options.maxOutput,
     signal: lifecycle.stopping,
     onNote: note => logger.log('info', note),
+    onCompare: reference => logger.log('info', `compiling the model and comparing it with ${reference}`),
   });
   if (planned === undefined) {
     logger.log('info', 'the run has these layers already');

@@ -37,7 +37,12 @@ export const extend = defineCommand({
       return 0;
     }
     await prepareEngines(run, options);
-    await repairBeforeWork(storage, run, models, { verify: false, deep: false, json: options.json });
+    await repairBeforeWork(storage, run, models, {
+      verify: false,
+      deep: false,
+      json: options.json,
+      signal: lifecycle.stopping,
+    });
     const summary = await runEmbedded({ ...options, run, storage, lifecycle });
     process.stdout.write(`${formatReport({ run, summary, out: storage.root, json: options.json })}\n`);
     return 0;

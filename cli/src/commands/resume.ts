@@ -44,7 +44,7 @@ export const resume = defineCommand({
     const queue = await queueOf(input);
     const models = await checkModels(run);
     if (queue === undefined) await prepareEngines(run, input.options);
-    await repairBeforeWork(storage, run, models, input.options);
+    await repairBeforeWork(storage, run, models, { ...input.options, signal });
     const summary =
       queue === undefined
         ? await runEmbedded({ ...input.options, run, storage, lifecycle: input.lifecycle })

@@ -5,9 +5,9 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { publishFile } from '../../../setup/src/cache.ts';
+import { makeRoom } from '../../../setup/src/made-cache.ts';
 import { COMPILED_FOLDER, CompiledRecord, compiledPath } from '../../../shared/src/compiled-record.ts';
 import { hasErrorCode } from '../../../shared/src/errors.ts';
-import { makeFolders } from '../../../shared/src/make-folders.ts';
 
 /** A file's digest and size. */
 const CompiledFile = CompiledRecord.pick({ sha256: true, bytes: true });
@@ -46,7 +46,7 @@ export async function keepCompiled(cache: string, bytes: Uint8Array): Promise<Co
   const file: CompiledFile = { sha256: digestOf(bytes), bytes: bytes.length };
   const target = join(cache, compiledPath(file));
   const draft = `${target}.draft-${process.pid}-${randomBytes(4).toString('hex')}`;
-  await makeFolders(join(cache, COMPILED_FOLDER));
+  await makeRoom(cache, COMPILED_FOLDER);
   try {
     await writeFile(draft, bytes, { flag: 'wx', flush: true });
     await rename(draft, target);

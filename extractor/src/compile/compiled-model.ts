@@ -1,15 +1,14 @@
 // A model as an ONNX file: found in the cache, or compiled into it in a child process, so that neither the light parent nor an
 // engine process ever loads the runtime that traces.
 import { createHash, randomBytes } from 'node:crypto';
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { withLock } from '../../../setup/src/lock.ts';
-import { isUnwritable, madeFolders, temporaryCache, writableCache } from '../../../setup/src/made-cache.ts';
+import { isUnwritable, madeFolders, makeRoom, temporaryCache, writableCache } from '../../../setup/src/made-cache.ts';
 import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
 import { COMPILED_FOLDER } from '../../../shared/src/compiled-record.ts';
 import { compiledUrl } from '../../../shared/src/compiled-url.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
-import { makeFolders } from '../../../shared/src/make-folders.ts';
 import type { EngineName } from '../../../shared/src/request.ts';
 import { askProbe } from '../probe.ts';
 import { CannotCompile } from './cannot-compile.ts';
@@ -23,7 +22,7 @@ import {
   readCompiled,
 } from './compiled-cache.ts';
 import { LOWERING } from './lowering-version.ts';
-import { pruneCompiled } from './prune-compiled.ts';
+import { type PruneOptions, pruneCompiled } from './prune-compiled.ts';
 
 export interface CompiledOptions extends CompileOptions {
   /** Digest of all bytes of the model. */
@@ -32,6 +31,8 @@ export interface CompiledOptions extends CompileOptions {
   readonly winograd?: boolean;
   /** A cache of the caller's own. @default that of this user, or a temporary one */
   readonly cache?: string | undefined;
+  /** Ends the compiler; the call then rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface CompiledModel extends CompiledFile {
@@ -55,22 +56,25 @@ export interface CompileAnswer {
 }
 
 /** Of all compiled models together. */
-const MOST_BYTES = 20e9;
-const KEEP_MS = 24 * 3_600_000;
+export const BOUND: PruneOptions = { maxBytes: 20e9, keepMs: 24 * 3_600_000 };
 const TIMEOUT_MS = 30 * 60_000;
+
+interface Question extends CompileOptions {
+  readonly signal: AbortSignal | undefined;
+}
 
 /**
  * The compiled model, whole. Compiled once for a model, layers, input shape and lowering; what is damaged in the cache is compiled again.
  * @throws CannotCompile; Refusal `model-unreadable`, `unknown-layer`, `recipe-mismatch`, `cache-unwritable`
  */
 export async function compiledModel(options: CompiledOptions): Promise<CompiledModel> {
-  const { model, layers, inputShape, sha256, winograd = process.arch === 'x64' } = options;
-  const question = { model, layers, inputShape, winograd };
+  const { model, layers, inputShape, sha256, winograd = process.arch === 'x64', signal } = options;
+  const question = { model, layers, inputShape, winograd, signal };
   const key = createHash('sha256')
     .update(JSON.stringify([LOWERING, sha256, layers, inputShape, winograd]))
     .digest('hex')
     .slice(0, 32);
-  for (const cache of options.cache === undefined ? madeFolders() : [options.cache]) {
+  for (const cache of options.cache === undefined ? madeFolders(COMPILED_FOLDER) : [options.cache]) {
     const found = await findCompiled(cache, key);
     if (found !== undefined) return { ...found, winograd };
   }
@@ -88,7 +92,7 @@ async function compileIntoTemporary(
   reason: unknown,
   cache: string,
   key: string,
-  question: CompileOptions,
+  question: Question,
 ): Promise<Omit<CompiledModel, 'winograd'>> {
   const other = await temporaryCache(reason);
   try {
@@ -103,16 +107,14 @@ async function compileIntoTemporary(
   }
 }
 
-async function compileInto(
-  cache: string,
-  key: string,
-  question: CompileOptions,
-): Promise<Omit<CompiledModel, 'winograd'>> {
-  const folder = join(cache, COMPILED_FOLDER);
-  await makeFolders(folder);
+async function compileInto(cache: string, key: string, question: Question): Promise<Omit<CompiledModel, 'winograd'>> {
+  const folder = await makeRoom(cache, COMPILED_FOLDER);
   return withLock(join(folder, `${key}.lock`), async () => {
     const found = await findCompiled(cache, key);
     if (found !== undefined) return found;
+    // Left by one that was killed: the lock says that nobody else compiles this.
+    const left = (await readdir(folder)).filter(name => name.startsWith(`${key}.draft-`));
+    for (const name of left) await rm(join(folder, name), { force: true });
     const draft = join(folder, `${key}.draft-${process.pid}-${randomBytes(4).toString('hex')}`);
     try {
       const cannot = await compileTo(draft, question);
@@ -123,7 +125,7 @@ async function compileInto(
       const content = await readFile(draft);
       const file = await keepCompiled(cache, content);
       await keepCompilation(cache, key, file);
-      await pruneCompiled(folder, { maxBytes: MOST_BYTES, keepMs: KEEP_MS });
+      await pruneCompiled(folder, BOUND);
       return { ...file, content, isNew: true };
     } finally {
       await rm(draft, { force: true });
@@ -141,11 +143,11 @@ async function findCompiled(cache: string, key: string): Promise<Omit<CompiledMo
 }
 
 /** Undefined where the file is written, else why the model cannot be compiled. */
-async function compileTo(out: string, options: CompileOptions): Promise<string | undefined> {
+async function compileTo(out: string, { signal, ...options }: Question): Promise<string | undefined> {
   const engine: EngineName = tensorFlowStatus().available ? 'tensorflow' : 'wasm';
   const question: CompileQuestion = { ...options, engine, out };
   const script = compiledUrl('./compile-process.ts', import.meta.url);
-  const probe = { script, question, runtime: 'the compiler', timeoutMs: TIMEOUT_MS };
+  const probe = { script, question, runtime: 'the compiler', timeoutMs: TIMEOUT_MS, signal };
   const { cannot, unwritable } = await askProbe<CompileAnswer>(probe);
   if (unwritable !== undefined) throw Object.assign(new Error(unwritable.message), { code: unwritable.code });
   return cannot;

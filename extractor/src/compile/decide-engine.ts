@@ -4,10 +4,10 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { publishFile } from '../../../setup/src/cache.ts';
-import { madeFolders, writableCache } from '../../../setup/src/made-cache.ts';
+import { madeFolders, makeRoom, writableCache } from '../../../setup/src/made-cache.ts';
 import { tensorFlowStatus } from '../../../setup/src/tensorflow-library.ts';
 import { CompiledRecord } from '../../../shared/src/compiled-record.ts';
 import { compiledUrl } from '../../../shared/src/compiled-url.ts';
@@ -15,11 +15,14 @@ import { Refusal, type RefusalCode } from '../../../shared/src/errors.ts';
 import { canonicalJson } from '../../../shared/src/fingerprint.ts';
 import { usableProcessors } from '../../../shared/src/processors.ts';
 import { Recipe } from '../../../shared/src/recipe.ts';
+import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
 import { ENGINE_NAMES, type EngineName } from '../../../shared/src/request.ts';
 import { commonVersions } from '../../../shared/src/versions.ts';
 import { chooseEngine, type EngineChoice, isCompiled } from '../engine-choice.ts';
 import type { ModelFile } from '../model.ts';
 import { askProbe } from '../probe.ts';
+import { CannotCompile } from './cannot-compile.ts';
+import { compiledModel } from './compiled-model.ts';
 import { LOWERING } from './lowering-version.ts';
 import { pruneCompiled } from './prune-compiled.ts';
 import { slowerThanCompiled } from './slower-engine.ts';
@@ -40,9 +43,15 @@ export interface DecisionOptions {
 export interface DecisionQuestion extends Omit<DecisionOptions, 'onCompare' | 'signal'> {
   readonly model: string;
   readonly sha256: string;
-  readonly reference: EngineName;
-  /** Of `onnx` the model is compiled and its answers are recorded, whatever the comparison says. */
+  /** Undefined where it failed before: the compiled model answers for itself. */
+  readonly reference: EngineName | undefined;
+  /** Of `onnx` the model is taken whatever the comparison says. */
   readonly wanted: 'auto' | 'onnx';
+  readonly compiled: Omit<CompiledRecord, 'answers'>;
+}
+
+interface Engines extends Pick<DecisionQuestion, 'wanted'> {
+  readonly reference: EngineName;
 }
 
 const Decision = z.object({
@@ -57,6 +66,8 @@ const require = createRequire(import.meta.url);
 /** Refusals that are no verdict on the model. */
 const ENDING: ReadonlySet<RefusalCode> = new Set<RefusalCode>(['cache-unwritable', 'interrupted']);
 const TIMEOUT_MS = 30 * 60_000;
+/** Folder of decisions in the cache. */
+const ROOM = 'decisions';
 /** Of all decisions together, at up to a megabyte each. */
 const MOST_BYTES = 1e9;
 const KEEP_MS = 24 * 3_600_000;
@@ -91,48 +102,67 @@ function notCompiled(reason: string): Refusal {
 }
 
 async function compareEngines(
-  { wanted, reference }: Pick<DecisionQuestion, 'wanted' | 'reference'>,
+  { wanted, reference }: Engines,
   model: Pick<ModelFile, 'path' | 'sha256'>,
   options: DecisionOptions,
 ): Promise<Decision> {
-  const { layers, batch } = options;
+  const { layers, batch, signal } = options;
   // How images are decoded and resized makes no difference to an engine: what was decided holds for all such recipes.
   const { width, height, channels, scale, mean, std } = options.recipe;
   const recipe = Recipe.parse({ width, height, channels, scale, mean, std });
-  const question: DecisionQuestion = {
-    ...{ layers, recipe, batch, reference, wanted },
-    model: model.path,
-    sha256: model.sha256,
-  };
-  const name = join('decisions', `${keyOf(question)}.json`);
-  for (const cache of madeFolders()) {
-    const known = await readDecision(join(cache, name));
+  const question = { layers, recipe, batch, reference, wanted, sha256: model.sha256 };
+  const name = `${keyOf(question)}.json`;
+  for (const cache of madeFolders(ROOM)) {
+    const known = await readDecision(join(cache, ROOM, name));
     if (known !== undefined) return { ...known, reason: `${known.reason} (decided before)` };
   }
   options.onCompare?.(reference);
-  // Opened here: what the children make in a temporary folder stays until this process ends.
-  const cache = await writableCache();
-  const script = compiledUrl('./decide-process.ts', import.meta.url);
-  const probe = {
-    script,
-    question,
-    runtime: 'the comparison of engines',
-    timeoutMs: TIMEOUT_MS,
-    signal: options.signal,
-  };
-  const decision = await askProbe<Decision>(probe);
+  const decision = await decide({ ...question, model: model.path }, reference, signal);
   // A decision that cannot be kept is made again.
-  await keepDecision(cache, name, decision).catch(() => undefined);
+  await keepDecision(await writableCache(), name, decision).catch(() => undefined);
   return decision;
 }
 
-async function keepDecision(cache: string, name: string, decision: Decision): Promise<void> {
-  await publishFile(join(cache, name), `${JSON.stringify(decision)}\n`);
-  await pruneCompiled(join(cache, dirname(name)), { maxBytes: MOST_BYTES, keepMs: KEEP_MS });
+async function decide(
+  question: Omit<DecisionQuestion, 'compiled'>,
+  reference: EngineName,
+  signal: AbortSignal | undefined,
+): Promise<Decision> {
+  let compiled: DecisionQuestion['compiled'];
+  try {
+    const inputShape = shapeOfRecipe(question.recipe);
+    const { sha256, bytes, winograd } = await compiledModel({ ...question, inputShape, signal });
+    compiled = { sha256, bytes, winograd };
+  } catch (error) {
+    if (!(error instanceof CannotCompile)) throw error;
+    const reason = `The model cannot be compiled: ${error.message}.`;
+    return { engine: reference, reason, warning: slowerThanCompiled(reference, reason) };
+  }
+  try {
+    return await askChild({ ...question, compiled }, signal);
+  } catch (error) {
+    // It was asked for, and needs no reference.
+    if (question.wanted !== 'onnx' || !(error instanceof Refusal) || ENDING.has(error.code)) throw error;
+    const decision = await askChild({ ...question, compiled, reference: undefined }, signal);
+    const warning = `The compiled model could not be compared with ${reference}: ${error.message}.`;
+    return { ...decision, warning };
+  }
 }
 
-/** Another machine, another library or another model may decide otherwise; the folder that the model lies in doesn't count. */
-function keyOf({ model: _, ...question }: DecisionQuestion): string {
+async function askChild(question: DecisionQuestion, signal: AbortSignal | undefined): Promise<Decision> {
+  const script = compiledUrl('./decide-process.ts', import.meta.url);
+  const runtime = 'the comparison of engines';
+  return Decision.parse(await askProbe({ script, question, runtime, timeoutMs: TIMEOUT_MS, signal }));
+}
+
+async function keepDecision(cache: string, name: string, decision: Decision): Promise<void> {
+  const folder = await makeRoom(cache, ROOM);
+  await publishFile(join(folder, name), `${JSON.stringify(decision)}\n`);
+  await pruneCompiled(folder, { maxBytes: MOST_BYTES, keepMs: KEEP_MS });
+}
+
+/** Another machine, another library or another model may decide otherwise. */
+function keyOf(question: Omit<DecisionQuestion, 'compiled' | 'model'>): string {
   const machine = { cpu: cpus()[0]?.model, cores: usableProcessors() };
   const deciding = { ...question, ...machine, lowering: LOWERING, versions: versions() };
   return createHash('sha256').update(canonicalJson(deciding)).digest('hex').slice(0, 32);

@@ -7,8 +7,6 @@ import { type Distance, distanceBetween, judge } from '../agreement.ts';
 import { answerProbe } from '../answer-probe.ts';
 import { type Extractor, openEngine } from '../engine.ts';
 import { recordAnswers } from './answers.ts';
-import { CannotCompile } from './cannot-compile.ts';
-import { type CompiledModel, compiledModel } from './compiled-model.ts';
 import type { Decision, DecisionQuestion } from './decide-engine.ts';
 import { fixedImages } from './fixed-images.ts';
 import { slowerThanCompiled } from './slower-engine.ts';
@@ -16,6 +14,8 @@ import { slowerThanCompiled } from './slower-engine.ts';
 /** The wasm backend takes seconds for an image of a large model. */
 const SLOW_ROWS = 1;
 const MOST_ROWS = 16;
+/** For the answers alone. */
+const NAMED_ROWS = 2;
 /** Measured over so many runs behind the first, the best of which counts. */
 const RUNS = 3;
 
@@ -27,25 +27,17 @@ interface Measured {
 await answerProbe(async (question: DecisionQuestion): Promise<Decision> => {
   const { reference, wanted } = question;
   const named = wanted === 'onnx';
-  let model: CompiledModel;
-  try {
-    model = await compiledModel({ ...question, inputShape: shapeOfRecipe(question.recipe) });
-  } catch (error) {
-    if (!(error instanceof CannotCompile)) throw error;
-    const reason = `The model cannot be compiled: ${error.message}.`;
-    return { engine: reference, reason, warning: slowerThanCompiled(reference, reason) };
-  }
-  const rows = reference === 'wasm' ? SLOW_ROWS : Math.min(question.batch, MOST_ROWS);
+  const record = (answers: CompiledAnswers): CompiledRecord => ({ ...question.compiled, answers });
+  const rows = reference === 'wasm' ? SLOW_ROWS : Math.min(question.batch, named ? NAMED_ROWS : MOST_ROWS);
   const images = fixedImages(question.recipe, rows);
-  const given = await measure(question, reference, images);
   const compiled = await measure(question, 'onnx', images);
+  const answers = recordAnswers('onnx', compiled.outputs, []);
+  if (reference === undefined) return { engine: 'onnx', reason: 'It was asked for.', compiled: record(answers) };
+  const given = await measure(question, reference, images);
   const { distances, problem } = compare(question.layers, given.outputs, compiled.outputs, rows);
   const factor = given.milliseconds / compiled.milliseconds;
   const speed = `${factor.toFixed(1)} × as fast as ${reference}`;
-  const { sha256, bytes, winograd } = model;
-  const record = (answers: CompiledAnswers): CompiledRecord => ({ sha256, bytes, winograd, answers });
   if (problem !== undefined && named) {
-    const answers = recordAnswers('onnx', compiled.outputs, []);
     const warning = `The compiled model was asked for although it differs from ${reference}: ${problem}.`;
     return { engine: 'onnx', reason: 'It was asked for.', warning, compiled: record(answers) };
   }
@@ -65,12 +57,14 @@ await answerProbe(async (question: DecisionQuestion): Promise<Decision> => {
 });
 
 async function measure(
-  { model, sha256, layers, recipe }: DecisionQuestion,
+  { model, sha256, layers, recipe, compiled: record }: DecisionQuestion,
   name: Decision['engine'],
   images: TensorData,
 ): Promise<Measured> {
   const engine = await openEngine(name);
-  const extractor = await engine.load({ model, layers, inputShape: shapeOfRecipe(recipe), modelSha256: sha256 });
+  const compiled = { record, open: async () => undefined };
+  const inputShape = shapeOfRecipe(recipe);
+  const extractor = await engine.load({ model, layers, inputShape, modelSha256: sha256, compiled });
   try {
     const outputs = await extractor.run(images);
     let milliseconds = Number.POSITIVE_INFINITY;

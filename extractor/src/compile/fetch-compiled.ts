@@ -1,13 +1,15 @@
 // A run's compiled model on this machine: from the cache, else from the run directory, else compiled here, and in each case the very
 // file that the run was planned with. For the engine.
+import { join } from 'node:path';
 import { isUnwritable, lastingCache, madeFolders } from '../../../setup/src/made-cache.ts';
-import type { CompiledRecord } from '../../../shared/src/compiled-record.ts';
+import { COMPILED_FOLDER, type CompiledRecord } from '../../../shared/src/compiled-record.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { MODEL_GRAPH, MODEL_OPSET, readGraph } from '../models/onnx-graph.ts';
 import { readFields } from '../models/protobuf.ts';
 import { CannotCompile } from './cannot-compile.ts';
 import { digestOf, keepCompiled, readCompiled } from './compiled-cache.ts';
-import { type CompiledOptions, compiledModel } from './compiled-model.ts';
+import { BOUND, type CompiledOptions, compiledModel } from './compiled-model.ts';
+import { pruneCompiled } from './prune-compiled.ts';
 
 export interface CompiledSource {
   readonly record: Pick<CompiledRecord, 'sha256' | 'bytes' | 'winograd'>;
@@ -30,11 +32,11 @@ export async function fetchCompiled(
   { record, open }: CompiledSource,
   options: Omit<CompiledOptions, 'winograd'>,
 ): Promise<FetchedModel> {
-  for (const cache of options.cache === undefined ? madeFolders() : [options.cache]) {
+  for (const cache of options.cache === undefined ? madeFolders(COMPILED_FOLDER) : [options.cache]) {
     const content = await readCompiled(cache, record);
     if (content !== undefined) return { content: requireAlone(content), from: 'cache' };
   }
-  const content = await readWhole(await open(), record);
+  const content = await readWhole(open, record);
   if (content !== undefined) {
     requireAlone(content);
     await keepForLater(content, options.cache);
@@ -66,13 +68,15 @@ async function compileTheSame(
 
 /** Undefined where the file is missing or not the one of the record. */
 async function readWhole(
-  pieces: AsyncIterable<Uint8Array> | undefined,
+  open: CompiledSource['open'],
   { sha256, bytes }: CompiledSource['record'],
 ): Promise<Uint8Array | undefined> {
-  if (pieces === undefined) return undefined;
-  const content = Buffer.alloc(bytes);
+  let content: Buffer;
   let filled = 0;
   try {
+    const pieces = await open();
+    if (pieces === undefined) return undefined;
+    content = Buffer.alloc(bytes);
     for await (const piece of pieces) {
       if (filled + piece.length > bytes) return undefined;
       content.set(piece, filled);
@@ -88,7 +92,9 @@ async function readWhole(
 async function keepForLater(content: Uint8Array, cache: string | undefined): Promise<void> {
   try {
     const lasting = cache ?? (await lastingCache());
-    if (lasting !== undefined) await keepCompiled(lasting, content);
+    if (lasting === undefined) return;
+    await keepCompiled(lasting, content);
+    await pruneCompiled(join(lasting, COMPILED_FOLDER), BOUND);
   } catch (error) {
     if (!isUnwritable(error)) throw error;
   }

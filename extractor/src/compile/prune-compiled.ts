@@ -21,10 +21,13 @@ export async function pruneCompiled(folder: string, { maxBytes, keepMs }: PruneO
   const entries = (await Promise.all(names.map(name => readEntry(join(folder, name))))).flat();
   entries.sort((a, b) => b.usedAt - a.usedAt);
   const limit = Date.now() - keepMs;
+  // No writer takes as long: it was killed.
+  const isLeft = ({ path, usedAt }: Entry): boolean => /\.draft-/.test(path) && usedAt < limit;
   let total = 0;
-  for (const { path, bytes, usedAt } of entries) {
-    total += bytes;
-    if (total > maxBytes && usedAt < limit) await rm(path, { recursive: true, force: true });
+  for (const entry of entries) {
+    total += entry.bytes;
+    const isTooMuch = total > maxBytes && entry.usedAt < limit;
+    if (isTooMuch || isLeft(entry)) await rm(entry.path, { recursive: true, force: true });
   }
 }
 

@@ -11,7 +11,7 @@ import { Refusal } from '../../../shared/src/errors.ts';
 import { fingerprintOf } from '../../../shared/src/fingerprint.ts';
 import { MANIFEST_FILE_ROWS, manifestPath } from '../../../shared/src/manifest.ts';
 import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
-import { ExtractRequest, formatsOf, ModelRequest, modelsOf } from '../../../shared/src/request.ts';
+import { type EngineName, ExtractRequest, formatsOf, ModelRequest, modelsOf } from '../../../shared/src/request.ts';
 import {
   CONDITIONS_FILE,
   createRun,
@@ -37,6 +37,8 @@ export interface LayersChoice {
   /** As for a new run. */
   readonly maxOutput: number | 'none' | undefined;
   readonly signal?: AbortSignal;
+  /** Told where a model is compiled and compared, which takes seconds to minutes. */
+  readonly onCompare?: (reference: EngineName) => void;
   /** What the user should know before the work begins. */
   readonly onNote?: (note: string) => void;
 }
@@ -96,8 +98,9 @@ export async function planLayers(
     planned,
     added.request,
     choice.models.filter((_, index) => (models[index]?.added.length ?? 0) > 0),
+    choice.signal,
   );
-  await publishCompiled(storage, request, choice.models);
+  await publishCompiled(storage, request, choice.models, choice.signal);
   return {
     run: added,
     storage: planned,
@@ -125,7 +128,7 @@ async function addTo(
   request: ExtractRequest,
   model: ModelRequest,
   index: number,
-  { models, wanted, onNote, signal }: LayersChoice,
+  { models, wanted, onNote, onCompare, signal }: LayersChoice,
 ): Promise<ModelOfLayers> {
   const file = models[index];
   if (file === undefined) throw new Error(`Expected the model '${model.model}'`);
@@ -140,7 +143,7 @@ async function addTo(
   requirePoolable(file.table, added, shapes.slice(kept.length), request.pool);
   if (added.length === 0 || model.lowering === undefined) return { model: { ...model, layers }, added, shapes };
   // The comparison of the run was one of its own layers.
-  const options = { recipe: model.recipe, batch: request.batch, signal };
+  const options = { recipe: model.recipe, batch: request.batch, signal, onCompare };
   const alone = await decideEngine('auto', file, { ...options, layers: added });
   if (alone.engine !== model.engine) {
     onNote?.(
@@ -149,8 +152,9 @@ async function addTo(
   }
   const { compiled: addedCompiled } =
     alone.compiled === undefined ? await decideEngine('onnx', file, { ...options, layers: added }) : alone;
-  const { compiled } = await decideEngine('onnx', file, { ...options, layers });
-  return { model: { ...model, layers, ...(compiled && { compiled }) }, added, addedCompiled, shapes };
+  const { compiled, warning } = await decideEngine('onnx', file, { ...options, layers });
+  const whole = { ...model, layers, ...(compiled && { compiled }), ...(warning && { engineWarning: warning }) };
+  return { model: whole, added, addedCompiled, shapes };
 }
 
 async function isCompacted(storage: Storage, run: RunRecord): Promise<boolean> {

@@ -57,7 +57,7 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
   const standing = await checkDirectory(storage, begun, request, { source: location, limit: options.limit });
   const files = models.map(({ file }) => file);
   if (standing !== undefined) {
-    const unrestored = await restoreCompiled(storage, standing.request, files);
+    const unrestored = await restoreCompiled(storage, standing.request, files, options.signal);
     const continued = [
       ...notes,
       ...(unrestored === undefined ? [] : [unrestored]),
@@ -106,7 +106,7 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
     versions: { ...commonVersions() },
   };
   // Before run.json names it: what a producer leaves that is not first is garbage.
-  await publishCompiled(storage, request, files);
+  await publishCompiled(storage, request, files, options.signal);
   if (!(await createRun(storage, run))) {
     await removeManifest();
     throw new Refusal('run-mismatch', `Another producer began a run in '${out}' at the same moment`, {

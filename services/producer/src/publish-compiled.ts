@@ -19,11 +19,12 @@ export async function publishCompiled(
   storage: Storage,
   request: ExtractRequest,
   models: readonly Pick<ModelFile, 'path' | 'sha256'>[],
+  signal?: AbortSignal,
 ): Promise<void> {
   for (const [index, { compiled, layers, recipe }] of modelsOf(request).entries()) {
     const model = models[index];
     if (compiled === undefined || model === undefined || (await isWhole(storage, compiled))) continue;
-    const options = { model: model.path, sha256: model.sha256, layers, inputShape: shapeOfRecipe(recipe) };
+    const options = { model: model.path, sha256: model.sha256, layers, inputShape: shapeOfRecipe(recipe), signal };
     const { content } = await fetchCompiled({ record: compiled, open: async () => undefined }, options);
     const staged = await storage.stage(COMPILED_FOLDER);
     try {
@@ -41,15 +42,17 @@ export async function restoreCompiled(...given: Parameters<typeof publishCompile
     await publishCompiled(...given);
     return undefined;
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    if (!(error instanceof Refusal) || error.code === 'interrupted') throw error;
     return `workers compile the model themselves, since its file cannot be put into the run directory: ${describeError(error)}`;
   }
 }
 
 async function isWhole(storage: Storage, record: CompiledRecord): Promise<boolean> {
-  const pieces = await openCompiled(storage, record);
-  if (pieces === undefined) return false;
   const hash = createHash('sha256');
-  for await (const piece of pieces) hash.update(piece);
+  try {
+    for await (const piece of (await openCompiled(storage, record)) ?? []) hash.update(piece);
+  } catch {
+    return false; // It cannot be read: it is put there anew, or that says why not.
+  }
   return hash.digest('hex') === record.sha256;
 }

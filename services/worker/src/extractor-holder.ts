@@ -40,7 +40,7 @@ export interface HolderOptions {
 }
 
 export function openExtractorHolder(options: HolderOptions): ExtractorHolder {
-  let held: { readonly fingerprint: string; readonly batch: number; readonly value: HeldExtractor } | undefined;
+  let held: { readonly key: string; readonly value: HeldExtractor } | undefined;
   let loads = 0;
 
   async function close(): Promise<void> {
@@ -50,18 +50,21 @@ export function openExtractorHolder(options: HolderOptions): ExtractorHolder {
 
   return {
     async extractorFor(run, storage): Promise<HeldExtractor> {
-      if (held?.fingerprint === run.fingerprint && held.batch === run.request.batch) return held.value;
+      const key = keyOf(run);
+      if (held?.key === key) return held.value;
       await close();
       loads++;
-      held = {
-        fingerprint: run.fingerprint,
-        batch: run.request.batch,
-        value: await load(run, storage, options, loads),
-      };
+      held = { key, value: await load(run, storage, options, loads) };
       return held.value;
     },
     close,
   };
+}
+
+/** What decides how an extractor is loaded: two runs of one fingerprint may have been planned with other compiled files. */
+function keyOf({ fingerprint, request }: RunRecord): string {
+  const files = modelsOf(request).map(({ compiled }) => compiled?.sha256);
+  return JSON.stringify([fingerprint, request.batch, request.deterministic, files]);
 }
 
 async function load(run: RunRecord, storage: Storage, options: HolderOptions, loads: number): Promise<HeldExtractor> {

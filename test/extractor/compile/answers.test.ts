@@ -90,6 +90,20 @@ describe('checkAnswers', () => {
     await expect(checkAnswers(off(4e-4), RECIPE, loose)).rejects.toMatchObject({ code: 'conditions-differ' });
   });
 
+  test('takes infinities and NaN where they are recorded, and only there', async () => {
+    const masked = output(2, 40, index =>
+      index % 4 === 0 ? Number.NEGATIVE_INFINITY : index % 9 === 0 ? Number.NaN : wave(index),
+    );
+    const recorded = CompiledAnswers.parse(JSON.parse(JSON.stringify(recordAnswers('onnx', [masked], []))));
+    await checkAnswers(extractorOf(masked), RECIPE, recorded);
+    const unmasked = output(2, 40, wave);
+    await expect(checkAnswers(extractorOf(unmasked), RECIPE, recorded)).rejects.toMatchObject({
+      code: 'conditions-differ',
+    });
+    const plain = recordAnswers('onnx', [unmasked], []);
+    await expect(checkAnswers(extractorOf(masked), RECIPE, plain)).rejects.toMatchObject({ code: 'conditions-differ' });
+  });
+
   test('takes a layer of zeros, and one whose kept values are zeros', async () => {
     const zeros = output(2, 300_000, index => (index === 299_999 ? 5 : 0));
     await checkAnswers(extractorOf(zeros), RECIPE, recordAnswers('tensorflow', [zeros], []));

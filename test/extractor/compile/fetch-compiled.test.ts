@@ -90,7 +90,7 @@ describe('fetchCompiled', () => {
     await writeFile(cache, 'a file in its place');
     const { madeFolders, takeCacheNote } = await import('../../../setup/src/made-cache.ts');
     expect((await fetchCompiled(sourceOf(model.content), withoutModel())).from).toBe('run');
-    expect([madeFolders(), takeCacheNote()]).toEqual([[], undefined]);
+    expect([madeFolders('compiled'), takeCacheNote()]).toEqual([[], undefined]);
   });
 
   test('declines where this machine compiles to another file', async () => {
