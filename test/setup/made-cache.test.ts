@@ -57,7 +57,7 @@ describe('the cache', () => {
   });
 
   test.each([
-    ['others can write', 0o1777, process.getgid?.() ?? 0],
+    ['others can write', 0o1777, process.getgid?.() ?? 0] as const,
     // Only root can give a folder to another group.
     ...(noRoot === undefined ? [['a group can write', 0o775, 100] as const] : []),
   ])('where %s is a folder of this user in it', async (_, mode, group) => {
