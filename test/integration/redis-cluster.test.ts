@@ -1,7 +1,11 @@
 // Runs through a real Redis Cluster, whose masters die under them: every row once, and one line for each outage.
 
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { JOB_VERSION, type ShardJob } from '../../shared/src/job.ts';
+import { openBullmqQueue } from '../../shared/src/queues/bullmq.ts';
+import { defer } from '../support/deferred.ts';
 import { run, start } from '../support/layertap.ts';
 import { openRedisCluster, type RedisCluster } from '../support/redis-cluster.ts';
 import {
@@ -33,7 +37,8 @@ describe('a Redis Cluster', { timeout: 180_000 }, () => {
     // The address names a node that is going to die: whoever starts later knows the others.
     const queue = ['--redis', master.url];
     const worker = start(['work', ...queue, ...SMALL_WORKER]);
-    await worker.says(/worker \S+ is ready/);
+    const idle = start(['work', ...queue, '--queue', 'idle', ...SMALL_WORKER]);
+    await Promise.all([worker, idle].map(one => one.says(/worker \S+ is ready/)));
     const producer = start(['enqueue', made.list, ...NULL_REQUEST, '--out', out, ...queue, '--wait']);
     await untilDone(out, 20);
     const health = await run(['status', out, ...queue]);
@@ -54,7 +59,13 @@ describe('a Redis Cluster', { timeout: 180_000 }, () => {
       new RegExp(`lost Redis at redis://:\\*\\*\\*@127.0.0.1:${master.port} \\(.*ECONNREFUSED`),
     );
     const keys = await cluster.each(client => client.keys('*'));
-    expect(keys.flat().every(key => key.startsWith('{bull:layertap}:layertap:'))).toBe(true);
+    expect(keys.flat().every(key => /^\{bull:(layertap|idle)\}:/.test(key))).toBe(true);
+    // It makes its second connection only now, and the only node of its address is gone.
+    const later = join(made.root, 'later');
+    const request = [...NULL_REQUEST, '--limit', '5', '--out', later, '--redis', cluster.urls, '--queue', 'idle'];
+    expect((await run(['enqueue', made.list, ...request])).code).toBe(0);
+    await idle.says(/is done: 5 ok/);
+    expect((await stopWorker(idle)).code).toBe(0);
     const { code, stderr } = await stopWorker(worker);
     expect(stderr).not.toContain('p@ss');
     expect(code).toBe(0);
@@ -71,6 +82,24 @@ describe('a Redis Cluster', { timeout: 180_000 }, () => {
     await stopWorker(worker);
     const gone = await run(['gc', out, ...queue]);
     expect(gone.stdout).toContain('queue: 0 jobs');
+  });
+
+  it('is used with the documented rights', async () => {
+    const guide = await readFile(new URL('../../docs/scaling.md', import.meta.url), 'utf8');
+    const rights = /ACL SETUSER layertap on >PASSWORD (.*)/.exec(guide)?.[1]?.split(' ') ?? [];
+    const more = /In a cluster the keys are `(\S+)`, and `(\S+) (\S+)`/.exec(guide)?.slice(1) ?? [];
+    await cluster.each(client => client.call('ACL', 'SETUSER', 'few', 'on', '>s3cret', ...rights, ...more));
+    const url = cluster.urls.replace(/\/\/[^@]*@/, '//few:s3cret@');
+    const queue = await openBullmqQueue({ url });
+    const job: ShardJob = { version: JOB_VERSION, out: '/out', runId: 'rights', fingerprint: 'f', shard: 0 };
+    await queue.add([job]);
+    const done = defer<number>();
+    const consumer = await queue.consume(async ({ shard }) => done.resolve(shard), { concurrency: 1 });
+    expect(await done.promise).toBe(0);
+    await consumer.close();
+    await queue.close();
+    const denied = await cluster.each(client => client.call('ACL', 'LOG'));
+    expect(JSON.stringify(denied)).not.toContain('"few"');
   });
 
   it('has one database, and says so', async () => {

@@ -27,7 +27,7 @@ test('REDIS_URL goes before all else and is left running', async () => {
 
 test('a REDIS_URL that does not answer is an error without the password, not a reason to take another', async () => {
   vi.stubEnv('REDIS_URL', 'redis://:secret@127.0.0.1:1');
-  await expect(findRedis()).rejects.toThrow('redis://***@127.0.0.1:1 does not answer');
+  await expect(findRedis()).rejects.toThrow('redis://:***@127.0.0.1:1 does not answer');
 });
 
 test.skipIf(lack)(

@@ -32,6 +32,8 @@ describe('the options of an extraction', () => {
       duplicates: 'refuse',
       engine: 'auto',
       redis: 'redis://127.0.0.1:6379',
+      redisPrefix: 'bull',
+      redisAllowEviction: false,
       queue: 'layertap',
       processes: 'auto',
       threads: 'auto',

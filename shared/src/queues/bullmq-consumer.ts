@@ -62,6 +62,11 @@ export function consumeBullmq(
   async function work(job: Job<unknown>, token: string | undefined): Promise<void> {
     // Fetched while the worker was being closed.
     if (closing) return giveBack(job, token, new JobReleased('the worker is closing'));
+    if (isGone(job.data)) {
+      const hint = 'a producer that waits queues its shard again, and so does `resume --redis`';
+      logger.log('warn', `Redis has lost the data of job ${job.id}: ${hint}`);
+      return;
+    }
     const shardJob = readOrFail(job.data);
     const id = idOf(job);
     const controller = new AbortController();
@@ -169,6 +174,11 @@ export function consumeBullmq(
   async function untilEnded(): Promise<void> {
     while (inHand.size > 0) await Promise.race([...inHand.values()].map(hand => hand.ended));
   }
+}
+
+/** The place of a job outlived its data: evicted, or lost in a failover. It is no failure of the shard. */
+function isGone(data: unknown): boolean {
+  return typeof data === 'object' && data !== null && Object.keys(data).length === 0;
 }
 
 function readOrFail(data: unknown): ShardJob {

@@ -36,7 +36,7 @@ function explain(error: unknown, kind: RedisKind): Explanation {
   if (/NOAUTH|DENIED/.test(text)) {
     return { code: unsuitable, received: 'a request for a password', hint: `Add it ${passwords}.` };
   }
-  if (/NOPERM|can't access|no permissions/i.test(text)) {
+  if (/NOPERM|ACL failure|can't (?:access|run)|no permissions/i.test(text)) {
     return { code: unsuitable, received: `a lack of rights (${text})`, hint: RIGHTS_HINT };
   }
   if (/unknown command.*sentinel/i.test(text)) {
@@ -82,16 +82,22 @@ function explain(error: unknown, kind: RedisKind): Explanation {
       hint: 'Set unixsocketperm of Redis, or the group of this user.',
     };
   }
-  const code = [
-    'ECONNREFUSED',
-    'ENOTFOUND',
-    'ETIMEDOUT',
-    'EHOSTUNREACH',
-    'ENETUNREACH',
-    'EAI_AGAIN',
-    'ECONNRESET',
-    'ENOENT',
-  ].find(code => hasCode(error, code));
+  if (hasCode(error, 'ECONNRESET') || hasCode(error, 'EPIPE') || /Connection is closed/.test(text)) {
+    const hint =
+      'It ends the connection: rediss:// is with TLS, redis:// without, and REDIS_TLS_CERT_FILE is for a server that asks for a client certificate.';
+    const detail = hasCode(error, 'ECONNRESET') ? 'ECONNRESET' : text;
+    return { code: 'queue-unreachable', received: `no answer (${detail})`, hint };
+  }
+  if (causesOf(error).some(cause => cause instanceof Error && cause.name === 'ReplyError')) {
+    return {
+      code: unsuitable,
+      received: `an error (${text})`,
+      hint: 'docs/scaling.md says what the queue needs of a server.',
+    };
+  }
+  const code = ['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'EAI_AGAIN', 'ENOENT'].find(
+    code => hasCode(error, code),
+  );
   const hint =
     kind === 'server'
       ? 'Start one (`docker run -p 6379:6379 redis:7`, or `redis-server`), or correct the address in `--redis`.'
