@@ -1,6 +1,6 @@
 // Debian's C++ compiler, unpacked into the cache, for the tests of machines without one: TensorFlow's binding is built with it.
 
-import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { makeFolders } from '../../shared/src/make-folders.ts';
 import { runCommand } from './command.ts';
@@ -8,9 +8,9 @@ import { setupConfig, unpackedCompiler } from './config.ts';
 import {
   type DebianProgram,
   type Ensure,
-  libraryPathOf,
   type UnpackOptions,
   unpackDebianProgram,
+  writeLauncher,
 } from './debian-packages.ts';
 
 const COMPILER: DebianProgram = {
@@ -21,10 +21,7 @@ const COMPILER: DebianProgram = {
   marker: 'compiler.json',
   finish: async (root, ensure) => {
     await linkRuntime(root, ensure);
-    const program = join(root, 'bin', 'g++');
-    await mkdir(dirname(program));
-    await writeFile(program, await launcher(root));
-    await chmod(program, 0o755);
+    const program = await writeLauncher(root, 'g++', '"$root/usr/bin/g++" --sysroot="$root" -B"$root/usr/bin/"');
     const input = '#include <string>\nextern "C" int layertap(int n) { return std::to_string(n).size(); }\n';
     const args = ['-shared', '-fPIC', '-x', 'c++', '-', '-o', join(root, 'tried.so')];
     ensure('g++', await runCommand(program, args, { input, timeoutMs: 300_000 }));
@@ -56,14 +53,4 @@ async function linkRuntime(root: string, ensure: Ensure): Promise<void> {
       });
     }
   }
-}
-
-/** Finds headers, libraries and the other tools beside itself, wherever the tree lies. */
-async function launcher(root: string): Promise<string> {
-  const libraries = (await libraryPathOf(root)).replaceAll(root, '$root');
-  return `#!/bin/sh
-root=$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")
-export LD_LIBRARY_PATH="${libraries}\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-exec "$root/usr/bin/g++" --sysroot="$root" -B"$root/usr/bin/" "$@"
-`;
 }

@@ -1,7 +1,7 @@
 // Unpacks programs of Debian's packages into the cache, for machines that lack them; nothing is installed and the system stays as it is.
 
 import { existsSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeFolders } from '../../shared/src/make-folders.ts';
 import { publishFile, publishFolder } from './cache.ts';
@@ -61,6 +61,20 @@ export async function libraryPathOf(root: string): Promise<string> {
     folders.push(base);
   }
   return folders.join(':');
+}
+
+/** Writes bin/NAME, which finds the tree's libraries beside itself, wherever that lies. @param command in sh, with `$root` */
+export async function writeLauncher(root: string, name: string, command: string): Promise<string> {
+  const program = join(root, 'bin', name);
+  const libraries = (await libraryPathOf(root)).replaceAll(root, '$root');
+  const script = `#!/bin/sh
+root=$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")
+export LD_LIBRARY_PATH="${libraries}\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
+exec ${command} "$@"
+`;
+  await makeFolders(join(root, 'bin'));
+  await writeFile(program, script, { mode: 0o755 });
+  return program;
 }
 
 async function fill(draft: string, program: DebianProgram): Promise<void> {

@@ -1,10 +1,7 @@
-// Debian's Python with pip, unpacked into the cache, for the tests of machines without a Python.
-
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { runCommand } from './command.ts';
 import { setupConfig, unpackedPython } from './config.ts';
-import { type DebianProgram, libraryPathOf, type UnpackOptions, unpackDebianProgram } from './debian-packages.ts';
+import { type DebianProgram, type UnpackOptions, unpackDebianProgram, writeLauncher } from './debian-packages.ts';
 
 const PYTHON: DebianProgram = {
   title: "Debian's Python",
@@ -13,10 +10,7 @@ const PYTHON: DebianProgram = {
   own: /python3/,
   marker: 'python.json',
   finish: async (root, ensure) => {
-    const program = join(root, 'bin', 'python3');
-    await mkdir(dirname(program));
-    await writeFile(program, await launcher(root));
-    await chmod(program, 0o755);
+    const program = await writeLauncher(root, 'python3', '"$root/usr/bin/python3"');
     const script = 'import ctypes, hashlib, lzma, sqlite3, ssl, zlib, platform; print(platform.python_version())';
     const version = ensure('python3', await runCommand(program, ['-c', script], { timeoutMs: 300_000 }));
     ensure('python3 -m pip', await runCommand(program, ['-m', 'pip', '--version'], { timeoutMs: 300_000 }));
@@ -29,14 +23,4 @@ export async function unpackDebianPython(options: UnpackOptions = {}): Promise<s
   const program = unpackedPython(options.cacheRoot ?? setupConfig().installedRoot);
   await unpackDebianProgram(dirname(dirname(program)), PYTHON, options.log);
   return program;
-}
-
-/** Finds the interpreter's own libraries beside itself, wherever the tree lies. */
-async function launcher(root: string): Promise<string> {
-  const libraries = (await libraryPathOf(root)).replaceAll(root, '$root');
-  return `#!/bin/sh
-root=$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")")
-export LD_LIBRARY_PATH="${libraries}\${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"
-exec "$root/usr/bin/python3" "$@"
-`;
 }
