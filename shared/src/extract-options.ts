@@ -166,6 +166,15 @@ export const workerOptions = {
 } as const;
 export type WorkerOptions = z.output<z.ZodObject<typeof workerOptions>>;
 
+/** Of a worker that takes its shards from Redis. */
+export const heartbeatOptions = {
+  heartbeat: z.string().optional().meta({
+    description: 'File that is touched every 5 s while Redis answers: for health checks, which look at its age',
+    value: 'FILE',
+  }),
+} as const;
+export type HeartbeatOptions = z.output<z.ZodObject<typeof heartbeatOptions>>;
+
 /** Of the commands that may run a model on TensorFlow. */
 export const prepareOptions = {
   prepare: z.boolean().default(false).meta({

@@ -1,13 +1,14 @@
 // The worker service's configuration, from the environment alone: REDIS_URL, LAYERTAP_PROCESSES and so on.
 
 import { z } from 'zod';
-import { queueOptions, workerOptions } from '../../../shared/src/extract-options.ts';
+import { heartbeatOptions, queueOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger, LOG_LEVELS, type Logger } from '../../../shared/src/logger.ts';
 import { parseOptions } from '../../../shared/src/options.ts';
 
 export const workerServiceOptions = {
   ...queueOptions,
   ...workerOptions,
+  ...heartbeatOptions,
   logLevel: z.enum(LOG_LEVELS).default('info').meta({ description: 'Least level that is logged' }),
 } as const;
 

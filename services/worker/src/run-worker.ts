@@ -1,6 +1,6 @@
 // A worker from start to stop: connects (retrying for as long as it takes), consumes, finishes runs, closes in order.
 import { hostname } from 'node:os';
-import type { QueueOptions, WorkerOptions } from '../../../shared/src/extract-options.ts';
+import type { HeartbeatOptions, QueueOptions, WorkerOptions } from '../../../shared/src/extract-options.ts';
 import type { Lifecycle } from '../../../shared/src/lifecycle.ts';
 import type { Logger } from '../../../shared/src/logger.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
@@ -8,9 +8,10 @@ import { queueSettings } from '../../../shared/src/queues/queue-settings.ts';
 import { ShardReceipt } from '../../../shared/src/receipt.ts';
 import { openWorker } from './consumer.ts';
 import { engineProcesses } from './engine-processes.ts';
+import { beat } from './heartbeat.ts';
 import { createRunFinisher } from './run-finisher.ts';
 
-export interface RunWorkerOptions extends WorkerOptions, QueueOptions {
+export interface RunWorkerOptions extends WorkerOptions, QueueOptions, HeartbeatOptions {
   readonly lifecycle: Lifecycle;
   readonly logger: Logger;
   /** What the engine processes inherit. */
@@ -27,6 +28,11 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
     signal: lifecycle.stopping,
   });
   lifecycle.defer(() => queue.close());
+  const { heartbeat: file } = options;
+  // Until all is closed: a worker that finishes its shards is healthy.
+  const closed = new AbortController();
+  lifecycle.defer(() => closed.abort());
+  if (file !== undefined) void beat({ queue, file, logger, signal: closed.signal });
   const name = `${hostname()}-${process.pid}`;
   const finisher = createRunFinisher(logger, options.allowRoot);
   lifecycle.defer(() => finisher.close());
