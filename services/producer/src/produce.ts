@@ -52,6 +52,9 @@ async function untilDone(options: ProduceOptions): Promise<RunSummary | undefine
   while (!signal.aborted) {
     const began = performance.now();
     const done = (await doneShards(storage, run)).length;
+    // Counting the receipts of a million shards takes seconds: most of the time goes into waiting all the same. What the
+    // queue takes is no measure: Redis may have been away for an hour.
+    const pause = Math.max(WAIT_POLL_MS, 20 * (performance.now() - began));
     if (done === run.shards) {
       const summary = await finishRun(storage, run);
       if (summary !== undefined) return summary;
@@ -69,8 +72,6 @@ async function untilDone(options: ProduceOptions): Promise<RunSummary | undefine
     }
     if (done !== before) logger.log('info', `${done}/${run.shards} shards done`);
     before = done;
-    // Counting the receipts of a million shards takes seconds: most of the time goes into waiting all the same.
-    const pause = Math.max(WAIT_POLL_MS, 10 * (performance.now() - began));
     await delay(pause, undefined, { signal }).catch(() => undefined);
   }
   return undefined;
