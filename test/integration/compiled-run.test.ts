@@ -1,5 +1,5 @@
 // The compiled model of a run: made once by the planner, taken by every worker, checked on each processor, looked after by the commands.
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
@@ -41,18 +41,19 @@ async function recordOf(out: string): Promise<CompiledRecord> {
   return (await readJson<Planned>(out, 'run.json')).request.compiled;
 }
 
-async function plan(out: string, queue: string): Promise<CompiledRecord> {
+async function plan(out: string, queue: string, source = demo.images): Promise<CompiledRecord> {
   const flags = ['--redis', redisUrl(), '--queue', queue, '--out', out];
-  const { code, stderr } = await run(['enqueue', demo.images, ...REQUEST, ...flags]);
+  const { code, stderr } = await run(['enqueue', source, ...REQUEST, ...flags]);
   expect(code, stderr).toBe(0);
   return recordOf(out);
 }
 
 /** A worker on "another machine": with a cache of its own. */
-function workerWith(queue: string, cache: string): Running {
+function workerWith(queue: string, cache: string, env: Readonly<Record<string, string>> = {}): Running {
   return startService('worker', {
     ...{ REDIS_URL: redisUrl(), LAYERTAP_QUEUE: queue, LAYERTAP_PROCESSES: '2' },
     LAYERTAP_CACHE: cache,
+    ...env,
   });
 }
 
@@ -79,6 +80,19 @@ describe('a worker', () => {
         /s of processor time; compiled model from the (run directory|cache): [\d.]+ s to read, [\d.]+ s to check on this processor\)$/,
       );
     expect(await run(['verify', '--deep', out])).toMatchObject({ code: 0 });
+  });
+
+  test('starts no compiler, not one of ten that start at once, each on a machine of its own', async () => {
+    const [out, cache, queue] = [join(demo.root, 'ten'), await temporaryFolder(), queueName()];
+    const caches = Array.from({ length: 10 }, (_, index) => join(cache, String(index)));
+    const workers = caches.map(own => workerWith(queue, own, { LAYERTAP_PROCESSES: '1' }));
+    await Promise.all(workers.map(worker => worker.says(/worker \S+ is ready/)));
+    // Enough for each to see some: a worker warms up for what waits.
+    const { sha256 } = await plan(out, queue, await demo.longList(800));
+    await waitForRun(out, queue);
+    await Promise.all(workers.map(worker => worker.says(/onnx is ready .* compiled model from the run directory/)));
+    // What compiles a model notes in its cache what it was compiled to.
+    for (const own of caches) expect(await readdir(join(own, 'compiled'))).toEqual([`${sha256}.onnx`]);
   });
 
   test('without a cache that can be written takes it from the run directory, and writes none', async () => {
