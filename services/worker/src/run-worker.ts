@@ -7,7 +7,7 @@ import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
 import { queueSettings } from '../../../shared/src/queues/queue-settings.ts';
 import { ShardReceipt } from '../../../shared/src/receipt.ts';
 import { openWorker } from './consumer.ts';
-import { engineProcesses } from './engine-processes.ts';
+import { type EngineProcesses, type EngineProcessesOptions, engineProcesses } from './engine-processes.ts';
 import { createRunFinisher } from './run-finisher.ts';
 
 export interface RunWorkerOptions extends WorkerOptions, QueueOptions {
@@ -15,6 +15,15 @@ export interface RunWorkerOptions extends WorkerOptions, QueueOptions {
   readonly logger: Logger;
   /** What the engine processes inherit. */
   readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/**
+ * A deterministic run may come, whose workers must all have as many engine threads. So these do not depend on the memory where
+ * the number of processes does, and are as many as `extract` takes for such a run.
+ */
+export function workerProcesses(options: EngineProcessesOptions): EngineProcesses {
+  const { processes, threads } = options;
+  return engineProcesses({ ...options, threads: processes === 'auto' && threads === 'auto' ? 1 : threads });
 }
 
 /** Resolves when the worker was stopped and everything is closed. */
@@ -30,7 +39,7 @@ export async function runWorker(options: RunWorkerOptions): Promise<void> {
   const name = `${hostname()}-${process.pid}`;
   const finisher = createRunFinisher(logger, options.allowRoot);
   lifecycle.defer(() => finisher.close());
-  const { split, ...processes } = engineProcesses({ ...options, name });
+  const { split, ...processes } = workerProcesses({ ...options, name });
   const worker = await openWorker({
     queue,
     ...processes,

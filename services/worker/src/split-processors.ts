@@ -22,7 +22,7 @@ export interface Machine {
 }
 
 /** An extractor of a large model with its batches; small ones take a sixth of it. What one really takes is measured where it matters. */
-const PROCESS_BYTES = 2e9;
+export const PROCESS_BYTES = 2e9;
 
 /**
  * By itself a process for each processor with one engine thread: one that waits for the others of its operator waits less
