@@ -208,6 +208,28 @@ describe('a worker that counts its engine processes by the memory', () => {
     },
   );
 
+  it.for([
+    ['while it finishes the shards before', 'hold', 0],
+    ['while it measures', 'warm-for-ever', 1],
+  ] as const)('loses no shard of another run where it is closed %s', async ([, next, done]) => {
+    memory = 10e9;
+    await offerShards(1, `until ${folder}/first`);
+    await offerShards(2, next, 1);
+    await open(2);
+    await vi.waitFor(async () => expect(await queue.counts()).toMatchObject({ waiting: 2, active: 1 }), 30_000);
+    await vi.waitFor(() => expect(taken()).toBe(1), 30_000);
+    if (done === 1) {
+      await writeFile(join(folder, 'first'), '');
+      await vi.waitFor(() => expect(messages).toContain('warming'), 30_000);
+    }
+    const closed = workers.pop()?.close();
+    await writeFile(join(folder, 'first'), '');
+    await closed;
+    expect(await queue.counts()).toMatchObject({ waiting: 2, active: 0, delayed: 0, failed: 0 });
+    expect([receipts.length, taken()]).toEqual([1, 1]);
+    expect(free()).toBe(memory);
+  });
+
   it('waits for nothing where the memory is ample for any model', async () => {
     memory = 10e9;
     await offerShards(1, 'hold - 1e9');
