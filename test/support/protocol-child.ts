@@ -1,4 +1,6 @@
-// A double of the engine process that speaks its protocol and computes nothing: a job's `fingerprint` says what to do.
+// A double of the engine process that speaks its protocol and computes nothing: a job's `fingerprint` says what to do, in up to
+// three words: what it does with a shard, a detail of that, and the bytes that it says to hold when it is warm, or `cold` where
+// warming fails.
 
 import { existsSync } from 'node:fs';
 import type { EngineMessage, ParentMessage, ShardMessage } from '../../services/worker/src/worker-messages.ts';
@@ -15,7 +17,7 @@ export interface DoubleReceipt {
   readonly env: string | undefined;
 }
 
-/** What a warm process says that it holds. */
+/** What a warm process says that it holds by itself. */
 const DOUBLE_BYTES = 1e9;
 
 /** Resolves when the last message has left: a process that spins would keep it. */
@@ -41,10 +43,12 @@ async function warm(job: ShardJob): Promise<void> {
     send({ type: 'log', level: 'info', message: 'warming', fields: { pid: process.pid } });
     return new Promise(() => undefined);
   }
-  if (job.fingerprint === 'warm-failed') return send({ type: 'warm-failed', error: 'no such model' });
+  const [, , bytes = DOUBLE_BYTES] = job.fingerprint.split(' ');
+  if (job.fingerprint === 'warm-failed' || bytes === 'cold')
+    return send({ type: 'warm-failed', error: 'no such model' });
   loads += 1;
-  send({ type: 'log', level: 'info', message: 'warmed', fields: { pid: process.pid } });
-  send({ type: 'warmed', fingerprint: job.fingerprint, seconds: 0.5, loads, residentBytes: DOUBLE_BYTES });
+  send({ type: 'log', level: 'info', message: 'warmed', fields: { pid: process.pid, bytes: Number(bytes) } });
+  send({ type: 'warmed', fingerprint: job.fingerprint, seconds: 0.5, loads, residentBytes: Number(bytes) });
 }
 
 function takeShard(message: ShardMessage): void {

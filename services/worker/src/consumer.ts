@@ -11,7 +11,7 @@ import {
 } from '../../../shared/src/queue.ts';
 import type { EngineClientOptions } from './engine-client.ts';
 import { EngineFailure } from './engine-errors.ts';
-import { type MemoryFit, openFitting, type ProcessStart } from './fit-processes.ts';
+import { createFitting, type MemoryFit, type ProcessStart } from './fit-processes.ts';
 import { createSlot, type Slot } from './slot.ts';
 import type { ShardProgress } from './worker-messages.ts';
 
@@ -42,45 +42,65 @@ const SHARDS_PER_PROCESS = 2;
 const DECLINED_DELAY_MS = 5000;
 const PEEK_INTERVAL_MS = 1000;
 
-/** Resolves at once; the first shard is taken when the engine processes are warm for it. */
+/**
+ * Resolves at once; the first shard is taken when the engine processes are warm for it. Where the memory may not hold so many of
+ * them with the model of another run, the shards in hand are finished and the processes opened anew before one of it is taken.
+ */
 export async function openWorker(options: WorkerOptions): Promise<Worker> {
   const { queue, logger } = options;
   const told = options.told ?? new Set<string>();
   const slots: Slot[] = [];
   const stopping = new AbortController();
+  const create = (start: Partial<ProcessStart>): Slot => createSlot({ ...options, told, ...start });
+  const { fit, processes: most } = options;
+  const fitting = fit && createFitting({ fit, most, slots, create, logger, signal: stopping.signal });
   let consumer: JobConsumer | undefined;
   let warming = true;
   let forced = false;
+  /** Has the slots opened anew, as many as fit for that job; ends the wait for one where the worker stops. */
+  let reopen: (job: ShardJob | undefined) => void = () => undefined;
 
   async function start(): Promise<void> {
-    const first = await firstJob(options, stopping.signal);
-    await openSlots(first);
-    if (stopping.signal.aborted) return;
-    warming = false;
-    consumer = await queue.consume(handle, {
-      concurrency: slots.length * SHARDS_PER_PROCESS,
-      ...(options.onIdle && { onIdle: options.onIdle }),
-      ...(options.onFailed && { onFailed: options.onFailed }),
-    });
-    // Closed while the consumer was being made.
-    if (stopping.signal.aborted) await consumer.close({ force: forced });
+    let job = await firstJob(options, stopping.signal);
+    for (;;) {
+      await openSlots(job);
+      if (stopping.signal.aborted) return;
+      warming = false;
+      const next = new Promise<ShardJob | undefined>(resolve => {
+        reopen = resolve;
+      });
+      consumer = await queue.consume(handle, {
+        concurrency: slots.length * SHARDS_PER_PROCESS,
+        ...(options.onIdle && { onIdle: options.onIdle }),
+        ...(options.onFailed && { onFailed: options.onFailed }),
+      });
+      // Closed while the consumer was being made.
+      if (stopping.signal.aborted) return consumer.close({ force: forced });
+      job = await next;
+      if (stopping.signal.aborted) return;
+      logger.log('info', 'another run may take more memory: it is measured when the shards in hand are done', {
+        run: job?.runId,
+      });
+      // Ends when the shards in hand are done, and gives back the others.
+      await consumer.close();
+      warming = true;
+      stopping.signal.throwIfAborted();
+    }
   }
 
   /** Warm ones, where there is a shard to warm them for. */
   async function openSlots(job: ShardJob | undefined): Promise<void> {
-    const { fit, processes: most } = options;
-    const open = (start: Partial<ProcessStart>): Slot => createSlot({ ...options, told, ...start });
-    if (fit !== undefined && job !== undefined) {
-      await openFitting({ fit, most, slots, open, job, logger, signal: stopping.signal });
-      return;
-    }
-    const count = fit?.unmeasured ?? most;
-    slots.push(...Array.from({ length: count }, () => open(fit?.startOf(count) ?? {})));
+    if (fitting !== undefined) return fitting.open(job);
+    slots.push(...Array.from({ length: most }, () => create({})));
     if (job !== undefined) await warmAll(slots, job, options);
   }
 
   async function handle(job: ShardJob, context: JobContext): Promise<void> {
     if (stopping.signal.aborted) throw new JobReleased('the worker is stopping');
+    if (fitting?.suits(job) === false) {
+      reopen(job);
+      throw new JobReleased('the worker measures first what the model of that run takes');
+    }
     const [slot] = [...slots].sort((a, b) => a.inHand - b.inHand);
     if (slot === undefined) throw new Error('a worker has at least one engine process');
     try {
@@ -100,6 +120,7 @@ export async function openWorker(options: WorkerOptions): Promise<Worker> {
   return {
     async close({ force = false } = {}): Promise<void> {
       stopping.abort();
+      reopen(undefined);
       forced ||= force;
       // The queue stops giving first; otherwise a shard given back would be taken here again.
       const consumed = consumer?.close({ force });

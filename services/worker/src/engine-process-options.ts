@@ -1,6 +1,7 @@
 // What a worker tells its engine processes when it starts them: one JSON argument and the native libraries' environment.
 import { z } from 'zod';
 import { compiledUrl } from '../../../shared/src/compiled-url.ts';
+import { type ExtractRequest, modelsOf } from '../../../shared/src/request.ts';
 import type { Split } from './split-processors.ts';
 
 export const EngineProcessOptions = z.strictObject({
@@ -9,11 +10,22 @@ export const EngineProcessOptions = z.strictObject({
   decodeThreads: z.int().min(1),
   /** Of the native runtime. */
   threads: z.int().min(1),
+  /** Of the native runtime in a deterministic run: equal workers have as many, whatever memory they found. */
+  deterministicThreads: z.int().min(1),
   takeTurns: z.boolean(),
   /** Folders beyond which nothing is read or written; anything goes where it is missing. */
   allowRoots: z.array(z.string()).optional(),
 });
 export type EngineProcessOptions = z.output<typeof EngineProcessOptions>;
+
+/** How many threads the engines of a request use. TensorFlow's are fixed when its process starts. */
+export function engineThreads(
+  { threads, deterministicThreads }: Pick<EngineProcessOptions, 'threads' | 'deterministicThreads'>,
+  request: ExtractRequest,
+): number {
+  const isFixed = modelsOf(request).some(({ engine }) => engine === 'tensorflow');
+  return request.deterministic && !isFixed ? deterministicThreads : threads;
+}
 
 /** For the native libraries of an engine process; what the user has set wins. */
 export const NATIVE_ENVIRONMENT: Readonly<Record<string, string>> = {
@@ -39,7 +51,7 @@ export const NODE_FLAGS: readonly string[] = ['--single-threaded-gc', '--no-incr
 
 /** How to start the engine processes of a worker. `env` is what they inherit. */
 export function engineProcessStart(
-  options: Pick<Split, 'threads' | 'decodeThreads' | 'takeTurns'> & {
+  options: Pick<Split, 'threads' | 'deterministicThreads' | 'decodeThreads' | 'takeTurns'> & {
     readonly name: string;
     readonly allowRoot?: readonly string[] | undefined;
   },
@@ -50,9 +62,9 @@ export function engineProcessStart(
   readonly execArgv: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
 } {
-  const { name, threads, decodeThreads, takeTurns, allowRoot } = options;
+  const { name, threads, deterministicThreads, decodeThreads, takeTurns, allowRoot } = options;
   const settings: EngineProcessOptions = {
-    ...{ name, threads, decodeThreads, takeTurns },
+    ...{ name, threads, deterministicThreads, decodeThreads, takeTurns },
     ...(allowRoot && { allowRoots: [...allowRoot] }),
   };
   return {

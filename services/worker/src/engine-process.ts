@@ -14,7 +14,7 @@ import { requireAllowed } from './allowed-run.ts';
 import { openBatchBuffers } from './batch-buffers.ts';
 import { type DecodePool, openDecodePool } from './decode-pool.ts';
 import { keepConditions } from './deterministic.ts';
-import { EngineProcessOptions } from './engine-process-options.ts';
+import { EngineProcessOptions, engineThreads } from './engine-process-options.ts';
 import { type HeldExtractor, openExtractorHolder } from './extractor-holder.ts';
 import { probeRows } from './probe-rows.ts';
 import { processShard } from './process-shard.ts';
@@ -39,7 +39,7 @@ interface OpenedShard extends OpenedRun {
 
 const options = EngineProcessOptions.parse(JSON.parse(process.argv[2] ?? '{}'));
 const holder = openExtractorHolder({
-  threads: options.threads,
+  threadsOf: request => engineThreads(options, request),
   halvings: Number(process.argv[3] ?? 0),
   onWarning: message => send({ type: 'log', level: 'warn', message }),
 });
@@ -172,7 +172,7 @@ async function workOn(message: ShardMessage, opened: OpenedShard, signal: AbortS
     // What can change a feature's last bits: layertap, Node, the decoders, the engine.
     const versions = { ...commonVersions(), ...(await versionsOfDecoders(run)), ...engineVersions };
     if (run.request.deterministic)
-      await keepConditions(storage, { cpu: cpuName(), threads: options.threads, versions });
+      await keepConditions(storage, { cpu: cpuName(), threads: engineThreads(options, run.request), versions });
     send({ type: 'begun', batch: run.request.batch });
     return await processShard({
       run,

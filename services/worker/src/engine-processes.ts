@@ -34,7 +34,7 @@ export function engineProcesses(options: EngineProcessesOptions): EngineProcesse
   });
   const split = splitProcessors(options, most, { processors, memory: Number.POSITIVE_INFINITY });
   const fit: MemoryFit = {
-    isAmple: isAmple(split, memory),
+    isAmple: () => isAmple(split, availableMemory()),
     free: availableMemory,
     startOf: processes => start(splitProcessors({ ...options, processes }, most, { processors, memory })),
     unmeasured: splitProcessors(options, most, { processors, memory }).processes,

@@ -32,8 +32,8 @@ export interface ExtractorHolder {
 }
 
 export interface HolderOptions {
-  /** Of the native runtime. */
-  readonly threads: number;
+  /** Of the native runtime, for that request. */
+  readonly threadsOf: (request: ExtractRequest) => number;
   /** How often to halve the batch before the first run, as processes before this one were killed. @default 0 */
   readonly halvings?: number;
   readonly onWarning?: (message: string) => void;
@@ -108,7 +108,7 @@ function describeOrigin({ origin }: Extractor, checkSeconds: number | undefined)
 
 async function openModel(
   request: ModelRequest,
-  { batch, deterministic }: ExtractRequest,
+  run: ExtractRequest,
   storage: Storage,
   options: HolderOptions,
 ): Promise<OpenedModel> {
@@ -132,9 +132,10 @@ async function openModel(
       },
     );
   }
-  const engine = await openEngine(request.engine, { threads: options.threads });
+  const engine = await openEngine(request.engine, { threads: options.threadsOf(run) });
   const inputShape = shapeOfRecipe(request.recipe);
   const { compiled } = request;
+  const { batch, deterministic } = run;
   const loaded = await engine.load({
     model: model.path,
     layers: request.layers,

@@ -6,6 +6,8 @@ export interface Split {
   readonly processes: number;
   /** Of the engine in each process. */
   readonly threads: number;
+  /** The same in a deterministic run: where nobody said how the processors are shared out, it does not depend on the memory. */
+  readonly deterministicThreads: number;
   /** In each process. */
   readonly decodeThreads: number;
   /**
@@ -22,7 +24,7 @@ export interface Machine {
 }
 
 /** An extractor of a large model with its batches; small ones take a sixth of it. What one really takes is measured where it matters. */
-const PROCESS_BYTES = 2e9;
+export const PROCESS_BYTES = 2e9;
 
 /**
  * By itself a process for each processor with one engine thread: one that waits for the others of its operator waits less
@@ -43,7 +45,9 @@ export function splitProcessors(
   const share = Math.max(1, Math.floor(processors / processes));
   const threads = wanted.threads === 'auto' ? share : wanted.threads;
   const decodeThreads = wanted.decodeThreads === 'auto' ? share : wanted.decodeThreads;
-  return { processes, threads, decodeThreads, takeTurns: share === 1 && threads === 1 && decodeThreads === 1 };
+  const isFree = wanted.processes === 'auto' && wanted.threads === 'auto';
+  const takeTurns = share === 1 && threads === 1 && decodeThreads === 1;
+  return { processes, threads, deterministicThreads: isFree ? 1 : threads, decodeThreads, takeTurns };
 }
 
 /** Whether so much free memory holds all processes even of a large model. */
@@ -62,7 +66,11 @@ export function memoryLimit(
 }
 
 /** One line for the log. */
-export function describeSplit({ processes, threads, decodeThreads }: Omit<Split, 'takeTurns'>): string {
+export function describeSplit({
+  processes,
+  threads,
+  decodeThreads,
+}: Omit<Split, 'takeTurns' | 'deterministicThreads'>): string {
   const each = processes === 1 ? '' : ' each';
   return `${amount(processes, 'engine process', 'es')} with ${amount(threads, 'engine thread')} and ${amount(decodeThreads, 'decoding thread')}${each}`;
 }

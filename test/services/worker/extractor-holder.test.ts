@@ -10,7 +10,7 @@ import { temporaryFolder } from '../../support/temporary-folder.ts';
 test('a run that was begun with another lowering, or with other bytes of the model, is refused by name', async () => {
   const { path, sha256 } = await openModel(DEMO_MODEL);
   const request = { model: path, modelSha256: sha256, layers: ['features'], recipe: RECIPE, engine: 'onnx' as const };
-  const holder = openExtractorHolder({ threads: 1 });
+  const holder = openExtractorHolder({ threadsOf: () => 1 });
   const { run: other, storage } = await createSmallRun(await temporaryFolder(), {
     request: { ...request, lowering: LOWERING + 1 },
   });
