@@ -51,7 +51,8 @@ export const NODE_FLAGS: readonly string[] = ['--single-threaded-gc', '--no-incr
 
 /** How to start the engine processes of a worker. `env` is what they inherit. */
 export function engineProcessStart(
-  options: Pick<Split, 'threads' | 'deterministicThreads' | 'decodeThreads' | 'takeTurns'> & {
+  options: Pick<Split, 'threads' | 'decodeThreads' | 'takeTurns'> & {
+    readonly deterministicThreads: number;
     readonly name: string;
     readonly allowRoot?: readonly string[] | undefined;
   },

@@ -28,8 +28,10 @@ export function engineProcesses(options: EngineProcessesOptions): EngineProcesse
   const { most, env } = options;
   const processors = usableProcessors();
   const memory = availableMemory();
+  // Where nobody said how the processors are shared out.
+  const isFree = options.processes === 'auto' && options.threads === 'auto';
   const start = (split: Split) => ({
-    ...engineProcessStart({ ...options, ...split }, env),
+    ...engineProcessStart({ ...options, ...split, deterministicThreads: isFree ? 1 : split.threads }, env),
     maxResidentBytes: memoryLimit(options.maxMemory, split, memory),
   });
   const split = splitProcessors(options, most, { processors, memory: Number.POSITIVE_INFINITY });

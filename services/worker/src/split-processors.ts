@@ -6,8 +6,6 @@ export interface Split {
   readonly processes: number;
   /** Of the engine in each process. */
   readonly threads: number;
-  /** The same in a deterministic run: where nobody said how the processors are shared out, it does not depend on the memory. */
-  readonly deterministicThreads: number;
   /** In each process. */
   readonly decodeThreads: number;
   /**
@@ -45,9 +43,7 @@ export function splitProcessors(
   const share = Math.max(1, Math.floor(processors / processes));
   const threads = wanted.threads === 'auto' ? share : wanted.threads;
   const decodeThreads = wanted.decodeThreads === 'auto' ? share : wanted.decodeThreads;
-  const isFree = wanted.processes === 'auto' && wanted.threads === 'auto';
-  const takeTurns = share === 1 && threads === 1 && decodeThreads === 1;
-  return { processes, threads, deterministicThreads: isFree ? 1 : threads, decodeThreads, takeTurns };
+  return { processes, threads, decodeThreads, takeTurns: share === 1 && threads === 1 && decodeThreads === 1 };
 }
 
 /** Whether so much free memory holds all processes even of a large model. */
@@ -66,11 +62,7 @@ export function memoryLimit(
 }
 
 /** One line for the log. */
-export function describeSplit({
-  processes,
-  threads,
-  decodeThreads,
-}: Omit<Split, 'takeTurns' | 'deterministicThreads'>): string {
+export function describeSplit({ processes, threads, decodeThreads }: Omit<Split, 'takeTurns'>): string {
   const each = processes === 1 ? '' : ' each';
   return `${amount(processes, 'engine process', 'es')} with ${amount(threads, 'engine thread')} and ${amount(decodeThreads, 'decoding thread')}${each}`;
 }
