@@ -199,13 +199,19 @@ describe('a worker that counts its engine processes by the memory', () => {
       await writeFile(join(folder, 'large'), '');
       await offerShards(6, small, 10);
       await vi.waitFor(() => expect(receipts).toHaveLength(16), 60_000);
-      await offerShards(10, 'hold - 1.5e9', 16);
+      expect(new Set(receipts.slice(6).map(({ args }) => args[0]))).toEqual(new Set(['of 2']));
+      await offerShards(10, `until ${folder}/third 1.5e9`, 16);
       await vi.waitFor(async () => expect([await inHand(), taken()]).toEqual([8, 16 + 8]), 60_000);
-      expect(receipts.map(({ shard }) => shard).sort((a, b) => a - b)).toEqual(
-        Array.from({ length: 16 }, (_, at) => at),
-      );
-      expect(new Set(receipts.slice(6).map(({ pid }) => pid)).size).toBe(2);
       expect(free()).toBe(4e9);
+      // For so many processes the large one is not known to fit.
+      await writeFile(join(folder, 'third'), '');
+      await offerShards(4, large, 26);
+      await vi.waitFor(() => expect(receipts).toHaveLength(30), 60_000);
+      expect(new Set(receipts.slice(26).map(({ args }) => args[0]))).toEqual(new Set(['of 2']));
+      expect(receipts.map(({ shard }) => shard).sort((a, b) => a - b)).toEqual(
+        Array.from({ length: 30 }, (_, at) => at),
+      );
+      expect(taken()).toBe(30);
     },
   );
 
