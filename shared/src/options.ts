@@ -153,9 +153,12 @@ function isNegated(argument: string, docs: readonly OptionDoc[]): boolean {
 /** Flags and variables of a repeatable option are read alike. */
 function valuesOf(doc: OptionDoc, where: string, text: string, input: ParseInput): readonly string[] {
   const values = splitList(text);
-  if (!values.includes('')) return values;
-  const sides = text.includes(',') ? ' on both sides of each comma' : '';
-  throw usage(`Expected ${doc.value ?? 'a value'}${sides} for ${where} but received '${text}'`, input);
+  // One that is empty alone is judged, and told of, as any other value.
+  if (values.length === 1 || !values.includes('')) return values;
+  throw usage(
+    `Expected ${doc.value ?? 'a value'} on both sides of each comma for ${where} but received '${text}'`,
+    input,
+  );
 }
 
 function fromEnvironment(doc: OptionDoc, shape: OptionShape, text: string): unknown {
