@@ -8,6 +8,7 @@ import { fingerprintOf } from './fingerprint.ts';
 import { MANIFEST_FILE_ROWS, manifestFolder, manifestPath } from './manifest.ts';
 import { openManifestReader } from './manifest-reader.ts';
 import { RUN_FILE, type RunRecord, readReceipt, receiptPath, shardName } from './run.ts';
+import { sha256Of } from './sha256.ts';
 import { createSharedFiles } from './shared-files.ts';
 import type { Storage } from './storage.ts';
 import { checkWhole, createFileHashes } from './verify-shard.ts';
@@ -100,8 +101,7 @@ async function verifyCompiled(storage: Storage, run: RunRecord): Promise<readonl
   const damages: Damage[] = [];
   for (const record of compiledOf(run)) {
     const file = compiledPath(record);
-    const bytes = await storage.read(file);
-    if (bytes === undefined || createHash('sha256').update(bytes).digest('hex') === record.sha256) continue;
+    if ((await storage.size(file)) === undefined || (await sha256Of(storage.stream(file))) === record.sha256) continue;
     const message = `${file} is damaged: no worker uses it; \`npx layertap resume\` writes it again`;
     damages.push({ code: 'compiled-damaged', shard: undefined, file, message });
   }

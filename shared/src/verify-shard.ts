@@ -1,5 +1,4 @@
 // What can be said of one shard: from its receipt alone, from the sizes of its parts, from every byte, from every value.
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Schema } from 'apache-arrow';
 import type { ReportDamage } from './damage.ts';
@@ -10,6 +9,7 @@ import type { PartFile, ShardReceipt } from './receipt.ts';
 import { formatsOf } from './request.ts';
 import { rowSchema } from './row-schema.ts';
 import { type RunRecord, receiptPath, shardRange } from './run.ts';
+import { sha256Of } from './sha256.ts';
 import type { Storage } from './storage.ts';
 import { featureOfField } from './tensor.ts';
 import { openValueCheck, type ValueCheck } from './value-check.ts';
@@ -106,7 +106,7 @@ export function createFileHashes(storage: Storage): FileHashes {
     async of({ path, format, range }): Promise<string> {
       const known = last.get(format);
       if (known?.path === path) return known.sha256;
-      const sha256 = await sha256Of(storage, path);
+      const sha256 = await sha256Of(storage.stream(path));
       if (range !== undefined) last.set(format, { path, sha256 });
       return sha256;
     },
@@ -121,12 +121,6 @@ export async function requireUndamaged(storage: Storage, file: PartFile, hashes:
   throw new Refusal('run-unreadable', `Expected a whole part in '${storage.root}/${file.path}' but it ${problem}`, {
     hint: `First: npx layertap resume ${storage.root} --verify`,
   });
-}
-
-async function sha256Of(storage: Storage, path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of storage.stream(path)) hash.update(chunk);
-  return hash.digest('hex');
 }
 
 /** What two parts of one run have in common: columns, types, tensor shapes, fingerprint. */

@@ -1,37 +1,20 @@
 // The compiled model of a run: made once by the planner, taken by every worker, checked on each processor, looked after by the commands.
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Queue } from 'bullmq';
-import { Redis } from 'ioredis';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { CompiledRecord } from '../../shared/src/compiled-record.ts';
 import { goldenPath } from '../extractor/engines/golden-layers.ts';
 import { DEMO_MODEL, useDemoSet } from '../support/demo-set.ts';
 import { jsonLines, type Running, run, start, startService } from '../support/layertap.ts';
+import { useOwnQueues } from '../support/own-queues.ts';
 import { readJson } from '../support/read-rows.ts';
 import { redisUrl } from '../support/redis.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const demo = useDemoSet();
 const REQUEST = ['--model', DEMO_MODEL, '--layer', 'features', '--engine', 'onnx', '--batch', '4', '--shard-size', '8'];
-const queues: string[] = [];
-
-/** The server may be one that lives on. */
-afterAll(async () => {
-  const connection = new Redis(redisUrl(), { maxRetriesPerRequest: null });
-  for (const name of queues) {
-    const queue = new Queue(name, { connection });
-    await queue.obliterate({ force: true });
-    await queue.close();
-  }
-  connection.disconnect();
-});
-
-function queueName(): string {
-  const name = `compiled-${process.pid}-${queues.length}`;
-  queues.push(name);
-  return name;
-}
+/** Other test files share the Redis: each test has a queue of its own. */
+const queueName = useOwnQueues('compiled');
 
 interface Planned {
   readonly request: { readonly compiled: CompiledRecord };

@@ -4,9 +4,10 @@ import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
-import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { DEMO_MODEL, useDemoSet } from '../support/demo-set.ts';
 import { jsonLines, type Running, run, start, startService } from '../support/layertap.ts';
+import { useOwnQueues } from '../support/own-queues.ts';
 import { engineProcessesOf, isRunning } from '../support/processes.ts';
 import { readJson, rowDigests } from '../support/read-rows.ts';
 import { openOwnRedis, redisUrl } from '../support/redis.ts';
@@ -17,25 +18,8 @@ const ROWS = 120;
 const REQUEST = ['--model', DEMO_MODEL, '--layer', 'features', '--engine', 'wasm', '--batch', '4', '--shard-size', '8'];
 const SHARDS = ROWS / 8;
 const demo = useDemoSet();
-const queues: string[] = [];
-
-/** The server may be one that lives on. */
-afterAll(async () => {
-  const connection = new Redis(redisUrl(), { maxRetriesPerRequest: null });
-  for (const name of queues) {
-    const queue = new Queue(name, { connection });
-    await queue.obliterate({ force: true });
-    await queue.close();
-  }
-  connection.disconnect();
-});
-
 /** Other test files share the Redis: each test has a queue of its own. */
-function queueName(): string {
-  const name = `e2e-${process.pid}-${Date.now()}-${queues.length}`;
-  queues.push(name);
-  return name;
-}
+const queueName = useOwnQueues('e2e');
 
 async function closeServer(server: { close(): Promise<void> }): Promise<void> {
   await server.close();

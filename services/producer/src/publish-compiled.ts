@@ -1,6 +1,5 @@
 // Puts the compiled models of a run into its directory, where every worker finds them. For plan.ts and the commands that go on with
 // a run.
-import { createHash } from 'node:crypto';
 import { fetchCompiled } from '../../../extractor/src/compile/fetch-compiled.ts';
 import type { ModelFile } from '../../../extractor/src/model.ts';
 import { openCompiled } from '../../../shared/src/compiled-file.ts';
@@ -8,6 +7,7 @@ import { COMPILED_FOLDER, type CompiledRecord, compiledPath } from '../../../sha
 import { describeError, Refusal } from '../../../shared/src/errors.ts';
 import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
 import { type ExtractRequest, modelsOf } from '../../../shared/src/request.ts';
+import { sha256Of } from '../../../shared/src/sha256.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 
 /**
@@ -48,11 +48,10 @@ export async function restoreCompiled(...given: Parameters<typeof publishCompile
 }
 
 async function isWhole(storage: Storage, record: CompiledRecord): Promise<boolean> {
-  const hash = createHash('sha256');
   try {
-    for await (const piece of (await openCompiled(storage, record)) ?? []) hash.update(piece);
+    const pieces = await openCompiled(storage, record);
+    return pieces !== undefined && (await sha256Of(pieces)) === record.sha256;
   } catch {
     return false; // It cannot be read: it is put there anew, or that says why not.
   }
-  return hash.digest('hex') === record.sha256;
 }
