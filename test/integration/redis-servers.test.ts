@@ -285,7 +285,7 @@ describe('a Redis', () => {
   );
 
   it('that stops being the master in place is one line, and the run ends when it is one again', WHOLE_RUN, async () => {
-    const other = await ownRedis();
+    const other = await ownRedis({ extraArguments: ['--repl-diskless-sync-delay', '0'] });
     const redis = await ownRedis();
     const out = join(made.root, 'demoted');
     const worker = start(['work', '--redis', redis.url, ...SMALL_WORKER]);
@@ -294,6 +294,7 @@ describe('a Redis', () => {
     await withClient(redis.url, async client => {
       // What the queue holds goes with the role: a replica takes over what its master has, which is nothing.
       await client.call('REPLICAOF', '127.0.0.1', String(other.port));
+      await waitUntil('it follows', async () => isLinked(await client.info('replication')));
       await worker.says(/lost Redis at .*READONLY/);
       const connections = async (): Promise<number> =>
         Number(/total_connections_received:(\d+)/.exec(await client.info('stats'))?.[1]);
