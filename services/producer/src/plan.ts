@@ -48,25 +48,38 @@ const SHARDS_OF_SMALL = 32;
 const SHARDS_STEP = 8;
 
 export async function planRun(options: PlanOptions): Promise<PlannedRun> {
-  const out = resolve(options.out);
-  const models = await openModels(options);
+  const storage = openFileStorage(resolve(options.out));
   const location = absoluteSource(options.source);
-  const storage = openFileStorage(out);
   const begun = await findRun(storage);
-  const { request, columns, notes } = await decideRequest(options, models, begun?.request);
-  const standing = await checkDirectory(storage, begun, request, { source: location, limit: options.limit });
-  const files = models.map(({ file }) => file);
-  if (standing !== undefined) {
-    const unrestored = await restoreCompiled(storage, standing.request, files, options.signal);
-    const continued = [
-      ...notes,
-      ...(unrestored === undefined ? [] : [unrestored]),
-      ...continuedNotes(options, standing),
-    ];
-    return { run: standing, storage, continued: true, notes: continued };
-  }
+  return begun === undefined ? beginRun(options, storage, location) : continueRun(options, storage, location, begun);
+}
 
+/** A run goes on without its source: its manifest stands. */
+async function continueRun(
+  options: PlanOptions,
+  storage: Storage,
+  location: string,
+  run: RunRecord,
+): Promise<PlannedRun> {
+  const models = await openModels(options);
+  const { request, notes } = await decideRequest(options, models, run.request);
+  requireSameWork(storage, run, request, { source: location, limit: options.limit });
+  const files = models.map(({ file }) => file);
+  const unrestored = await restoreCompiled(storage, run.request, files, options.signal);
+  return {
+    run,
+    storage,
+    continued: true,
+    notes: [...notes, ...(unrestored === undefined ? [] : [unrestored]), ...continuedNotes(options, run)],
+  };
+}
+
+async function beginRun(options: PlanOptions, storage: Storage, location: string): Promise<PlannedRun> {
+  // What is wrong with these is told before a model is downloaded and compiled.
+  await requireEmpty(storage);
   const source = await openSource(location);
+  const models = await openModels(options);
+  const { request, columns, notes } = await decideRequest(options, models, undefined);
   checkColumnNames(columns, source.carried);
   const runId = newRunId();
   const manifest = await writeManifest({
@@ -83,7 +96,7 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
     for await (const path of storage.list(manifestFolder(runId))) await storage.remove(path);
   };
   await requireRoom(outputBytes(columns, manifest.rows, request.format), manifest.rows, {
-    out,
+    out: storage.root,
     maxOutput: options.maxOutput,
   }).catch(async error => {
     await removeManifest();
@@ -106,45 +119,50 @@ export async function planRun(options: PlanOptions): Promise<PlannedRun> {
     versions: { ...commonVersions() },
   };
   // Before run.json names it: what a producer leaves that is not first is garbage.
-  await publishCompiled(storage, request, files, options.signal);
+  await publishCompiled(
+    storage,
+    request,
+    models.map(({ file }) => file),
+    options.signal,
+  );
   if (!(await createRun(storage, run))) {
     await removeManifest();
-    throw new Refusal('run-mismatch', `Another producer began a run in '${out}' at the same moment`, {
+    throw new Refusal('run-mismatch', `Another producer began a run in '${storage.root}' at the same moment`, {
       hint: 'Run the same command again: it continues that run when the request is the same.',
     });
   }
   return { run, storage, continued: false, notes: [...notes, ...(source.notes?.() ?? [])] };
 }
 
-/** The run that stands in the directory when it is the same work; undefined when the directory is free. */
-async function checkDirectory(
+/** Refuses (`run-mismatch`) another work than that which stands in the directory. */
+function requireSameWork(
   storage: Storage,
-  run: RunRecord | undefined,
+  run: RunRecord,
   request: ExtractRequest,
   { source, limit }: { readonly source: string; readonly limit: number | undefined },
-): Promise<RunRecord | undefined> {
-  if (run !== undefined) {
-    const differences = [...describeDifferences(run, request, source)];
-    if (run.limit !== limit) differences.push(`limit was ${run.limit ?? 'none'} and is now ${limit ?? 'none'}`);
-    // Its parts so far were made without keeping to one processor and one set of versions.
-    if (request.deterministic && !run.request.deterministic) differences.push('it was not begun with --deterministic');
-    if (differences.length === 0) return run;
-    throw new Refusal(
-      'run-mismatch',
-      `Expected '${storage.root}' to be empty or to hold the same run but ${differences.join('; ')}`,
-      {
-        hint: 'Choose another --out, or continue the old run with `npx layertap resume`.',
-      },
-    );
-  }
+): void {
+  const differences = [...describeDifferences(run, request, source)];
+  if (run.limit !== limit) differences.push(`limit was ${run.limit ?? 'none'} and is now ${limit ?? 'none'}`);
+  // Its parts so far were made without keeping to one processor and one set of versions.
+  if (request.deterministic && !run.request.deterministic) differences.push('it was not begun with --deterministic');
+  if (differences.length === 0) return;
+  throw new Refusal(
+    'run-mismatch',
+    `Expected '${storage.root}' to be empty or to hold the same run but ${differences.join('; ')}`,
+    {
+      hint: 'Choose another --out, or continue the old run with `npx layertap resume`.',
+    },
+  );
+}
+
+/** Refuses (`run-mismatch`) a directory that holds anything but what a producer left that was killed before run.json. */
+async function requireEmpty(storage: Storage): Promise<void> {
   for await (const path of storage.list('.')) {
-    // What a producer that was killed before run.json left behind is written anew.
     if (/^\.\/(manifest|compiled)\//.test(path) || isTemporary(path)) continue;
     throw new Refusal('run-mismatch', `Expected '${storage.root}' to be empty but it holds '${path.slice(2)}'`, {
       hint: 'Choose another --out: a run has its directory for itself.',
     });
   }
-  return undefined;
 }
 
 /** What a continued run does not take over from the command. */

@@ -157,19 +157,20 @@ describe('planRun', () => {
     await plan(place, ...model, '--max-output', 'none');
   });
 
-  it('asks for the engine to be prepared only when the request is sound', async () => {
+  it('asks for the engine to be prepared only when the request and the source are sound', async () => {
     const place = await placeOf(2);
     const prepared: string[] = [];
-    const ask = (layer: string): Promise<PlannedRun> => {
+    const ask = (layer: string, source = place.source): Promise<PlannedRun> => {
       const argv = ['--model', DEMO_MODEL, '--layer', layer, '--out', place.out, '--engine', 'wasm'];
       const { values } = parseOptions(extractOptions, { argv, env: {}, command: 'layertap extract' });
       return planRun({
         ...values,
-        source: place.source,
+        source,
         prepareEngine: async model => void prepared.push(model.format),
       });
     };
     await refusalOf(() => ask('nope'), 'unknown-layer');
+    await refusalOf(() => ask('features', '/nowhere/images'), 'source-unreadable');
     expect(prepared).toEqual([]);
     await ask('features');
     expect(prepared).toEqual(['tfjs-layers']);
