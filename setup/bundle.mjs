@@ -3,7 +3,7 @@
 // A process or thread of ours imports some 500 small files; reading them takes longer than starting Node itself. Each entry of
 // the compiled tree is overwritten by one that finds all it needs in a few chunks. Every other module stays: the library's
 // index and the tests import them. Packages that bring native code or WebAssembly stay packages.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { build } from 'esbuild';
 
@@ -16,7 +16,7 @@ const PROGRAMS = [
 ];
 /** The one way to start a process or thread of our own. */
 const STARTED = /compiledUrl\('([^']+)\.ts', import\.meta\.url\)/g;
-const PACKAGES = ['@tensorflow/*', 'bullmq', 'h5wasm', 'ioredis', 'onnxruntime-node', 'parquet-wasm', 'sharp'];
+const PACKAGES = ['@tensorflow/*', 'h5wasm', 'onnxruntime-node', 'parquet-wasm', 'sharp'];
 
 const dist = resolve(process.argv[2] ?? 'dist');
 
@@ -33,7 +33,7 @@ const ownPlace = {
   },
 };
 
-await build({
+const { metafile } = await build({
   entryPoints: [...PROGRAMS.map(program => join(dist, program)), ...startedModules()],
   outdir: dist,
   outbase: dist,
@@ -46,6 +46,7 @@ await build({
   target: 'node20.20',
   external: PACKAGES,
   legalComments: 'inline',
+  metafile: true,
   plugins: [ownPlace],
   logLevel: 'warning',
   banner: {
@@ -56,6 +57,22 @@ await build({
     ].join('\n'),
   },
 });
+
+writeFileSync(join(dist, 'LICENSES.txt'), licencesOf(Object.keys(metafile.inputs)));
+
+/** Whose code the chunks contain, and on what terms: a licence goes with every copy. */
+function licencesOf(inputs) {
+  const folders = new Set(inputs.flatMap(path => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []));
+  return [...folders]
+    .map(folder => {
+      const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+      const file = readdirSync(folder).find(entry => /^licen[cs]e/i.test(entry));
+      const text = file === undefined ? '' : readFileSync(join(folder, file), 'utf8').trim();
+      return `${name} ${version}, ${license}\n\n${text}\n`;
+    })
+    .sort()
+    .join(`\n${'-'.repeat(80)}\n\n`);
+}
 
 function startedModules() {
   const modules = readdirSync(dist, { recursive: true })

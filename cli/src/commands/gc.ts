@@ -4,7 +4,6 @@ import { z } from 'zod';
 import { formatBytes } from '../../../shared/src/byte-size.ts';
 import { outputOptions, redisOptions } from '../../../shared/src/extract-options.ts';
 import { findGarbage, type Garbage, leftWorkspaces, removeOne } from '../../../shared/src/garbage.ts';
-import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
 import { queueSettings } from '../../../shared/src/queues/queue-settings.ts';
 import { missingShards, openRun, type RunRecord } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
@@ -89,6 +88,8 @@ async function forgetJobs(
   run: RunRecord,
 ): Promise<number | null> {
   if ((await missingShards(storage, run)).length > 0) return null;
+  // Only here: most uses of this command have no queue, and BullMQ is three hundred modules.
+  const { openBullmqQueue } = await import('../../../shared/src/queues/bullmq.ts');
   const queue = await openBullmqQueue({ ...queueSettings({ ...settings, redis }), signal: lifecycle.stopping });
   lifecycle.defer(() => queue.close());
   const jobs = await queue.held(run.runId);

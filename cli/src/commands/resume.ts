@@ -4,7 +4,6 @@ import { produce } from '../../../services/producer/src/produce.ts';
 import { outputOptions, prepareOptions, redisOptions, workerOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger, type Logger } from '../../../shared/src/logger.ts';
 import type { JobQueue } from '../../../shared/src/queue.ts';
-import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
 import { queueSettings } from '../../../shared/src/queues/queue-settings.ts';
 import { type CommandInput, defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
@@ -63,6 +62,8 @@ async function queueOf(input: CommandInput<typeof options>): Promise<JobQueue | 
   const { redis, ...settings } = input.options;
   const { lifecycle } = input;
   if (redis === undefined) return undefined;
+  // Only here: most uses of this command have no queue, and BullMQ is three hundred modules.
+  const { openBullmqQueue } = await import('../../../shared/src/queues/bullmq.ts');
   const queue = await openBullmqQueue({
     ...queueSettings({ ...settings, redis }),
     logger: loggerOf(input),

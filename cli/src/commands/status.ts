@@ -8,7 +8,6 @@ import { outputOptions, type QueueOptions, redisOptions } from '../../../shared/
 import { summarizeRun } from '../../../shared/src/finish-run.ts';
 import type { Lifecycle } from '../../../shared/src/lifecycle.ts';
 import type { FailedJob, JobCounts, ReleasedJob } from '../../../shared/src/queue.ts';
-import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
 import { queueSettings } from '../../../shared/src/queues/queue-settings.ts';
 import { redactUrl } from '../../../shared/src/queues/redis-address.ts';
 import { engineWarnings } from '../../../shared/src/request.ts';
@@ -88,6 +87,8 @@ async function queueState(
 ): Promise<QueueState> {
   const signal = AbortSignal.any([lifecycle.stopping, AbortSignal.timeout(ANSWER_MS)]);
   try {
+    // Only here: most uses of this command have no queue, and BullMQ is three hundred modules.
+    const { openBullmqQueue } = await import('../../../shared/src/queues/bullmq.ts');
     const queue = await openBullmqQueue({ ...queueSettings(options), access: 'read', signal });
     lifecycle.defer(() => queue.close());
     return {

@@ -1,5 +1,5 @@
 // Makes the ioredis client of a target: of a server, of the master that Sentinels name, or of a cluster. For redis-connection.ts.
-import type { Cluster, ClusterNode, ClusterOptions, Redis, RedisOptions } from 'ioredis';
+import { Cluster, type ClusterNode, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import type { ClusterAddress, HostAndPort, SentinelAddress, ServerAddress } from './redis-address.ts';
 import { describeFailure } from './redis-refusals.ts';
 import type { RedisTarget, TlsFiles } from './redis-target.ts';
@@ -82,7 +82,6 @@ export async function makeSentinelClient(
 }
 
 async function makeRedis(options: RedisOptions, longestDelayMs: number): Promise<ClientFamily<Redis>> {
-  const { Redis } = await import('ioredis');
   let kept = false;
   let failure: unknown;
   const retryStrategy = (times: number): number | null =>
@@ -126,7 +125,6 @@ export async function makeClusterClient(
   address: ClusterAddress,
   tls: TlsFiles | undefined,
 ): Promise<ClientFamily<Cluster>> {
-  const { Cluster } = await import('ioredis');
   let kept = false;
   let failure: unknown;
   let failedAt = Number.NEGATIVE_INFINITY;

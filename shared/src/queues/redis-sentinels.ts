@@ -1,5 +1,5 @@
 // Asks Sentinels for a master before a client does: theirs waits for ever where no Sentinel answers or none knows it.
-import type { Redis } from 'ioredis';
+import { Redis } from 'ioredis';
 import { Refusal } from '../errors.ts';
 import type { HostAndPort, SentinelAddress } from './redis-address.ts';
 import { CONNECT_TIMEOUT_MS } from './redis-clients.ts';
@@ -21,7 +21,6 @@ type Answer =
 
 export async function findMaster(target: RedisTarget & { readonly address: SentinelAddress }): Promise<FoundMaster> {
   const { address } = target;
-  const { Redis } = await import('ioredis');
   const ask = async (at: HostAndPort): Promise<Answer> => {
     const client = new Redis({ ...sentinelOptions(address, target.tls), ...at });
     let failure: unknown;
