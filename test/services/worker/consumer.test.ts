@@ -13,9 +13,12 @@ import type { Logger } from '../../../shared/src/logger.ts';
 import { type JobQueue, JobReleased, SHARD_ATTEMPTS } from '../../../shared/src/queue.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
 import { openMemoryQueue } from '../../../shared/src/queues/memory.ts';
+import { builtProgram } from '../../support/built-program.ts';
 import { defer } from '../../support/deferred.ts';
 import type { DoubleReceipt } from '../../support/protocol-child.ts';
 import { redisUrl } from '../../support/redis.ts';
+
+const CHILD = await builtProgram('protocol-child.ts');
 
 interface LogLine {
   readonly message: string;
@@ -51,8 +54,7 @@ describe('a worker', () => {
     worker = await openWorker({
       queue,
       processes: 1,
-      script: new URL('../../support/protocol-child.ts', import.meta.url),
-      execArgv: ['--import', 'tsx'],
+      script: CHILD,
       env: { PATH: process.env.PATH },
       logger,
       onReceipt: (_job, receipt) => receipts.push(receipt as DoubleReceipt),
@@ -239,8 +241,7 @@ describe('a worker on Redis', () => {
     const worker = await openWorker({
       queue,
       processes: 1,
-      script: new URL('../../support/protocol-child.ts', import.meta.url),
-      execArgv: ['--import', 'tsx'],
+      script: CHILD,
       env: { PATH: process.env.PATH },
       logger: { log: () => undefined },
       onReceipt: () => done.resolve(),
@@ -265,7 +266,7 @@ describe('a worker on Redis', () => {
     const worker = await openWorker({
       queue,
       processes: 1,
-      script: new URL('../../support/protocol-child.ts', import.meta.url),
+      script: CHILD,
       env: {},
       logger: { log: () => undefined },
       onIdle: idle.resolve,

@@ -15,9 +15,12 @@ import { EngineDeath } from '../../../services/worker/src/engine-errors.ts';
 import type { ShardProgress } from '../../../services/worker/src/worker-messages.ts';
 import { JOB_VERSION, type ShardJob } from '../../../shared/src/job.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
+import { builtProgram } from '../../support/built-program.ts';
 import { defer } from '../../support/deferred.ts';
 import type { DoubleReceipt } from '../../support/protocol-child.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
+
+const CHILD = await builtProgram('protocol-child.ts');
 
 const never = new AbortController().signal;
 
@@ -36,8 +39,7 @@ describe('the engine client', () => {
 
   function open(options: Partial<EngineClientOptions> = {}): EngineClient {
     const client = openEngineClient({
-      script: new URL('../../support/protocol-child.ts', import.meta.url),
-      execArgv: ['--import', 'tsx'],
+      script: CHILD,
       env: { PATH: process.env.PATH, DOUBLE: 'told' },
       logger: createLogger({ write: line => lines.push(line) }),
       ...options,

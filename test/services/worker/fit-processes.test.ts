@@ -16,10 +16,13 @@ import { usableProcessors } from '../../../shared/src/processors.ts';
 import type { JobQueue } from '../../../shared/src/queue.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
 import { openMemoryQueue } from '../../../shared/src/queues/memory.ts';
+import { builtProgram } from '../../support/built-program.ts';
 import { defer } from '../../support/deferred.ts';
 import type { DoubleReceipt } from '../../support/protocol-child.ts';
 import { redisUrl } from '../../support/redis.ts';
 import { requestOf, TWO_COLUMNS } from '../../support/small-run.ts';
+
+const CHILD = await builtProgram('protocol-child.ts');
 
 /** What a process of the double holds that loads for ever. */
 const LOADING = 1e9;
@@ -72,8 +75,7 @@ describe('a worker that counts its engine processes by the memory', () => {
         unmeasured: 1,
         ...fit,
       },
-      script: new URL('../../support/protocol-child.ts', import.meta.url),
-      execArgv: ['--import', 'tsx'],
+      script: CHILD,
       env: { PATH: process.env.PATH },
       logger,
       onReceipt: (_job, receipt) => receipts.push(receipt as DoubleReceipt),
