@@ -7,12 +7,14 @@ import { describeSplit } from '../../services/worker/src/split-processors.ts';
 import { cacheEnvironment } from '../../setup/src/made-cache.ts';
 import { Refusal } from '../../shared/src/errors.ts';
 import type { WorkerOptions } from '../../shared/src/extract-options.ts';
+import { createFailureTally, type FailedBound, type FailureTally } from '../../shared/src/failed-bound.ts';
 import { finishRun, halfMoved, type RunSummary } from '../../shared/src/finish-run.ts';
 import type { Lifecycle } from '../../shared/src/lifecycle.ts';
 import { createLogger } from '../../shared/src/logger.ts';
 import { openMemoryQueue } from '../../shared/src/queues/memory.ts';
+import { ShardReceipt } from '../../shared/src/receipt.ts';
 import { engineWarnings } from '../../shared/src/request.ts';
-import { missingShards, type RunRecord, requireStanding, shardRange } from '../../shared/src/run.ts';
+import { missingShards, type RunRecord, readReceipts, requireStanding, shardRange } from '../../shared/src/run.ts';
 import type { Storage } from '../../shared/src/storage.ts';
 import { environment } from './config.ts';
 import { showProgress } from './progress.ts';
@@ -22,17 +24,23 @@ export interface EmbeddedOptions extends WorkerOptions {
   readonly storage: Storage;
   readonly json: boolean;
   readonly lifecycle: Lifecycle;
+  /** Where the run stops because too many images failed. @default nowhere */
+  readonly maxFailed?: FailedBound | undefined;
   /** What to do where shards are left, one sentence. @default `layertap resume` on the run */
   readonly goOn?: string;
 }
 
-/** Resolves with the summary; refuses (`interrupted`, `run-incomplete`) with how to go on where shards are left. */
+/** Resolves with the summary; refuses (`interrupted`, `run-incomplete`, `too-many-failed`) with how to go on where shards are left. */
 export async function runEmbedded(options: EmbeddedOptions): Promise<RunSummary> {
   const { run, storage, lifecycle } = options;
   const missing = await missingShards(storage, run);
-  if (missing.length > 0) await workThrough(options, missing);
+  const tally = createFailureTally(options.maxFailed, run.manifest.rows, storage.root);
+  for await (const { failures } of readReceipts(storage, run)) tally.add(failures);
+  if (missing.length > 0 && tally.refusal() === undefined) await workThrough(options, missing, tally);
   await requireStanding(storage);
   const summary = await finishRun(storage, run);
+  const tooMany = tally.refusal();
+  if (tooMany !== undefined) throw tooMany;
   if (summary !== undefined) return summary;
   const left = (await missingShards(storage, run)).length;
   if (left === 0) throw halfMoved(storage, run);
@@ -49,7 +57,7 @@ export async function runEmbedded(options: EmbeddedOptions): Promise<RunSummary>
   });
 }
 
-async function workThrough(options: EmbeddedOptions, missing: readonly number[]): Promise<void> {
+async function workThrough(options: EmbeddedOptions, missing: readonly number[], tally: FailureTally): Promise<void> {
   const { run, storage, lifecycle } = options;
   const logger = createLogger({ json: options.json });
   const queue = openMemoryQueue();
@@ -82,6 +90,10 @@ async function workThrough(options: EmbeddedOptions, missing: readonly number[])
     stallMs: options.stallTimeout * 1000,
     alone: true,
     onProgress: update => progress.add(update),
+    onReceipt: (_job, receipt) => {
+      tally.add(ShardReceipt.parse(receipt).failures);
+      if (tally.refusal() !== undefined) idle();
+    },
     onIdle: () => idle(),
     onFailed: (job, error) => logger.log('error', `shard ${job.shard} failed: ${error.message}`),
   });

@@ -6,6 +6,7 @@ import { explainWarning, WARNING_CODES } from '../../shared/src/feature-warnings
 import type { RunSummary } from '../../shared/src/finish-run.ts';
 import { STAGES } from '../../shared/src/receipt.ts';
 import type { RunRecord } from '../../shared/src/run.ts';
+import { describeSkipped } from '../../shared/src/skipped.ts';
 
 export interface ReportOptions {
   readonly run: RunRecord;
@@ -34,6 +35,7 @@ export function formatReport({ run, summary, out, json }: ReportOptions): string
     `  columns   ${columns.join(', ')}`,
     `  rows      ${summary.rows}: ${summary.ok} ok, ${summary.failed} failed${failures.length === 0 ? '' : ` (${failures.join(', ')})`}`,
     ...(crashed > 0 ? [quarantine] : []),
+    ...summary.skipped.map(each => `  skipped   ${describeSkipped(each)}`),
     ...warnings,
     `  speed     ${summary.imagesPerSecond.toFixed(1)} images/s on ${summary.engine} (${summary.wallSeconds.toFixed(1)} s of work)`,
     ...(summary.peakBytes > 0 ? [`  memory    ${formatBytes(summary.peakBytes)} in the largest engine process`] : []),

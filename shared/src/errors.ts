@@ -18,6 +18,8 @@ export type RefusalCode =
   | 'run-missing'
   | 'run-unreadable'
   | 'run-incomplete'
+  | 'too-many-failed'
+  | 'all-failed'
   | 'output-unwritable'
   | 'cache-unwritable'
   | 'queue-unreachable'

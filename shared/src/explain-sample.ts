@@ -1,6 +1,7 @@
 // The history of one sample: where it stands in the manifest, who did its shard and when, and what its row says.
 import type { RecordBatch } from 'apache-arrow';
-import type { CarriedValue, Sample } from './manifest.ts';
+import { type CarriedValue, showCarried } from './carried-types.ts';
+import type { Sample } from './manifest.ts';
 import { openManifestReader } from './manifest-reader.ts';
 import { readPartFile } from './part-reader.ts';
 import type { ShardReceipt } from './receipt.ts';
@@ -11,6 +12,7 @@ import { featureOfField } from './tensor.ts';
 export interface SampleHistory {
   readonly sampleId: string;
   readonly uri: string;
+  /** Times, durations, decimals and bytes as text. */
   readonly carried: Readonly<Record<string, CarriedValue>>;
   /** In the manifest. */
   readonly row: number;
@@ -54,7 +56,9 @@ export async function explainSample(
   const place = {
     sampleId: sample.sampleId,
     uri: sample.uri,
-    carried: Object.fromEntries(run.carried.map((column, index) => [column.name, sample.carried[index] ?? null])),
+    carried: Object.fromEntries(
+      run.carried.map(({ name, type }, index) => [name, readable(type, sample.carried[index] ?? null)]),
+    ),
     ...{ row, shard, rowInShard },
   };
   if (receipt === undefined)
@@ -73,6 +77,11 @@ export async function explainSample(
       .map(({ rows: _, ...retry }) => retry),
     added: receipt.added ?? [],
   };
+}
+
+function readable(type: string, value: CarriedValue): CarriedValue {
+  const isPlain = /^(?:utf8|bool|u?int\d+|float\d+)$/.test(type);
+  return value === null || isPlain ? value : showCarried(type, value);
 }
 
 async function findSample(
@@ -117,11 +126,9 @@ function rowOf(batch: RecordBatch, index: number): Pick<SampleHistory, 'state' |
       width: value('width') as number | null,
       height: value('height') as number | null,
     },
-    features: batch.schema.fields.flatMap((field, column) => {
+    features: batch.schema.fields.flatMap(field => {
       const feature = featureOfField(field);
-      if (feature === undefined) return [];
-      const there = batch.getChildAt(column)?.isValid(index) === true;
-      return [{ column: field.name, shape: feature.shape, there }];
+      return feature === undefined ? [] : [{ column: field.name, shape: feature.shape, there: !failed }];
     }),
   };
 }

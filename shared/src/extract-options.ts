@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { parseBytes } from './byte-size.ts';
 import { POOLING_NAMES, PoolingName, poolingChoice } from './pooling.ts';
 import { recipeOptions } from './recipe-options.ts';
-import { DTYPES, ENGINE_NAMES, FORMATS, NORMALIZATIONS } from './request.ts';
+import { DTYPES, ENGINE_NAMES, FORMATS, NORMALIZATIONS, TENSOR_TYPES } from './request.ts';
+import { sourceOptions } from './source-options.ts';
 
 /** An amount of bytes, or one of the words. */
 function bytesOr<const Word extends string>(words: readonly Word[], expected: string) {
@@ -48,6 +49,9 @@ export const extractOptions = {
   }),
   out: z.string().meta({ description: 'Output directory of the run', value: 'DIR' }),
   format: z.enum(FORMATS).default('parquet').meta({ description: 'Format of the parts' }),
+  tensors: z.enum(TENSOR_TYPES).default('typed').meta({
+    description: 'Columns of more than one axis: arrow.fixed_shape_tensor, or plain lists, which more readers know',
+  }),
   pool: z
     .array(PoolingName)
     .min(1)
@@ -83,6 +87,7 @@ export const extractOptions = {
     .meta({
       description: 'Runtime; auto compiles the model and takes that where it agrees with TensorFlow and is faster',
     }),
+  ...sourceOptions,
   ...recipeOptions,
 } as const;
 

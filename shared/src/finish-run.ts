@@ -8,6 +8,7 @@ import { modelsOf } from './request.ts';
 import type { RunRecord } from './run.ts';
 import { encodeJson, missingShards, readReceipts, SUMMARY_FILE } from './run.ts';
 import { createSharedFiles } from './shared-files.ts';
+import type { Skipped } from './skipped.ts';
 import type { Storage } from './storage.ts';
 import { collectVersions } from './versions.ts';
 
@@ -17,6 +18,8 @@ export interface RunSummary {
   readonly failed: number;
   /** Failed rows per error code. */
   readonly failures: Readonly<Record<string, number>>;
+  /** What the source passed over: it has no rows. */
+  readonly skipped: readonly Skipped[];
   /** Feature vectors in which the range check found something, per warning code. */
   readonly warnings: Readonly<Record<string, number>>;
   /** Rows over `wallSeconds`. */
@@ -110,6 +113,7 @@ export async function summarizeRun(
   return {
     ...totals,
     failures,
+    skipped: run.skipped ?? [],
     warnings,
     imagesPerSecond: wallSeconds > 0 ? totals.rows / wallSeconds : 0,
     wallSeconds,

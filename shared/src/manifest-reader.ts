@@ -1,7 +1,8 @@
 // Reads any range of a manifest; keeps the last file in memory, since neighbouring shards share it.
 import { type RecordBatch, type RecordBatchFileReader, RecordBatchReader } from 'apache-arrow';
+import { type CarriedValue, valueAt } from './carried-types.ts';
 import { Refusal } from './errors.ts';
-import { type CarriedValue, MANIFEST_BATCH_ROWS, MANIFEST_FILE_ROWS, manifestPath, type Sample } from './manifest.ts';
+import { MANIFEST_BATCH_ROWS, MANIFEST_FILE_ROWS, manifestPath, type Sample } from './manifest.ts';
 import type { Storage } from './storage.ts';
 
 export interface ManifestReader {
@@ -68,7 +69,10 @@ export function openManifestReader(storage: Storage, runId: string): ManifestRea
 }
 
 function sampleOf(batch: RecordBatch, index: number): Sample {
-  const value = (column: number): CarriedValue => batch.getChildAt(column)?.get(index) ?? null;
+  const value = (column: number): CarriedValue => {
+    const vector = batch.getChildAt(column);
+    return vector === null ? null : (valueAt(vector, index) as CarriedValue);
+  };
   const carried = Array.from({ length: batch.numCols - 2 }, (_, column) => value(column + 2));
   return { sampleId: String(value(0)), uri: String(value(1)), carried };
 }

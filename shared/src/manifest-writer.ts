@@ -1,6 +1,7 @@
 // Writes a manifest file by file while the source is walked: memory stays flat at one file.
 import { createHash } from 'node:crypto';
-import { type Data, makeData, RecordBatch, RecordBatchFileWriter, Struct, vectorFromArray } from 'apache-arrow';
+import { type Data, makeData, RecordBatch, RecordBatchFileWriter, Struct } from 'apache-arrow';
+import { columnOf } from './carried-types.ts';
 import {
   type CarriedColumn,
   MANIFEST_BATCH_ROWS,
@@ -35,9 +36,7 @@ export function openManifestWriter(storage: Storage, runId: string, carried: rea
       const values = samples.map(sample =>
         column === 0 ? sample.sampleId : column === 1 ? sample.uri : (sample.carried[column - 2] ?? null),
       );
-      const data = vectorFromArray(values, field.type).data[0];
-      if (data === undefined) throw new Error(`Expected one chunk for manifest column '${field.name}'`);
-      return data;
+      return columnOf(field.type, values);
     });
     const struct = makeData({
       type: new Struct(schema.fields),

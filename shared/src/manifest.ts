@@ -1,15 +1,15 @@
 // The manifest: the ordered list of all samples of a run, written before the first job, read shard by shard.
-import { Bool, type DataType, Field, Float64, Int64, Schema, Utf8 } from 'apache-arrow';
+import { Field, Schema, Utf8 } from 'apache-arrow';
+import { z } from 'zod';
+import { arrowTypeOf, type CarriedValue } from './carried-types.ts';
 
-/** Types of carried columns: label and whatever else the source's list has. */
-export const CARRIED_TYPES = ['utf8', 'int64', 'float64', 'bool'] as const;
-export type CarriedType = (typeof CARRIED_TYPES)[number];
-export type CarriedValue = string | bigint | number | boolean | null;
-
-export interface CarriedColumn {
-  readonly name: string;
-  readonly type: CarriedType;
-}
+/** A column that comes with the samples: label and whatever else the source's list has. */
+export const CarriedColumn = z.strictObject({
+  name: z.string(),
+  /** As PyArrow writes it: see carried-types.ts. */
+  type: z.string().refine(name => arrowTypeOf(name) !== undefined, 'a type of carried columns'),
+});
+export type CarriedColumn = Readonly<z.output<typeof CarriedColumn>>;
 
 /** One image of the manifest. */
 export interface Sample {
@@ -25,15 +25,10 @@ export const MANIFEST_FILE_ROWS = 65_536;
 /** Rows of one record batch inside a manifest file: the step of random access. */
 export const MANIFEST_BATCH_ROWS = 1_024;
 
-const ARROW_TYPES: Readonly<Record<CarriedType, () => DataType>> = {
-  utf8: () => new Utf8(),
-  int64: () => new Int64(),
-  float64: () => new Float64(),
-  bool: () => new Bool(),
-};
-
-export function carriedField(column: CarriedColumn): Field {
-  return new Field(column.name, ARROW_TYPES[column.type](), true);
+export function carriedField({ name, type }: CarriedColumn): Field {
+  const arrow = arrowTypeOf(type);
+  if (arrow === undefined) throw new Error(`Expected a type of carried columns for '${name}' but it is ${type}`);
+  return new Field(name, arrow, true);
 }
 
 export function manifestSchema(carried: readonly CarriedColumn[]): Schema {

@@ -3,11 +3,9 @@ import { compiledOf } from './compiled-file.ts';
 import { COMPILED_FOLDER } from './compiled-record.ts';
 import type { RunSummary } from './finish-run.ts';
 import { engineWarnings, type ModelRequest, modelsOf } from './request.ts';
-import type { RunRecord } from './run.ts';
-import { type FeatureSpec, sizeOfShape } from './tensor.ts';
-
-const PARQUET_GLOB = 'parts/**/*.parquet';
-const ARROW_GLOB = 'parts/**/*.arrow';
+import { layoutOf } from './row-schema.ts';
+import { partsFolder, type RunRecord } from './run.ts';
+import { type FeatureSpec, featureField, sizeOfShape } from './tensor.ts';
 
 export function outputReadme(run: RunRecord, summary: RunSummary): string {
   const columns = run.columns.map(
@@ -31,8 +29,28 @@ ${engineWarnings(run.request)
 
 ## Read it
 
-Run these from this directory. A failed row has no features: take \`status = 'ok'\` first.
+Run these from this directory. ${failedNote(run)}: take \`status = 'ok'\` first.
 ${run.request.format === 'arrow' ? arrowSnippets(run) : parquetSnippets(run)}`;
+}
+
+function globOf(run: RunRecord, format: 'parquet' | 'arrow'): string {
+  return `${partsFolder(run, format)}/**/*.${format}`;
+}
+
+function failedNote(run: RunRecord): string {
+  return layoutOf(run).partSchema === 1
+    ? 'A failed row has no features'
+    : 'A failed row holds NaN in all of its features, which some readers sort before every number';
+}
+
+/** From a column of a PyArrow table. */
+function numpyOf(run: RunRecord, column: FeatureSpec): string {
+  const name = pythonText(column.name);
+  const typed = featureField(column, layoutOf(run)).metadata.has('ARROW:extension:name');
+  const values = typed
+    ? 'to_numpy_ndarray()'
+    : `flatten().to_numpy(zero_copy_only=False).reshape(${['-1', ...column.shape].join(', ')})`;
+  return `table[${name}].combine_chunks().${values}  # ${numpyShape(column)}`;
 }
 
 function describeModel({ model, modelName, engine, recipe }: ModelRequest): string {
@@ -51,26 +69,26 @@ function parquetSnippets(run: RunRecord): string {
 PyArrow, each feature column as one NumPy array:
 \`\`\`python
 import glob, pyarrow.dataset as ds
-parts = sorted(glob.glob("${PARQUET_GLOB}", recursive=True))
+parts = sorted(glob.glob("${globOf(run, 'parquet')}", recursive=True))
 table = ds.dataset(parts, format="parquet").to_table(filter=ds.field("status") == "ok")
-features = table[${pythonText(column.name)}].combine_chunks().to_numpy_ndarray()  # ${numpyShape(column)}
+features = ${numpyOf(run, column)}
 \`\`\`
 
 DuckDB (more in \`queries.sql\`):
 \`\`\`sql
-SELECT sample_id, ${sqlName(column.name)} FROM read_parquet('${PARQUET_GLOB}') WHERE status = 'ok' LIMIT 5;
+SELECT sample_id, ${sqlName(column.name)} FROM read_parquet('${globOf(run, 'parquet')}') WHERE status = 'ok' LIMIT 5;
 \`\`\`
 
 Polars:
 \`\`\`python
 import polars as pl
-frame = pl.scan_parquet("${PARQUET_GLOB}").filter(pl.col("status") == "ok").collect()
+frame = pl.scan_parquet("${globOf(run, 'parquet')}").filter(pl.col("status") == "ok").collect()
 \`\`\`
 
 pandas:
 \`\`\`python
 import glob, numpy as np, pandas as pd
-parts = sorted(glob.glob("${PARQUET_GLOB}", recursive=True))
+parts = sorted(glob.glob("${globOf(run, 'parquet')}", recursive=True))
 frame = pd.read_parquet(parts, filters=[("status", "==", "ok")])
 features = np.array(frame[${pythonText(column.name)}].tolist(), dtype="${column.dtype}").reshape(${['-1', ...column.shape].join(', ')})
 \`\`\`
@@ -83,28 +101,28 @@ function arrowSnippets(run: RunRecord): string {
 PyArrow, each feature column as one NumPy array:
 \`\`\`python
 import glob, pyarrow.dataset as ds
-parts = sorted(glob.glob("${ARROW_GLOB}", recursive=True))
+parts = sorted(glob.glob("${globOf(run, 'arrow')}", recursive=True))
 table = ds.dataset(parts, format="ipc").to_table(filter=ds.field("status") == "ok")
-features = table[${pythonText(column.name)}].combine_chunks().to_numpy_ndarray()  # ${numpyShape(column)}
+features = ${numpyOf(run, column)}
 \`\`\`
 
 DuckDB, through PyArrow:
 \`\`\`python
 import duckdb, glob, pyarrow.dataset as ds
-parts = ds.dataset(sorted(glob.glob("${ARROW_GLOB}", recursive=True)), format="ipc")
+parts = ds.dataset(sorted(glob.glob("${globOf(run, 'arrow')}", recursive=True)), format="ipc")
 duckdb.sql("SELECT status, count(*) FROM parts GROUP BY status").show()
 \`\`\`
 
 Polars:
 \`\`\`python
 import polars as pl
-frame = pl.scan_ipc("${ARROW_GLOB}").filter(pl.col("status") == "ok").collect()
+frame = pl.scan_ipc("${globOf(run, 'arrow')}").filter(pl.col("status") == "ok").collect()
 \`\`\`
 
 pandas:
 \`\`\`python
 import glob, numpy as np, pyarrow.dataset as ds
-parts = sorted(glob.glob("${ARROW_GLOB}", recursive=True))
+parts = sorted(glob.glob("${globOf(run, 'arrow')}", recursive=True))
 frame = ds.dataset(parts, format="ipc").to_table(filter=ds.field("status") == "ok").to_pandas()
 features = np.array(frame[${pythonText(column.name)}].tolist(), dtype="${column.dtype}").reshape(${['-1', ...column.shape].join(', ')})
 \`\`\`
@@ -115,21 +133,24 @@ features = np.array(frame[${pythonText(column.name)}].tolist(), dtype="${column.
 export function outputQueries(run: RunRecord): string {
   const column = firstColumn(run);
   const size = sizeOfShape(column.shape);
-  const parts = `read_parquet('${PARQUET_GLOB}')`;
   if (run.request.format === 'arrow') {
     return '-- DuckDB reads no Arrow files by itself: see README.md for the way through PyArrow, or extract with --format both.\n';
   }
   return `-- Run from this directory: duckdb -c ".read queries.sql"
 
+CREATE OR REPLACE TEMP VIEW parts AS SELECT * FROM read_parquet('${globOf(run, 'parquet')}');
+-- Only rows with features: ${failedNote(run).toLowerCase()}.
+CREATE OR REPLACE TEMP VIEW ok AS SELECT * FROM parts WHERE status = 'ok';
+
 -- How many rows, and why some failed
-SELECT status, error_code, count(*) AS images FROM ${parts} GROUP BY ALL ORDER BY images DESC;
+SELECT status, error_code, count(*) AS images FROM parts GROUP BY ALL ORDER BY images DESC;
 
 -- The failed images
-SELECT sample_id, error_code, error_message FROM ${parts} WHERE status = 'failed' LIMIT 20;
+SELECT sample_id, error_code, error_message FROM parts WHERE status = 'failed' LIMIT 20;
 
 -- The ten images nearest to the first one, by cosine, in the layer ${oneLine(column.name)}
 WITH features AS (
-  SELECT sample_id, ${sqlName(column.name)}::FLOAT[${size}] AS v FROM ${parts} WHERE status = 'ok'
+  SELECT sample_id, ${sqlName(column.name)}::FLOAT[${size}] AS v FROM ok
 ), query AS (
   SELECT sample_id, v FROM features ORDER BY sample_id LIMIT 1
 )

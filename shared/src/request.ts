@@ -6,6 +6,7 @@ import { PoolingName } from './pooling.ts';
 import { RECIPE_ORIGINS, Recipe } from './recipe.ts';
 
 export const FORMATS = ['parquet', 'arrow', 'both'] as const;
+export const TENSOR_TYPES = ['typed', 'plain'] as const;
 export const NORMALIZATIONS = ['none', 'l2'] as const;
 export const DTYPES = ['float32', 'float16'] as const;
 /** `null` reads no image and computes nothing: it measures the flow alone. */
@@ -58,6 +59,7 @@ const SingleRequest = z.strictObject({
     .optional()
     .describe('Parts are equal to the last byte: all workers have the versions, processor and threads of the first'),
   format: z.enum(FORMATS),
+  tensors: z.literal('plain').optional().describe('Columns of more than one axis are plain lists, not tensors'),
 });
 
 /** The part of a request that each of its models has for itself. */

@@ -1,9 +1,9 @@
 // The schema of a part: one row per sample, then one column per layer. What readers of the output rely on.
-import { Field, Int32, Schema, Utf8 } from 'apache-arrow';
+import { Field, Int32, type RecordBatch, Schema, Utf8 } from 'apache-arrow';
 import { carriedField } from './manifest.ts';
 import { type ExtractRequest, type ModelRequest, modelsOf } from './request.ts';
 import type { RunRecord } from './run.ts';
-import { featureField } from './tensor.ts';
+import { type FeatureLayout, featureField } from './tensor.ts';
 
 /** Columns that every part begins with; carried columns may not take these names. */
 export const ROW_COLUMNS = [
@@ -42,12 +42,24 @@ function fileName(path: string): string {
   return path.split(/[\\/]/).at(-1) ?? path;
 }
 
+/** How the columns of features lie in the parts of a run: as it began, whichever version works on it. */
+export function layoutOf({ partSchema, request }: RunRecord): FeatureLayout {
+  return { partSchema: partSchema ?? 1, tensors: request.tensors ?? 'typed' };
+}
+
+/** Whether a row has features: its status says so, not its values. */
+export function isOk(batch: RecordBatch, row: number): boolean {
+  return batch.getChild('status')?.get(row) === 'ok';
+}
+
 /**
  * The frozen schema of a run's parts, with fingerprint, recipe (its quality is a field of it) and request in its metadata.
  * @param versions of what made the part: engine, decoders and so on
  */
 export function rowSchema(run: RunRecord, versions: Readonly<Record<string, string>> = run.versions): Schema {
+  const layout = layoutOf(run);
   const metadata = new Map([
+    ...(layout.partSchema === 1 ? [] : [['layertap.part_schema', String(layout.partSchema)] as const]),
     ['layertap.fingerprint', run.fingerprint],
     ['layertap.recipe', JSON.stringify(ofModels(run.request, ({ recipe }) => recipe))],
     ['layertap.recipe_origin', text(ofModels(run.request, ({ recipeOrigin }) => recipeOrigin))],
@@ -64,7 +76,7 @@ export function rowSchema(run: RunRecord, versions: Readonly<Record<string, stri
     new Field('error_code', new Utf8(), true),
     new Field('error_message', new Utf8(), true),
     ...run.carried.map(carriedField),
-    ...run.columns.map(featureField),
+    ...run.columns.map(column => featureField(column, layout)),
   ];
   return new Schema(fields, metadata);
 }

@@ -3,9 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { Refusal } from './errors.ts';
 import { decidingFields, fingerprintOf } from './fingerprint.ts';
-import { CARRIED_TYPES } from './manifest.ts';
+import { CarriedColumn } from './manifest.ts';
 import { ShardReceipt } from './receipt.ts';
 import { DTYPES, ExtractRequest } from './request.ts';
+import { Skipped } from './skipped.ts';
+import { SourceSettings } from './source-options.ts';
 import type { Storage } from './storage.ts';
 
 /** Where the columns of added layers are made, in the run directory. */
@@ -17,16 +19,22 @@ export const RunRecord = z.strictObject({
   createdAt: z.string(),
   /** SOURCE as the user gave it, made absolute. */
   source: z.string(),
+  /** How it is read, where that is not as by itself. */
+  sourceSettings: SourceSettings.optional(),
   /** The first so many samples of the source; all where it is missing. */
   limit: z.int().min(1).optional(),
   request: ExtractRequest,
   fingerprint: z.string(),
   /** One output column per entry. */
   columns: z.array(z.strictObject({ name: z.string(), dtype: z.enum(DTYPES), shape: z.array(z.int()) })),
-  carried: z.array(z.strictObject({ name: z.string(), type: z.enum(CARRIED_TYPES) })),
+  carried: z.array(CarriedColumn),
   manifest: z.strictObject({ rows: z.int(), digest: z.string() }),
+  /** What the source passed over as the manifest was written. */
+  skipped: z.array(Skipped).optional(),
   shardSize: z.int().min(1),
   shards: z.int(),
+  /** How the columns of features lie in all parts of the run; the first schema where it is missing. See tensor.ts. */
+  partSchema: z.literal(2).optional(),
   versions: z.record(z.string(), z.string()),
   /** Only while layers are added: shards whose receipts have this fingerprint lack the columns that the run in this folder has. */
   adding: z.strictObject({ fingerprint: z.string(), folder: z.string().regex(ADDED_LAYERS) }).optional(),
@@ -66,10 +74,15 @@ export function receiptPath(run: RunRecord, shard: number): string {
   return `receipts/${shardName(run, shard)}.json`;
 }
 
+/** Of two formats each has a folder for itself: readers take a folder of one format as one table. */
+export function partsFolder({ partSchema, request }: RunRecord, extension: string): string {
+  return request.format === 'both' && partSchema !== undefined ? `parts/${extension}` : 'parts';
+}
+
 /** The content hash in the name lets two workers write one shard without touching each other's part. */
 export function partPath(run: RunRecord, { first, last }: ShardSpan, sha256: string, extension: string): string {
   const upTo = last === first ? '' : `-${shardName(run, last).split('/')[1]}`;
-  return `parts/${shardName(run, first)}${upTo}-${sha256.slice(0, 8)}.${extension}`;
+  return `${partsFolder(run, extension)}/${shardName(run, first)}${upTo}-${sha256.slice(0, 8)}.${extension}`;
 }
 
 /** run.json of a directory, or undefined when it holds none. */
@@ -161,8 +174,9 @@ export async function missingShards(storage: Storage, run: RunRecord): Promise<r
 
 /** What differs between a run and a new request, one line each; empty when it is the same work. */
 export function describeDifferences(run: RunRecord, request: ExtractRequest, source: string): readonly string[] {
-  const before = { ...decidingFields(run.request), format: run.request.format, source: run.source };
-  const now: Readonly<Record<string, unknown>> = { ...decidingFields(request), format: request.format, source };
+  const stored = ({ format, tensors }: ExtractRequest) => ({ format, tensors });
+  const before = { ...decidingFields(run.request), ...stored(run.request), source: run.source };
+  const now: Readonly<Record<string, unknown>> = { ...decidingFields(request), ...stored(request), source };
   return Object.entries(before)
     .map(([name, value]) => ({ name, before: JSON.stringify(value), now: JSON.stringify(now[name]) }))
     .filter(difference => difference.before !== difference.now)

@@ -1,4 +1,4 @@
-// TensorData ⇄ Arrow: one layer's output of a batch as a column of arrow.fixed_shape_tensor.
+// TensorData ⇄ Arrow: one layer's output of a batch as a column of a part.
 import {
   type Data,
   Field,
@@ -36,7 +36,25 @@ export interface FeatureSpec {
 }
 
 const EXTENSION_NAME = 'arrow.fixed_shape_tensor';
-const ExtensionMetadata = z.looseObject({ shape: z.array(z.int().min(0)) });
+const Shape = z.array(z.int().min(0));
+const ExtensionMetadata = z.looseObject({ shape: Shape });
+/** Metadata of a feature column: its shape, as JSON. Columns of the first part schema lack it. */
+const SHAPE_KEY = 'layertap.shape';
+/** A half-precision float that is not a number. */
+const HALF_NAN = 0x7e00;
+
+/** How the columns of features lie in the parts of a run. */
+export interface FeatureLayout {
+  /**
+   * 1: each is an `arrow.fixed_shape_tensor`, null in failed rows. 2: those of one axis are plain fixed-size lists, and failed
+   * rows hold NaN: PyArrow before 26 reads no fixed-size list from Parquet that has a null among others (apache/arrow#35692).
+   */
+  readonly partSchema: 1 | 2;
+  /** Of more than one axis: `arrow.fixed_shape_tensor`, or plain fixed-size lists too, their values in row-major order. */
+  readonly tensors: 'typed' | 'plain';
+}
+
+export const NEWEST_LAYOUT: FeatureLayout = { partSchema: 2, tensors: 'typed' };
 
 /** Number of elements of a shape. */
 export function sizeOfShape(shape: readonly number[]): number {
@@ -51,16 +69,15 @@ export function bytesPerRow(feature: Pick<FeatureSpec, 'shape' | 'dtype'>): numb
 /** Arrow's type of a feature column. */
 export type FeatureType = FixedSizeList<Float32 | Float16>;
 
-/**
- * The column of a feature. Item and column are nullable: PyArrow restores a FixedShapeTensorArray
- * from Parquet only when the item field is, and a failed sample has no feature.
- */
-export function featureField(feature: FeatureSpec): Field<FeatureType> {
+/** The column of a feature. Item and column are nullable: PyArrow restores a FixedShapeTensorArray from Parquet only then. */
+export function featureField(feature: FeatureSpec, layout: FeatureLayout = NEWEST_LAYOUT): Field<FeatureType> {
   const item = new Field<Float32 | Float16>('item', itemType(feature), true);
-  const metadata = new Map([
-    ['ARROW:extension:name', EXTENSION_NAME],
-    ['ARROW:extension:metadata', JSON.stringify({ shape: feature.shape })],
-  ]);
+  const metadata = new Map<string, string>();
+  if (layout.partSchema > 1) metadata.set(SHAPE_KEY, JSON.stringify(feature.shape));
+  if (layout.partSchema === 1 || (feature.shape.length > 1 && layout.tensors === 'typed')) {
+    metadata.set('ARROW:extension:name', EXTENSION_NAME);
+    metadata.set('ARROW:extension:metadata', JSON.stringify({ shape: feature.shape }));
+  }
   return new Field(feature.name, new FixedSizeList(sizeOfShape(feature.shape), item), true, metadata);
 }
 
@@ -70,19 +87,40 @@ function itemType(feature: FeatureSpec): Float32 | Float16 {
 
 /** The feature that a column holds, or undefined for a column of another kind. */
 export function featureOfField(field: Field): FeatureSpec | undefined {
-  if (field.metadata.get('ARROW:extension:name') !== EXTENSION_NAME) return undefined;
-  const metadata = ExtensionMetadata.parse(JSON.parse(field.metadata.get('ARROW:extension:metadata') ?? '{}'));
+  const shape = shapeOfField(field);
+  if (shape === undefined) return undefined;
   const item: unknown = field.type.children?.[0]?.type;
   const half = item instanceof Object && 'precision' in item && item.precision === Precision.HALF;
-  return { name: field.name, dtype: half ? 'float16' : 'float32', shape: metadata.shape };
+  return { name: field.name, dtype: half ? 'float16' : 'float32', shape };
+}
+
+function shapeOfField({ metadata }: Field): readonly number[] | undefined {
+  const shape = metadata.get(SHAPE_KEY);
+  if (shape !== undefined) return Shape.parse(JSON.parse(shape));
+  if (metadata.get('ARROW:extension:name') !== EXTENSION_NAME) return undefined;
+  return ExtensionMetadata.parse(JSON.parse(metadata.get('ARROW:extension:metadata') ?? '{}')).shape;
+}
+
+/** What of a column's layout its type does not say: two parts of one run have it in common. */
+export function layoutKeyOf(field: Field): string {
+  const extension = field.metadata.get('ARROW:extension:name') ?? 'plain';
+  return holdsNaN(field) ? extension : `${extension}, null where it failed`;
+}
+
+/** Whether failed rows hold NaN in this column; in the first part schema they are null. */
+export function holdsNaN(field: Field): boolean {
+  return field.metadata.has(SHAPE_KEY);
 }
 
 /**
- * One batch of features as Arrow data: float32 without copying the values, float16 rounded to the nearest.
+ * One batch of features as Arrow data: float32 without copying the values where every row has some, float16 rounded to the
+ * nearest.
  * @param tensor shape [rows, …feature shape]
- * @param present per row, whether it has a feature; a row without one is null and its values are ignored
+ * @param field of the run's row schema
+ * @param present per row, whether it has a feature; the values of a row without one are ignored
  */
-export function encodeTensor(tensor: TensorData, feature: FeatureSpec, present: readonly boolean[]): Data<FeatureType> {
+export function encodeTensor(tensor: TensorData, field: Field, present: readonly boolean[]): Data<FeatureType> {
+  const feature = requireFeature(field);
   const rows = present.length;
   const size = sizeOfShape(feature.shape);
   if (tensor.data.length !== rows * size) {
@@ -91,34 +129,53 @@ export function encodeTensor(tensor: TensorData, feature: FeatureSpec, present: 
     );
   }
   const values = feature.dtype === 'float16' ? encodeHalf(tensor.data) : tensor.data;
-  return featureData(featureField(feature).type, values, present);
+  return featureData(field, values, present);
+}
+
+function requireFeature(field: Field): FeatureSpec {
+  const feature = featureOfField(field);
+  if (feature !== undefined) return feature;
+  throw new Error(`Expected a column of features but '${field.name}' is ${field.type}`);
 }
 
 /**
- * A feature column around its values, which are not copied.
- * @param values of all rows, as the column's items lie: float32, or the bits of float16
- * @param present per row, whether it has a feature; the others are null
+ * A feature column around its values, which are copied only where a row lacks some.
+ * @param field of the run's row schema
+ * @param all of all rows, as the column's items lie: float32, or the bits of float16
+ * @param present per row, whether it has a feature; the others hold NaN, or are null in the first part schema
  */
 export function featureData(
-  type: FeatureType,
-  values: Float32Array | Uint16Array,
+  field: Field,
+  all: Float32Array | Uint16Array,
   present: readonly boolean[],
 ): Data<FeatureType> {
+  const type = field.type as FeatureType;
+  const absent = present.filter(there => !there).length;
+  const values = absent > 0 && holdsNaN(field) ? withNaN(all, type.listSize, present) : all;
   const { length } = values;
   const child: Data<Float32 | Float16> =
     values instanceof Uint16Array
       ? makeData({ type: new Float16(), length, nullCount: 0, data: values })
       : makeData({ type: new Float32(), length, nullCount: 0, data: values });
-  const nullCount = present.filter(there => !there).length;
+  const nullCount = holdsNaN(field) ? 0 : absent;
   const bitmap = nullCount === 0 ? {} : { nullBitmap: validityBitmap(present) };
   return makeData({ type, length: present.length, nullCount, ...bitmap, child });
 }
 
-/** The features of a column, as float32; rows without one hold zeros (or whatever the file has there). */
+function withNaN<Values extends Float32Array | Uint16Array>(
+  values: Values,
+  size: number,
+  present: readonly boolean[],
+): Values {
+  const copy = values.slice() as Values;
+  const nothing = copy instanceof Uint16Array ? HALF_NAN : Number.NaN;
+  for (const [row, there] of present.entries()) if (!there) copy.fill(nothing, row * size, (row + 1) * size);
+  return copy;
+}
+
+/** The features of a column, as float32; rows without one hold NaN, in the first part schema zeros or whatever the file has there. */
 export function decodeTensor(field: Field, vector: Vector): TensorData {
-  const feature = featureOfField(field);
-  if (feature === undefined)
-    throw new Error(`Expected a ${EXTENSION_NAME} column but '${field.name}' is ${field.type}`);
+  const feature = requireFeature(field);
   const size = sizeOfShape(feature.shape);
   const data = new Float32Array(vector.length * size);
   let row = 0;

@@ -1,11 +1,12 @@
 // Looks at every value of a part: that a row has features exactly where its status says so, and what is not finite is counted.
 import type { RecordBatch, Vector } from 'apache-arrow';
+import { isSameValue, valueAt } from './carried-types.ts';
 import { SAMPLE_ERROR_CODES } from './errors.ts';
 import type { Sample } from './manifest.ts';
 import type { ShardReceipt } from './receipt.ts';
 import { ROW_COLUMNS } from './row-schema.ts';
 import type { RunRecord } from './run.ts';
-import { decodeTensor, sizeOfShape } from './tensor.ts';
+import { decodeTensor, holdsNaN, sizeOfShape } from './tensor.ts';
 
 export interface ValueCheck {
   /** Feature vectors so far that hold a value which is NaN or infinite. */
@@ -42,14 +43,15 @@ export function openValueCheck(run: RunRecord, receipt: ShardReceipt): ValueChec
         const vector = batch.getChildAt(at);
         const field = batch.schema.fields[at];
         if (vector === null || field === undefined) throw new Error(`Expected a column '${name}'`);
-        return { name, vector, size: sizeOfShape(shape), data: decodeTensor(field, vector).data };
+        const { data } = decodeTensor(field, vector);
+        return { name, vector, size: sizeOfShape(shape), data, nan: holdsNaN(field) };
       });
 
       return {
         row(index, sample): string | undefined {
           if (uri?.get(index) !== sample.uri) return `has the uri '${uri?.get(index)}', the manifest '${sample.uri}'`;
           for (const [at, vector] of carried.entries()) {
-            if (!Object.is(vector?.get(index) ?? null, sample.carried[at] ?? null))
+            if (!isSameValue(vector === null ? null : valueAt(vector, index), sample.carried[at] ?? null))
               return `has another ${run.carried[at]?.name} than the manifest`;
           }
           const state = status?.get(index);
@@ -58,9 +60,11 @@ export function openValueCheck(run: RunRecord, receipt: ShardReceipt): ValueChec
           if (ok ? code?.get(index) !== null : !CODES.has(code?.get(index)))
             return `is ${state} with the error code '${code?.get(index)}'`;
           if ((message?.get(index) === null) !== ok) return `is ${state} ${ok ? 'with a' : 'without a'} message`;
-          for (const { name, vector, size, data } of features) {
-            if (vector.isValid(index) !== ok) return `is ${state} ${ok ? 'without' : 'with'} a feature in '${name}'`;
-            if (!ok || isFiniteVector(data.subarray(index * size, (index + 1) * size))) continue;
+          for (const { name, vector, size, data, nan } of features) {
+            const values = data.subarray(index * size, (index + 1) * size);
+            const there = nan ? ok || !values.every(Number.isNaN) : vector.isValid(index);
+            if (there !== ok) return `is ${state} ${ok ? 'without' : 'with'} a feature in '${name}'`;
+            if (!ok || isFiniteVector(values)) continue;
             notFinite++;
             if (size < COUNTED_WHOLE) expectedOnes++;
           }

@@ -11,7 +11,7 @@ import { rowSchema } from './row-schema.ts';
 import { type RunRecord, receiptPath, shardRange } from './run.ts';
 import { sha256Of } from './sha256.ts';
 import type { Storage } from './storage.ts';
-import { featureOfField } from './tensor.ts';
+import { featureOfField, layoutKeyOf } from './tensor.ts';
 import { openValueCheck, type ValueCheck } from './value-check.ts';
 
 export interface ShardCheck {
@@ -125,7 +125,12 @@ export async function requireUndamaged(storage: Storage, file: PartFile, hashes:
 
 /** What two parts of one run have in common: columns, types, tensor shapes, fingerprint. */
 function describeSchema(schema: Schema): string {
-  const columns = schema.fields.map(field => [field.name, String(field.type), featureOfField(field)?.shape]);
+  const columns = schema.fields.map(field => [
+    field.name,
+    String(field.type),
+    featureOfField(field)?.shape,
+    layoutKeyOf(field),
+  ]);
   return JSON.stringify([schema.metadata.get('layertap.fingerprint'), ...columns]);
 }
 

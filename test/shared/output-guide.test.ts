@@ -12,6 +12,7 @@ function summaryOf(run: RunRecord): RunSummary {
     ok: 8,
     failed: 2,
     failures: {},
+    skipped: [],
     warnings: {},
     imagesPerSecond: 1,
     wallSeconds: 10,
@@ -51,7 +52,9 @@ describe('the README of an output', () => {
     for (const format of ['parquet', 'arrow', 'both'] as const) {
       const readme = readmeOf(runOf({ format }));
       for (const tool of ['PyArrow', 'DuckDB', 'Polars', 'pandas']) expect(readme).toContain(tool);
-      expect(readme).toContain(format === 'arrow' ? 'parts/**/*.arrow' : 'parts/**/*.parquet');
+      expect(readme).toContain(
+        { parquet: '"parts/**/*.parquet', arrow: '"parts/**/*.arrow', both: '"parts/parquet/**/*.parquet' }[format],
+      );
     }
   });
 

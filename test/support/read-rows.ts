@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { RecordBatch } from 'apache-arrow';
 import { readPartFile } from '../../shared/src/part-reader.ts';
 import type { PartFile } from '../../shared/src/receipt.ts';
+import { isOk } from '../../shared/src/row-schema.ts';
 import { openRun, readReceipts } from '../../shared/src/run.ts';
 import { openFileStorage } from '../../shared/src/storages/file.ts';
 import { decodeTensor, featureOfField } from '../../shared/src/tensor.ts';
@@ -71,7 +72,7 @@ function readRow(batch: RecordBatch, index: number): ReadRow {
     if (featureOfField(field) === undefined) values[field.name] = vector?.get(index);
     else {
       // A copy: the batch's memory may be that of the next one.
-      const row = vector?.isValid(index) ? vector.slice(index, index + 1) : undefined;
+      const row = isOk(batch, index) ? vector?.slice(index, index + 1) : undefined;
       features[field.name] = row === undefined ? null : decodeTensor(field, row).data.slice();
     }
   }

@@ -2,10 +2,11 @@
 import { join } from 'node:path';
 import { openPart, publishReceipt } from '../../services/worker/src/publish.ts';
 import { encodeRows, type Row } from '../../services/worker/src/serialize.ts';
+import type { CarriedValue } from '../../shared/src/carried-types.ts';
 import type { SampleFailure } from '../../shared/src/errors.ts';
 import { fingerprintOf } from '../../shared/src/fingerprint.ts';
 import { finishRun } from '../../shared/src/finish-run.ts';
-import type { CarriedColumn, CarriedValue, Sample } from '../../shared/src/manifest.ts';
+import type { CarriedColumn, Sample } from '../../shared/src/manifest.ts';
 import { openManifestWriter } from '../../shared/src/manifest-writer.ts';
 import { noSeconds, type PartFile, type ShardReceipt } from '../../shared/src/receipt.ts';
 import { Recipe } from '../../shared/src/recipe.ts';
@@ -29,6 +30,8 @@ export interface SmallRunOptions {
   /** Rows without features. @default none */
   readonly failedRows?: readonly number[];
   readonly request?: Partial<ExtractRequest>;
+  /** 1 as runs of old have it. @default 2 */
+  readonly partSchema?: 1 | 2;
 }
 
 export interface SmallRun {
@@ -106,6 +109,7 @@ export function runOf(options: SmallRunOptions = {}): RunRecord {
     manifest: { rows, digest: '' },
     shardSize,
     shards: Math.ceil(rows / shardSize),
+    ...(options.partSchema !== 1 && { partSchema: 2 as const }),
     versions: { layertap: '0.0.0', node: '20.20.2' },
   };
 }

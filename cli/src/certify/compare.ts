@@ -3,6 +3,7 @@ import { compareFeatures, type FeatureDistance, largestValue } from '../../../ex
 import { Refusal } from '../../../shared/src/errors.ts';
 import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { readPartFile } from '../../../shared/src/part-reader.ts';
+import { isOk } from '../../../shared/src/row-schema.ts';
 import { type RunRecord, readReceipts, shardRange } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { decodeTensor, sizeOfShape } from '../../../shared/src/tensor.ts';
@@ -44,7 +45,7 @@ export async function compareRun(storage: Storage, run: RunRecord, reference: Re
         if (next.done === true) throw new Error(`Expected row ${row} in the manifest`);
         const { sampleId } = next.value;
         const wanted = reference.featuresOf(next.value, row);
-        if (!vector.isValid(index)) {
+        if (!isOk(batch, index)) {
           missing.push({ sampleId, reason: String(batch.getChild('error_message')?.get(index) ?? 'no features') });
         } else if (wanted === undefined) {
           missing.push({ sampleId, reason: 'the reference has no row for it' });

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { produce } from '../../../services/producer/src/produce.ts';
 import { extractOptions, outputOptions, prepareOptions, queueOptions } from '../../../shared/src/extract-options.ts';
+import { failedBoundOptions, requireFeatures, requireWaiting } from '../../../shared/src/failed-bound.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { openBullmqQueue } from '../../../shared/src/queues/bullmq.ts';
 import { queueSettings } from '../../../shared/src/queues/queue-settings.ts';
@@ -17,6 +18,7 @@ export const enqueue = defineCommand({
   positionals: 'SOURCE',
   options: {
     ...extractOptions,
+    ...failedBoundOptions,
     ...queueOptions,
     wait: z.boolean().default(false).meta({ description: 'Stay until the run is done and print its summary' }),
     ...prepareOptions,
@@ -24,6 +26,8 @@ export const enqueue = defineCommand({
   },
   async run({ options, positionals, lifecycle }): Promise<number> {
     const logger = createLogger({ json: options.json });
+    const { wait, maxFailed } = options;
+    requireWaiting(maxFailed, wait);
     // First the queue: a run that cannot be queued should not be planned for an hour.
     const queue = await openBullmqQueue({ ...queueSettings(options), logger, signal: lifecycle.stopping });
     lifecycle.defer(() => queue.close());
@@ -33,10 +37,11 @@ export const enqueue = defineCommand({
       positionals,
       signal: lifecycle.stopping,
     });
-    const summary = await produce({ queue, run, storage, wait: options.wait, signal: lifecycle.stopping, logger });
+    const summary = await produce({ queue, run, storage, wait, maxFailed, signal: lifecycle.stopping, logger });
     if (summary !== undefined) {
       process.stdout.write(`${formatReport({ run, summary, out: storage.root, json: options.json })}\n`);
-    } else if (options.wait) {
+      requireFeatures(summary, storage.root);
+    } else if (wait) {
       throw stoppedWaiting(storage.root);
     } else {
       logger.log(

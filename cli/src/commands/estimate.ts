@@ -13,6 +13,7 @@ import { extractOptions, outputOptions } from '../../../shared/src/extract-optio
 import { type Pooling, poolingsOf } from '../../../shared/src/pooling.ts';
 import { findSidecarRecipe } from '../../../shared/src/recipe-file.ts';
 import { formatsOf } from '../../../shared/src/request.ts';
+import { sourceOptions, sourceSettings } from '../../../shared/src/source-options.ts';
 import { bytesPerRow, type FeatureSpec, sizeOfShape } from '../../../shared/src/tensor.ts';
 import { defineCommand } from '../command.ts';
 import { formatTable } from '../table.ts';
@@ -35,6 +36,7 @@ const options = {
   size: extractOptions.size,
   limit: extractOptions.limit,
   modelSha256: extractOptions.modelSha256,
+  ...sourceOptions,
   ...outputOptions,
 } as const;
 type EstimateOptions = z.output<z.ZodObject<typeof options>>;
@@ -126,10 +128,11 @@ async function inputShapeOf({ path, table }: ModelFile, options: EstimateOptions
 
 const DEFAULT_IMAGES = 1000;
 
-async function countImages(source: string | undefined, { images, limit }: EstimateOptions): Promise<number> {
+async function countImages(source: string | undefined, options: EstimateOptions): Promise<number> {
+  const { images, limit } = options;
   let count = images ?? (source === undefined ? DEFAULT_IMAGES : 0);
   if (images === undefined && source !== undefined) {
-    for await (const _ of (await openSource(source)).samples()) count++;
+    for await (const _ of (await openSource(source, sourceSettings(options))).samples()) count++;
   }
   return Math.min(count, limit ?? count);
 }

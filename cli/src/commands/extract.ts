@@ -1,5 +1,6 @@
 // layertap extract: features of a source of images into a directory, in this process tree, without a server.
 import { extractOptions, outputOptions, prepareOptions, workerOptions } from '../../../shared/src/extract-options.ts';
+import { failedBoundOptions, requireFeatures } from '../../../shared/src/failed-bound.ts';
 import { defineCommand } from '../command.ts';
 import { runEmbedded } from '../embedded.ts';
 import { planFromCommand } from '../plan-command.ts';
@@ -9,7 +10,7 @@ export const extract = defineCommand({
   name: 'extract',
   summary: 'Extract layers for a source of images, on this machine, without a server',
   positionals: 'SOURCE',
-  options: { ...extractOptions, ...workerOptions, ...prepareOptions, ...outputOptions },
+  options: { ...extractOptions, ...failedBoundOptions, ...workerOptions, ...prepareOptions, ...outputOptions },
   async run({ options, positionals, lifecycle }): Promise<number> {
     const { run, storage } = await planFromCommand({
       command: 'extract',
@@ -19,6 +20,7 @@ export const extract = defineCommand({
     });
     const summary = await runEmbedded({ ...options, run, storage, lifecycle });
     process.stdout.write(`${formatReport({ run, summary, out: storage.root, json: options.json })}\n`);
+    requireFeatures(summary, storage.root);
     return 0;
   },
 });

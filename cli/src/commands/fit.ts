@@ -5,6 +5,7 @@ import { Refusal } from '../../../shared/src/errors.ts';
 import { extractOptions, oneModel, outputOptions } from '../../../shared/src/extract-options.ts';
 import { createLogger } from '../../../shared/src/logger.ts';
 import { recipeOptions } from '../../../shared/src/recipe-options.ts';
+import { sourceOptions } from '../../../shared/src/source-options.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
 import { defineCommand } from '../command.ts';
 import { type FitOptions, planFit } from '../fit/fit-run.ts';
@@ -22,6 +23,7 @@ export const fit = defineCommand({
     layer: extractOptions.layer,
     out: extractOptions.out,
     format: extractOptions.format,
+    tensors: extractOptions.tensors,
     epochs: count.default(5).meta({ description: 'Passes over the images', value: 'N' }),
     batch: count.default(32).meta({ description: 'Images per training step', value: 'N' }),
     everyEpochs: count.optional().meta({
@@ -34,6 +36,7 @@ export const fit = defineCommand({
       .meta({ description: 'Images whose features are written, spread over SOURCE', value: 'N' }),
     learningRate: z.coerce.number().positive().default(0.001).meta({ description: "Adam's step size", value: 'R' }),
     seed: z.coerce.number().int().default(1).meta({ description: 'Decides the order of the images', value: 'N' }),
+    ...sourceOptions,
     ...recipeOptions,
     ...outputOptions,
   },

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { produce } from '../../../services/producer/src/produce.ts';
 import { outputOptions, prepareOptions, redisOptions, workerOptions } from '../../../shared/src/extract-options.ts';
+import { failedBoundOptions, requireFeatures, requireWaiting } from '../../../shared/src/failed-bound.ts';
 import { createLogger, type Logger } from '../../../shared/src/logger.ts';
 import type { JobQueue } from '../../../shared/src/queue.ts';
 import { queueSettings } from '../../../shared/src/queues/queue-settings.ts';
@@ -25,6 +26,7 @@ const options = {
     .meta({ description: 'Read every part whole; without it, damage is found by missing files and their sizes' }),
   deep: z.boolean().default(false).meta({ description: 'Read every part whole, and look at every value' }),
   wait: z.boolean().default(false).meta({ description: 'With --redis: stay until the run is done' }),
+  ...failedBoundOptions,
   ...workerOptions,
   ...prepareOptions,
   ...outputOptions,
@@ -36,8 +38,9 @@ export const resume = defineCommand({
   positionals: 'OUT',
   options,
   async run(input): Promise<number> {
-    const { wait, json } = input.options;
+    const { wait, json, maxFailed } = input.options;
     const { stopping: signal } = input.lifecycle;
+    if (input.options.redis !== undefined) requireWaiting(maxFailed, wait);
     const { storage, run } = await openStandingRun('resume', input.positionals);
     // First the queue: what cannot be queued should not be read whole for an hour.
     const queue = await queueOf(input);
@@ -47,9 +50,10 @@ export const resume = defineCommand({
     const summary =
       queue === undefined
         ? await runEmbedded({ ...input.options, run, storage, lifecycle: input.lifecycle })
-        : await produce({ queue, run, storage, wait, signal, logger: loggerOf(input) });
+        : await produce({ queue, run, storage, wait, maxFailed, signal, logger: loggerOf(input) });
     if (summary !== undefined) {
       process.stdout.write(`${formatReport({ run, summary, out: storage.root, json })}\n`);
+      requireFeatures(summary, storage.root);
     } else if (wait) {
       throw stoppedWaiting(storage.root);
     }

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { outputOptions } from '../../../shared/src/extract-options.ts';
 import { readPartFile } from '../../../shared/src/part-reader.ts';
+import { isOk } from '../../../shared/src/row-schema.ts';
 import { openRun, type RunRecord, readReceipts } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { openFileStorage } from '../../../shared/src/storages/file.ts';
@@ -81,7 +82,7 @@ function shownRow(batch: RecordBatch, index: number, failed: boolean): ShownRow 
       if (vector === null || hidden.includes(field.name)) return [];
       const feature = featureOfField(field);
       if (feature === undefined) return [[field.name, plainValue(vector.get(index))]];
-      if (!vector.isValid(index)) return [[field.name, null]];
+      if (!isOk(batch, index)) return [[field.name, null]];
       const { data } = decodeTensor(field, vector.slice(index, index + 1));
       const values = [...data.subarray(0, VALUES_SHOWN)].map(value => value.toPrecision(3)).join(' ');
       const more = sizeOfShape(feature.shape) > VALUES_SHOWN ? ' …' : '';

@@ -1,7 +1,8 @@
 // How far the features of two runs are apart, column by column. One shard of each run is in memory at a time.
-import type { RecordBatch, Vector } from 'apache-arrow';
+import type { RecordBatch } from 'apache-arrow';
 import { compareFeatures } from '../../../extractor/src/feature-distance.ts';
 import { readPartFile } from '../../../shared/src/part-reader.ts';
+import { isOk } from '../../../shared/src/row-schema.ts';
 import { type RunRecord, readReceipt, readReceipts, shardRange } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { decodeTensor, sizeOfShape } from '../../../shared/src/tensor.ts';
@@ -159,8 +160,8 @@ async function holdShard({ storage, run }: OpenedRun, shard: number): Promise<He
     feature({ batch, index }, column): Float32Array | undefined {
       const key = `${batch} ${column}`;
       const source = batches[batch];
-      const feature = decoded.get(key) ?? (source && decodeColumn(source, column));
-      if (feature === undefined || !feature.vector.isValid(index)) return undefined;
+      if (source === undefined || !isOk(source, index)) return undefined;
+      const feature = decoded.get(key) ?? decodeColumn(source, column);
       decoded.set(key, feature);
       return feature.values.subarray(index * feature.size, (index + 1) * feature.size);
     },
@@ -169,7 +170,6 @@ async function holdShard({ storage, run }: OpenedRun, shard: number): Promise<He
 }
 
 interface DecodedColumn {
-  readonly vector: Vector;
   readonly values: Float32Array;
   readonly size: number;
 }
@@ -179,7 +179,7 @@ function decodeColumn(batch: RecordBatch, column: string): DecodedColumn {
   const field = batch.schema.fields.find(({ name }) => name === column);
   if (vector === null || field === undefined) throw new Error(`Expected a column '${column}'`);
   const { data, shape } = decodeTensor(field, vector);
-  return { vector, values: data, size: sizeOfShape(shape.slice(1)) };
+  return { values: data, size: sizeOfShape(shape.slice(1)) };
 }
 
 function statusOf(row: HeldRow): unknown {

@@ -58,6 +58,8 @@ function factsOf({ run, summary, cpus }: RunFacts): readonly Fact[] {
     // Another batch may change last bits, no more.
     ['engine', 'batch', request.batch, false],
     ['storage', 'format', request.format, false],
+    ['storage', 'tensors', request.tensors, false],
+    ['storage', 'partSchema', run.partSchema, false],
     ['storage', 'shardSize', run.shardSize, false],
     ...Object.entries(summary.versions).map(([name, list]): Fact => ['versions', `${name} version`, list, false]),
     ['versions', 'cpu', cpus, false],

@@ -16,6 +16,7 @@ import { shapeOfRecipe } from '../../../shared/src/recipe-shape.ts';
 import type { ExtractRequest } from '../../../shared/src/request.ts';
 import { ROW_COLUMNS } from '../../../shared/src/row-schema.ts';
 import type { RunRecord } from '../../../shared/src/run.ts';
+import { sourceSettings } from '../../../shared/src/source-options.ts';
 import { commonVersions } from '../../../shared/src/versions.ts';
 import { collectLabelled, type LabelledSamples, pickProbe } from './labelled-samples.ts';
 import { MOMENT_COLUMNS } from './snapshot-parts.ts';
@@ -54,7 +55,7 @@ export async function planFit(options: FitOptions): Promise<PlannedFit> {
   const { recipe, origin, notes } = await chooseRecipe(options, model);
   const inputShape = shapeOfRecipe(recipe);
   const shapes = await model.shapesFor(inputShape, layers);
-  const source = await openSource(resolve(options.source));
+  const source = await openSource(resolve(options.source), sourceSettings(options));
   const training = await collectLabelled(source, options.source);
   await checkClasses(training.classes, model.table.outputs, names => model.shapesFor(inputShape, names));
 
@@ -75,6 +76,7 @@ export async function planFit(options: FitOptions): Promise<PlannedFit> {
     engine: 'tensorflow',
     batch: options.batch,
     format: options.format,
+    ...(options.tensors === 'plain' && { tensors: 'plain' }),
   };
   const { epochs, everyEpochs, everyBatches, learningRate, seed } = options;
   const settings = { epochs, everyEpochs, everyBatches, learningRate, seed, classes: training.classes };
@@ -92,6 +94,7 @@ export async function planFit(options: FitOptions): Promise<PlannedFit> {
     manifest: { rows: probe.length, digest: sha256(probe.map(({ sampleId }) => sampleId).join('\n')) },
     shardSize: probe.length,
     shards: epochs + Math.floor((epochs * stepsPerEpoch) / (everyBatches ?? Number.POSITIVE_INFINITY)),
+    partSchema: 2,
     versions: { ...commonVersions() },
   };
   return { run, training, probe, recipe, notes };

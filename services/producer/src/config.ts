@@ -1,12 +1,14 @@
 // The producer service's configuration, from the environment alone: LAYERTAP_SOURCE, LAYERTAP_MODEL and so on.
 import { z } from 'zod';
 import { extractOptions, queueOptions } from '../../../shared/src/extract-options.ts';
+import { failedBoundOptions } from '../../../shared/src/failed-bound.ts';
 import { createLogger, LOG_LEVELS, type Logger } from '../../../shared/src/logger.ts';
 import { parseOptions } from '../../../shared/src/options.ts';
 
 export const producerServiceOptions = {
   source: z.string().meta({ description: 'Folder, glob or list file of the images', value: 'SOURCE' }),
   ...extractOptions,
+  ...failedBoundOptions,
   ...queueOptions,
   wait: z.boolean().default(true).meta({ description: 'Stay until the run is done and write its summary' }),
   logLevel: z.enum(LOG_LEVELS).default('info').meta({ description: 'Least level that is logged' }),

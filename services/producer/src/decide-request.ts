@@ -64,6 +64,7 @@ export async function decideRequest(
     batch: options.batch,
     ...(options.deterministic && { deterministic: true as const }),
     format: options.format,
+    ...(options.tensors === 'plain' && { tensors: 'plain' as const }),
     ...(others.length > 0 && { otherModels: others }),
   };
   const columns = planRequestColumns(

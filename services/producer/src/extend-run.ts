@@ -33,7 +33,9 @@ const KNOWN_SAMPLES = 5_000_000;
  */
 export async function extendRun(storage: Storage, run: RunRecord, signal: AbortSignal): Promise<ExtendedRun> {
   await requireExtendable(storage, run);
-  const source = await openSource(run.source);
+  // As the run was begun: one of old has no column of splits.
+  const splits = run.carried.some(({ name }) => name === 'split');
+  const source = await openSource(run.source, { ...run.sourceSettings, splits, recorded: run.carried });
   if (JSON.stringify(source.carried) !== JSON.stringify(run.carried)) {
     const names = (columns: RunRecord['carried']): string =>
       columns.map(({ name, type }) => `${name} ${type}`).join(', ');
@@ -69,7 +71,14 @@ export async function extendRun(storage: Storage, run: RunRecord, signal: AbortS
     const manifest = await writer.close();
     const bytes = outputBytes(run.columns, added.size, run.request.format);
     await requireRoom(bytes, added.size, { out: storage.root, maxOutput: undefined });
-    const extended: RunRecord = { ...run, runId, manifest, shards: Math.ceil(manifest.rows / run.shardSize) };
+    const skipped = source.skipped?.() ?? [];
+    const extended: RunRecord = {
+      ...run,
+      runId,
+      manifest,
+      skipped: skipped.length === 0 ? undefined : [...skipped],
+      shards: Math.ceil(manifest.rows / run.shardSize),
+    };
     requireSameNames(run, extended);
     await requireUnchanged(storage, run);
     await storage.remove(SUMMARY_FILE);

@@ -219,12 +219,22 @@ async function ownRun(
     const bytes = await storage.read(path);
     if (bytes !== undefined) await own.replace(path, bytes);
   }
-  const { source, carried, manifest, shardSize, shards } = run;
+  const { source, carried, manifest, shardSize, shards, partSchema } = run;
   const planned: RunRecord = {
     version: 1,
     runId,
     createdAt: new Date().toISOString(),
-    ...{ source, request, fingerprint: fingerprintOf(request), columns, carried, manifest, shardSize, shards },
+    ...{
+      source,
+      request,
+      fingerprint: fingerprintOf(request),
+      columns,
+      carried,
+      manifest,
+      shardSize,
+      shards,
+      partSchema,
+    },
     versions: { ...commonVersions() },
   };
   await createRun(own, planned);

@@ -7,6 +7,8 @@ import { fingerprintOf } from '../../../shared/src/fingerprint.ts';
 import { manifestFolder } from '../../../shared/src/manifest.ts';
 import type { EngineName, ExtractRequest } from '../../../shared/src/request.ts';
 import { createRun, describeDifferences, findRun, newRunId, type RunRecord } from '../../../shared/src/run.ts';
+import { describeSkipped, isLink, type Skipped } from '../../../shared/src/skipped.ts';
+import { type SourceSettings, sourceSettings } from '../../../shared/src/source-options.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { isTemporary, openFileStorage } from '../../../shared/src/storages/file.ts';
 import { bytesPerRow, type FeatureSpec } from '../../../shared/src/tensor.ts';
@@ -63,7 +65,11 @@ async function continueRun(
 ): Promise<PlannedRun> {
   const models = await openModels(options);
   const { request, notes } = await decideRequest(options, models, run.request);
-  requireSameWork(storage, run, request, { source: location, limit: options.limit });
+  requireSameWork(storage, run, request, {
+    source: location,
+    settings: sourceSettings(options),
+    limit: options.limit,
+  });
   const files = models.map(({ file }) => file);
   const unrestored = await restoreCompiled(storage, run.request, files, options.signal);
   return {
@@ -77,7 +83,8 @@ async function continueRun(
 async function beginRun(options: PlanOptions, storage: Storage, location: string): Promise<PlannedRun> {
   // What is wrong with these is told before a model is downloaded and compiled.
   await requireEmpty(storage);
-  const source = await openSource(location);
+  const settings = sourceSettings(options);
+  const source = await openSource(location, settings);
   const models = await openModels(options);
   const { request, columns, notes } = await decideRequest(options, models, undefined);
   checkColumnNames(columns, source.carried);
@@ -102,20 +109,28 @@ async function beginRun(options: PlanOptions, storage: Storage, location: string
     await removeManifest();
     throw error;
   });
+  const skipped = source.skipped?.() ?? [];
+  await requireFewLinks(manifest.rows, skipped, location).catch(async error => {
+    await removeManifest();
+    throw error;
+  });
   const shardSize = options.shardSize ?? shardSizeFor(columns, manifest.rows, request.batch);
   const run: RunRecord = {
     version: 1,
     runId,
     createdAt: new Date().toISOString(),
     source: location,
+    ...(settings && { sourceSettings: settings }),
     limit: options.limit,
     request,
     fingerprint: fingerprintOf(request),
     columns: columns.map(({ name, dtype, shape }) => ({ name, dtype, shape: [...shape] })),
     carried: [...source.carried],
     manifest,
+    ...(skipped.length > 0 && { skipped: [...skipped] }),
     shardSize,
     shards: Math.ceil(manifest.rows / shardSize),
+    partSchema: 2,
     versions: { ...commonVersions() },
   };
   // Before run.json names it: what a producer leaves that is not first is garbage.
@@ -131,7 +146,12 @@ async function beginRun(options: PlanOptions, storage: Storage, location: string
       hint: 'Run the same command again: it continues that run when the request is the same.',
     });
   }
-  return { run, storage, continued: false, notes: [...notes, ...(source.notes?.() ?? [])] };
+  return {
+    run,
+    storage,
+    continued: false,
+    notes: [...notes, ...(source.notes ?? []), ...skipped.map(each => `skipped ${describeSkipped(each)}`)],
+  };
 }
 
 /** Refuses (`run-mismatch`) another work than that which stands in the directory. */
@@ -139,9 +159,11 @@ function requireSameWork(
   storage: Storage,
   run: RunRecord,
   request: ExtractRequest,
-  { source, limit }: { readonly source: string; readonly limit: number | undefined },
+  { source, settings, limit }: Pick<RunRecord, 'source' | 'limit'> & { readonly settings: SourceSettings | undefined },
 ): void {
   const differences = [...describeDifferences(run, request, source)];
+  const [before, now] = [run.sourceSettings, settings].map(each => JSON.stringify(each) ?? 'none');
+  if (before !== now) differences.push(`the source was read with ${before} and is now with ${now}`);
   if (run.limit !== limit) differences.push(`limit was ${run.limit ?? 'none'} and is now ${limit ?? 'none'}`);
   // Its parts so far were made without keeping to one processor and one set of versions.
   if (request.deterministic && !run.request.deterministic) differences.push('it was not begun with --deterministic');
@@ -152,6 +174,17 @@ function requireSameWork(
     {
       hint: 'Choose another --out, or continue the old run with `npx layertap resume`.',
     },
+  );
+}
+
+/** Most of a folder of links to photos elsewhere would be missing behind one line of the log. */
+async function requireFewLinks(rows: number, skipped: readonly Skipped[], location: string): Promise<void> {
+  const links = skipped.filter(isLink);
+  if (links.reduce((sum, { count }) => sum + count, 0) <= rows) return;
+  throw new Refusal(
+    'source-unreadable',
+    `Expected images in "${location}" but more of it are links that are not followed than images: ${links.map(describeSkipped).join('; ')}`,
+    { hint: 'Take what they lead to with --follow-links, or name the images that you mean in a list.' },
   );
 }
 

@@ -1,11 +1,12 @@
 // The producer's second half: queue what is missing and, where asked for, stay until the run is done.
 import { setTimeout as delay } from 'node:timers/promises';
 import { Refusal } from '../../../shared/src/errors.ts';
+import { createFailureTally, type FailedBound } from '../../../shared/src/failed-bound.ts';
 import { finishRun, halfMoved, type RunSummary } from '../../../shared/src/finish-run.ts';
 import type { Logger } from '../../../shared/src/logger.ts';
 import type { JobQueue } from '../../../shared/src/queue.ts';
 import { engineWarnings } from '../../../shared/src/request.ts';
-import { doneShards, openRun, type RunRecord } from '../../../shared/src/run.ts';
+import { doneShards, openRun, type RunRecord, readReceipt } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { enqueueRun, lostJobs } from './enqueue.ts';
 
@@ -14,6 +15,8 @@ export interface ProduceOptions {
   readonly run: RunRecord;
   readonly storage: Storage;
   readonly wait: boolean;
+  /** Where a run that is waited for stops because too many images failed. @default nowhere */
+  readonly maxFailed?: FailedBound | undefined;
   readonly signal: AbortSignal;
   readonly logger: Logger;
 }
@@ -49,20 +52,25 @@ async function untilDone(options: ProduceOptions): Promise<RunSummary | undefine
   const { run, storage, signal, logger } = options;
   let before = -1;
   let told = '';
+  const failures = watchFailures(options);
   while (!signal.aborted) {
     const began = performance.now();
-    const done = (await doneShards(storage, run)).length;
+    const shards = await doneShards(storage, run);
+    const done = shards.length;
     // Counting the receipts of a million shards takes seconds: most of the time goes into waiting all the same. What the
     // queue takes is no measure: Redis may have been away for an hour.
     const pause = Math.max(WAIT_POLL_MS, 20 * (performance.now() - began));
     if (done === run.shards) {
       const summary = await finishRun(storage, run);
+      await failures.check(shards);
       if (summary !== undefined) return summary;
       // A compaction at work ends by itself.
       const { message, hint } = halfMoved(storage, run);
       if (told !== message) logger.log('warn', `${message}. ${hint}`);
       told = message;
-    } else if (done === before) {
+    } else if (done !== before) {
+      await failures.check(shards);
+    } else {
       // Whoever removed the output meant to end the run.
       await openRun(storage);
       await checkQueue(options, run.shards - done);
@@ -75,6 +83,30 @@ async function untilDone(options: ProduceOptions): Promise<RunSummary | undefine
     await delay(pause, undefined, { signal }).catch(() => undefined);
   }
   return undefined;
+}
+
+/** Reads each receipt once, where there is a bound; the shards that wait are taken from the queue when it is passed. */
+function watchFailures({ queue, run, storage, maxFailed }: ProduceOptions): {
+  check(done: readonly number[]): Promise<void>;
+} {
+  const tally = createFailureTally(maxFailed, run.manifest.rows, storage.root);
+  const seen = new Set<number>();
+  return {
+    async check(done): Promise<void> {
+      if (maxFailed === undefined) return;
+      for (const shard of done) {
+        if (seen.has(shard)) continue;
+        const receipt = await readReceipt(storage, run, shard);
+        if (receipt === undefined) continue;
+        seen.add(shard);
+        tally.add(receipt.failures);
+      }
+      const tooMany = tally.refusal();
+      if (tooMany === undefined) return;
+      await queue.forget(run.runId);
+      throw tooMany;
+    },
+  };
 }
 
 /** Nothing moved for a while: queues anew what the queue has lost, and refuses when all that is left has failed. */

@@ -2,6 +2,8 @@
 import { stat } from 'node:fs/promises';
 import { describeError, Refusal } from '../../../shared/src/errors.ts';
 import type { CarriedColumn, Sample } from '../../../shared/src/manifest.ts';
+import type { Skipped } from '../../../shared/src/skipped.ts';
+import type { SourceSettings } from '../../../shared/src/source-options.ts';
 import { folderFormat } from './sources/folder.ts';
 import { globFormat } from './sources/glob.ts';
 import { listFormat } from './sources/list.ts';
@@ -13,8 +15,17 @@ export interface Source {
   readonly carried: readonly CarriedColumn[];
   /** The samples in their fixed order, streamed: never all in memory. May be iterated once. */
   samples(): AsyncIterable<Sample>;
-  /** What was passed over, for the user, once the samples are through: "skipped 12 files that are no image". */
-  notes?(): readonly string[];
+  /** What the user should know of how it is read, one line each. */
+  readonly notes?: readonly string[];
+  /** What was passed over, once the samples are through. */
+  skipped?(): readonly Skipped[];
+}
+
+export interface OpenSourceOptions extends SourceSettings {
+  /** Whether the folders right below the root are splits of a data set. @default as their names say */
+  readonly splits?: boolean;
+  /** The columns that a run has which is extended: they are read as its version read them. @default with their own types */
+  readonly recorded?: readonly CarriedColumn[];
 }
 
 export interface SourceFormat {
@@ -24,16 +35,16 @@ export interface SourceFormat {
   /** Whether this format takes the user's SOURCE argument. */
   recognises(location: string): Promise<boolean>;
   /** Opens it, or refuses (`source-unreadable`) with what was expected and what to do. */
-  open(location: string): Promise<Source>;
+  open(location: string, options: OpenSourceOptions): Promise<Source>;
 }
 
 /** Asked in this order: the first that recognises the location opens it. */
 export const SOURCE_FORMATS: readonly SourceFormat[] = [folderFormat, listFormat, globFormat];
 
 /** Opens what the user gave as SOURCE, or refuses with what is accepted. */
-export async function openSource(location: string): Promise<Source> {
+export async function openSource(location: string, options: OpenSourceOptions = {}): Promise<Source> {
   for (const format of SOURCE_FORMATS) {
-    if (await format.recognises(location)) return format.open(location);
+    if (await format.recognises(location)) return format.open(location, options);
   }
   const accepted = SOURCE_FORMATS.map(format => format.accepts).join(', ');
   throw new Refusal(

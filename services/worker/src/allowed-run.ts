@@ -7,8 +7,8 @@ import { compiledOf } from '../../../shared/src/compiled-file.ts';
 import { compiledPath } from '../../../shared/src/compiled-record.ts';
 import { Refusal } from '../../../shared/src/errors.ts';
 import { manifestFolder } from '../../../shared/src/manifest.ts';
-import { modelsOf } from '../../../shared/src/request.ts';
-import { type RunRecord, shardName } from '../../../shared/src/run.ts';
+import { formatsOf, modelsOf } from '../../../shared/src/request.ts';
+import { partsFolder, type RunRecord, shardName } from '../../../shared/src/run.ts';
 
 /** @throws Refusal `not-allowed` */
 export async function requireAllowed(allowed: ResolveAllowed, what: string, path: string): Promise<void> {
@@ -28,7 +28,8 @@ export async function requireAllowedRun(
   shard = 0,
 ): Promise<void> {
   const [thousand = ''] = shardName(run, shard).split('/');
-  const folders = ['parts', 'receipts', 'quarantine'].flatMap(folder => [folder, `${folder}/${thousand}`]);
+  const parts = formatsOf(run.request.format).map(format => partsFolder(run, format));
+  const folders = [...parts, 'parts', 'receipts', 'quarantine'].flatMap(folder => [folder, `${folder}/${thousand}`]);
   const models = compiledOf(run).map(compiledPath);
   for (const folder of [...folders, 'manifest', manifestFolder(run.runId), ...models]) {
     await requireAllowed(allowed, 'the output directory', join(out, folder));

@@ -9,6 +9,7 @@ import { formatsOf } from '../../../shared/src/request.ts';
 import {
   encodeJson,
   partPath,
+  partsFolder,
   type RunRecord,
   readReceipt,
   receiptPath,
@@ -49,10 +50,12 @@ export async function openPart(
   let rows = 0;
   let finished: readonly PartFile[] | undefined;
   let published = false;
-  const directory = `parts/${shardName(run, span.first).split('/')[0]}`;
+  const folder = posix.dirname(shardName(run, span.first));
   try {
-    for (const name of formatsOf(run.request.format))
-      files.push(await openFile(storage, SINK_FORMATS[name], directory, schema));
+    for (const name of formatsOf(run.request.format)) {
+      const format = SINK_FORMATS[name];
+      files.push(await openFile(storage, format, `${partsFolder(run, format.extension)}/${folder}`, schema));
+    }
   } catch (error) {
     await abortAll(files);
     throw error;

@@ -5,7 +5,7 @@ import { failedRows } from '../../../shared/src/failed-rows.ts';
 import { openManifestReader } from '../../../shared/src/manifest-reader.ts';
 import { readPartFile } from '../../../shared/src/part-reader.ts';
 import { doingOf, type ShardReceipt } from '../../../shared/src/receipt.ts';
-import { rowSchema } from '../../../shared/src/row-schema.ts';
+import { isOk, rowSchema } from '../../../shared/src/row-schema.ts';
 import { type RunRecord, readReceipts, requireUnchanged, SUMMARY_FILE, shardRange } from '../../../shared/src/run.ts';
 import type { Storage } from '../../../shared/src/storage.ts';
 import { decodeTensor, featureOfField } from '../../../shared/src/tensor.ts';
@@ -208,9 +208,10 @@ function withNotFinite(
 ): NonNullable<ShardReceipt['warnings']> {
   let count = 0;
   for (const { batch, index } of rows) {
+    if (!isOk(batch, index)) continue;
     for (const [column, field] of batch.schema.fields.entries()) {
       const vector = batch.getChildAt(column);
-      if (featureOfField(field) === undefined || !vector?.isValid(index)) continue;
+      if (featureOfField(field) === undefined || vector === null) continue;
       if (!decodeTensor(field, vector.slice(index, index + 1)).data.every(Number.isFinite)) count++;
     }
   }

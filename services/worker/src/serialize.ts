@@ -1,5 +1,6 @@
 // Rows and features of one batch as an Arrow record batch of the run's row schema.
-import { type Data, makeData, RecordBatch, type Schema, Struct, vectorFromArray } from 'apache-arrow';
+import { type Data, makeData, RecordBatch, type Schema, Struct } from 'apache-arrow';
+import { columnOf } from '../../../shared/src/carried-types.ts';
 import type { SampleFailure } from '../../../shared/src/errors.ts';
 import type { Sample } from '../../../shared/src/manifest.ts';
 import { ROW_COLUMNS } from '../../../shared/src/row-schema.ts';
@@ -37,14 +38,14 @@ export function encodeRows(
   ];
   const plain = values.map((column, index): Data => {
     const field = schema.fields[index];
-    const data = field === undefined ? undefined : vectorFromArray(column, field.type).data[0];
-    if (data === undefined) throw new Error(`Expected a column for field ${index} of the row schema`);
-    return data;
+    if (field === undefined) throw new Error(`Expected a field ${index} in the row schema`);
+    return columnOf(field.type, column);
   });
   const tensors = columns.map((column, index): Data => {
     const tensor = features[index];
-    if (tensor === undefined) throw new Error(`Expected features for column '${column.name}'`);
-    return encodeTensor(tensor, column, present);
+    const field = schema.fields[schema.fields.length - columns.length + index];
+    if (tensor === undefined || field === undefined) throw new Error(`Expected features for column '${column.name}'`);
+    return encodeTensor(tensor, field, present);
   });
   const children = [...plain, ...tensors];
   const data = makeData({ type: new Struct(schema.fields), length: rows.length, nullCount: 0, children });

@@ -101,7 +101,7 @@ describe('diff', () => {
   it('of two runs without a feature in both is not equal', async () => {
     const lost = join(demo.root, 'lost.csv');
     await writeFile(lost, 'sample_id,path\na,nowhere.jpg\nb,nowhere-else.jpg\n');
-    await extract('lost', lost, []);
+    expect((await run(['extract', lost, ...BASE, '--out', join(demo.root, 'lost')])).code).toBe(1);
     const result = await run(['diff', join(demo.root, 'lost'), join(demo.root, 'lost')]);
     expect(result.code).toBe(1);
     expect(result.stdout).toContain('different: 2 images in both\nnothing to compare');

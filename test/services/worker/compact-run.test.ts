@@ -8,7 +8,14 @@ import { replaceRows } from '../../../services/worker/src/replace-rows.ts';
 import { finishRun, summarizeRun } from '../../../shared/src/finish-run.ts';
 import { readPart } from '../../../shared/src/part-reader.ts';
 import { repairRun } from '../../../shared/src/repair-run.ts';
-import { missingShards, openRun, readReceipt, receiptPath, SUMMARY_FILE } from '../../../shared/src/run.ts';
+import {
+  missingShards,
+  openRun,
+  partsFolder,
+  readReceipt,
+  receiptPath,
+  SUMMARY_FILE,
+} from '../../../shared/src/run.ts';
 import type { StagedFile, Storage } from '../../../shared/src/storage.ts';
 import { isTemporary, openFileStorage } from '../../../shared/src/storages/file.ts';
 import { verifyRun } from '../../../shared/src/verify-run.ts';
@@ -55,7 +62,7 @@ describe.each(['parquet', 'arrow', 'both'] as const)('a compacted run of %s part
     expect(await Promise.all(formats.map(one => rowDigests(small.root, one)))).toEqual(before);
     const paths = await pathsIn(small.storage, 'parts');
     expect(paths.map(path => path.replace(/-[0-9a-f]{8}\./, '-HASH.')).sort()).toEqual(
-      formats.map(one => `parts/000/000000-000005-HASH.${one}`).sort(),
+      formats.map(one => `${partsFolder(small.run, one)}/000/000000-000005-HASH.${one}`).sort(),
     );
     await expectWhole(small);
     // Whoever opens the file without our receipts sees each row once, in order.

@@ -78,7 +78,7 @@ describe('a part', () => {
     for (const { path, sha256, bytes, rows } of files) {
       const content = await readFile(join(small.root, path));
       expect(sha256).toBe(createHash('sha256').update(content).digest('hex'));
-      expect(path).toMatch(new RegExp(`^parts/000/000000-${sha256.slice(0, 8)}\\.(parquet|arrow)$`));
+      expect(path).toMatch(new RegExp(`^parts/(parquet|arrow)/000/000000-${sha256.slice(0, 8)}\\.\\1$`));
       expect([bytes, rows]).toEqual([content.length, 4]);
     }
   });

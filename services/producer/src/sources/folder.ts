@@ -7,7 +7,8 @@ export const folderFormat: SourceFormat = {
   kind: 'folder',
   accepts: 'a folder of images',
   recognises: isDirectory,
-  open: location => openImageTree({ kind: 'folder', location, root: location, walk: {} }),
+  open: (location, { followLinks = false, splits }) =>
+    openImageTree({ kind: 'folder', location, root: location, walk: { followLinks }, splits }),
 };
 
 async function isDirectory(location: string): Promise<boolean> {

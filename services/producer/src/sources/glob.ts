@@ -10,11 +10,11 @@ export const globFormat: SourceFormat = {
     const { isGlob, negated } = picomatch.scan(location);
     return isGlob && !negated;
   },
-  open: async location => {
+  open: async (location, { followLinks = false, splits }) => {
     const { base, glob } = picomatch.scan(location);
     // Our own walk instead of a library's: its order is fixed, and it holds one directory at a time.
-    const walk = { matches: picomatch(glob), maxDepth: countDirectories(glob) };
-    return openImageTree({ kind: 'glob', location, root: withoutEscapes(base) || '.', walk });
+    const walk = { matches: picomatch(glob), maxDepth: countDirectories(glob), followLinks };
+    return openImageTree({ kind: 'glob', location, root: withoutEscapes(base) || '.', walk, splits });
   },
 };
 

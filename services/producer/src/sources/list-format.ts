@@ -1,21 +1,32 @@
 // The contract of a list's file format: what the list source reads rows from. One file list-*.ts each.
+
+import type { CarriedValue } from '../../../../shared/src/carried-types.ts';
 import { Refusal } from '../../../../shared/src/errors.ts';
-import type { CarriedColumn, CarriedValue } from '../../../../shared/src/manifest.ts';
 
 export interface ListFormat {
   /** File name endings, lower case, with the dot. */
   readonly extensions: readonly string[];
   /** Reads columns and their types, at most the first rows. */
-  open(path: string): Promise<ListTable>;
+  open(path: string, recorded?: RecordedTypes): Promise<ListTable>;
 }
+
+/** The types that the columns have in the run that is extended, by name. */
+export type RecordedTypes = ReadonlyMap<string, string>;
 
 export interface ListTable {
   /** All columns of the list, those of path and id among them. */
-  readonly columns: readonly CarriedColumn[];
+  readonly columns: readonly ListColumn[];
   /** What `ListRow.number` counts. */
   readonly unit: 'line' | 'row';
   /** The rows from the first on, streamed; each call reads the file anew. */
   rows(): AsyncIterable<ListRow>;
+}
+
+/** `type` is undefined where it cannot be carried: then `described` says what it is. */
+export interface ListColumn {
+  readonly name: string;
+  readonly type: string | undefined;
+  readonly described?: string;
 }
 
 export interface ListRow {

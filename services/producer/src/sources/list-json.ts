@@ -1,6 +1,8 @@
 // JSON Lines lists: one object a line; the types of the columns are inferred from the first records.
+
+import type { CarriedValue } from '../../../../shared/src/carried-types.ts';
 import { describeError } from '../../../../shared/src/errors.ts';
-import type { CarriedColumn, CarriedType, CarriedValue } from '../../../../shared/src/manifest.ts';
+import type { CarriedColumn } from '../../../../shared/src/manifest.ts';
 import { findIdColumn, findPathColumn } from './list-columns.ts';
 import { type ListFormat, type ListRow, refuseList } from './list-format.ts';
 import { readLines } from './text-file.ts';
@@ -17,7 +19,7 @@ export const jsonFormat: ListFormat = {
 };
 
 /** A column's kind: an Arrow type, text of an id (written as a text or a number), or JSON text of whatever comes. */
-type JsonKind = CarriedType | 'id' | 'json';
+type JsonKind = 'utf8' | 'int64' | 'float64' | 'bool' | 'id' | 'json';
 
 interface JsonColumn {
   readonly name: string;

@@ -1,24 +1,28 @@
-// Parquet lists: one row an image; integers, floats, booleans and text keep their types, the rest is carried as text.
-import { DataType, type Field } from 'apache-arrow';
+// Parquet lists: one row an image; columns keep their types, what is nested is carried as JSON.
+import { DataType, type Field, type Vector } from 'apache-arrow';
+import { type CarriedValue, nameOfType, valueAt } from '../../../../shared/src/carried-types.ts';
 import { describeError, Refusal } from '../../../../shared/src/errors.ts';
-import type { CarriedType, CarriedValue } from '../../../../shared/src/manifest.ts';
 import { readParquet, summarizeParquet } from '../../../../shared/src/parquet.ts';
 import { type ListFormat, type ListRow, refuseList } from './list-format.ts';
 
 export const parquetFormat: ListFormat = {
   extensions: ['.parquet'],
-  open: async path => {
+  open: async (path, recorded) => {
     const fields = await readFields(path);
-    const codecs = fields.map(field => codecOf(field, path));
-    const columns = fields.map((field, index) => ({ name: field.name, type: codecs[index]?.type ?? 'utf8' }));
+    const codecs = fields.map(({ name, type }) => codecOf(type, recorded?.get(name)));
+    const columns = fields.map(({ name, type }, index) => ({
+      name,
+      type: codecs[index]?.type,
+      described: String(type),
+    }));
     return { columns, unit: 'row', rows: () => readRows(path, codecs) };
   },
 };
 
-/** How an Arrow column becomes a carried one; `encode` never sees null. */
+/** How a column is carried; `read` never meets a null. */
 interface Codec {
-  readonly type: CarriedType;
-  readonly encode: (value: unknown) => CarriedValue;
+  readonly type: string;
+  readonly read: (vector: Vector, row: number) => CarriedValue;
 }
 
 async function readFields(path: string): Promise<readonly Field[]> {
@@ -30,15 +34,14 @@ async function readFields(path: string): Promise<readonly Field[]> {
 }
 
 /** One row group is in memory at a time. */
-async function* readRows(path: string, codecs: readonly Codec[]): AsyncGenerator<ListRow> {
+async function* readRows(path: string, codecs: readonly (Codec | undefined)[]): AsyncGenerator<ListRow> {
   let number = 0;
   try {
     for await (const batch of readParquet(path)) {
-      const columns = codecs.map((codec, index) => ({ vector: batch.getChildAt(index), encode: codec.encode }));
       for (let row = 0; row < batch.numRows; row++) {
-        const cells = columns.map(({ vector, encode }) => {
-          const value: unknown = vector?.get(row) ?? null;
-          return value === null ? null : encode(value);
+        const cells = codecs.map((codec, index) => {
+          const vector = batch.getChildAt(index);
+          return codec === undefined || vector?.isValid(row) !== true ? null : codec.read(vector, row);
         });
         yield { number: ++number, cells };
       }
@@ -48,38 +51,67 @@ async function* readRows(path: string, codecs: readonly Codec[]): AsyncGenerator
   }
 }
 
-function codecOf({ name, type }: Field, path: string): Codec {
+/** @param recorded the type that the run has, which may be of an earlier version: then as that one read it */
+function codecOf(type: DataType, recorded: string | undefined): Codec | undefined {
   const values: DataType = DataType.isDictionary(type) ? type.dictionary : type;
-  const codec = findCodec(values);
-  if (codec !== undefined) return codec;
-  throw refuseList({
-    path,
-    expected: 'columns of integers, floats, booleans, text, dates or nested lists of those',
-    received: `\`${name}\` of ${values}`,
-    hint: 'Leave the column out, or cast it to text.',
-  });
+  const ways = [exactCodec(values, type !== values), widened(values), asText(values)].filter(
+    codec => codec !== undefined,
+  );
+  return ways.find(codec => codec.type === recorded) ?? ways[0];
 }
 
-function findCodec(type: DataType): Codec | undefined {
-  if (DataType.isBool(type)) return { type: 'bool', encode: value => value === true };
-  if (DataType.isFloat(type)) return { type: 'float64', encode: Number };
-  if (DataType.isInt(type)) return intCodec(type.isSigned, type.bitWidth);
-  if (DataType.isUtf8(type) || DataType.isLargeUtf8(type) || DataType.isNull(type)) return textCodec(String);
-  if (DataType.isTimestamp(type)) return textCodec(value => new Date(Number(value)).toISOString());
-  if (DataType.isDate(type)) return textCodec(value => new Date(Number(value)).toISOString().slice(0, 10));
-  return isNested(type) && type.children.every(({ type: child }) => findCodec(child) !== undefined)
-    ? textCodec(toJson)
-    : undefined;
+/** The very type, or the one that holds all of its values. */
+function exactCodec(type: DataType, isDictionary: boolean): Codec | undefined {
+  if (DataType.isLargeUtf8(type) || DataType.isUtf8View(type)) return { type: 'utf8', read: textOf };
+  if (DataType.isLargeBinary(type) || DataType.isFixedSizeBinary(type) || DataType.isBinaryView(type))
+    return { type: 'binary', read: plainValue };
+  const name = nameOfType(type);
+  if (name === undefined) return undefined;
+  // A dictionary's own values are looked up by Arrow, which rounds times.
+  if (isDictionary) return name === 'utf8' ? { type: name, read: textOf } : undefined;
+  return { type: name, read: (vector, row) => valueAt(vector, row) as CarriedValue };
 }
 
-/** Unsigned 64-bit numbers, hashes for example, need not fit into int64. */
-function intCodec(isSigned: boolean, bits: number): Codec {
-  if (!isSigned && bits === 64) return textCodec(String);
-  return { type: 'int64', encode: value => BigInt(value as number | bigint) };
+/** As runs of earlier versions have integers and floats. */
+function widened(type: DataType): Codec | undefined {
+  if (DataType.isFloat(type)) return { type: 'float64', read: (vector, row) => Number(vector.get(row)) };
+  if (!DataType.isInt(type) || (type.bitWidth === 64 && !type.isSigned)) return undefined;
+  return { type: 'int64', read: (vector, row) => BigInt(vector.get(row)) };
 }
 
-function textCodec(encode: (value: unknown) => string): Codec {
-  return { type: 'utf8', encode };
+/** What has no type of its own in a part: JSON of what is nested, ISO 8601 of dates; and what earlier versions had as text. */
+function asText(type: DataType): Codec | undefined {
+  // Arrow counts none of its rows as null.
+  if (DataType.isNull(type)) return { type: 'utf8', read: () => null };
+  const format = textFormat(type);
+  return format && { type: 'utf8', read: (vector, row) => format(vector.get(row)) };
+}
+
+function textFormat(type: DataType): ((value: unknown) => string) | undefined {
+  if (DataType.isTimestamp(type)) return value => new Date(Number(value)).toISOString();
+  if (DataType.isDate(type)) return value => new Date(Number(value)).toISOString().slice(0, 10);
+  if (isNested(type)) return type.children.every(({ type: child }) => isInJson(child)) ? toJson : undefined;
+  return isInJson(type) ? String : undefined;
+}
+
+function isInJson(type: DataType): boolean {
+  if (isNested(type)) return type.children.every(({ type: child }) => isInJson(child));
+  return (
+    DataType.isBool(type) ||
+    DataType.isFloat(type) ||
+    DataType.isInt(type) ||
+    DataType.isUtf8(type) ||
+    DataType.isLargeUtf8(type) ||
+    DataType.isNull(type)
+  );
+}
+
+function textOf(vector: Vector, row: number): string {
+  return String(vector.get(row));
+}
+
+function plainValue(vector: Vector, row: number): CarriedValue {
+  return vector.get(row) as CarriedValue;
 }
 
 function isNested(type: DataType): boolean {

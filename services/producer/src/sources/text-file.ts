@@ -1,5 +1,7 @@
-// Reads text files of any length in pieces, as UTF-8 and nothing else: for the formats of the list source.
+// Reads text files of any length in pieces, as UTF-8 or with a byte order mark as UTF-16, plain or gzipped: for the list source.
 import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream';
+import { createGunzip } from 'node:zlib';
 import { describeError, Refusal } from '../../../../shared/src/errors.ts';
 import { refuseList } from './list-format.ts';
 
@@ -8,10 +10,11 @@ export const MAX_LINE_CHARS = 1_048_576;
 
 /** The text in pieces of at most 64 KB, without a byte order mark. */
 export async function* readText(path: string): AsyncGenerator<string> {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
+  let decoder: TextDecoder | undefined;
   let lines = 1;
   const decode = (bytes: Uint8Array | undefined): string => {
     try {
+      decoder ??= new TextDecoder(encodingOf(bytes), { fatal: true });
       const text = bytes === undefined ? decoder.decode() : decoder.decode(bytes, { stream: true });
       if (text.includes('\0')) throw new TypeError('A NUL character, as in UTF-16 or binary data');
       return text;
@@ -44,8 +47,19 @@ export async function* readLines(path: string): AsyncGenerator<readonly string[]
   if (rest !== '') yield [withoutCarriageReturn(rest)];
 }
 
+/** Excel and Notepad write UTF-16 with a mark at the beginning. @param first bytes of the file */
+function encodingOf(first: Uint8Array | undefined): 'utf-8' | 'utf-16le' | 'utf-16be' {
+  const [one, two] = first ?? [];
+  if (one === 0xff && two === 0xfe) return 'utf-16le';
+  return one === 0xfe && two === 0xff ? 'utf-16be' : 'utf-8';
+}
+
 async function* readBytes(path: string): AsyncGenerator<Uint8Array> {
-  const stream: AsyncIterable<Uint8Array> = createReadStream(path);
+  const file = createReadStream(path);
+  // What fails in the file is thrown by the reading of what comes out.
+  const stream: AsyncIterable<Uint8Array> = /\.gz$/i.test(path)
+    ? pipeline(file, createGunzip(), () => undefined)
+    : file;
   try {
     yield* stream;
   } catch (cause) {

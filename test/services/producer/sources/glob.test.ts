@@ -42,7 +42,7 @@ it('counts files that match and are no images, and no others', async () => {
   await writeFiles(root, ['1.jpg', '1.json', '2.txt']);
   const source = await openSource(`${root}/1.*`);
   expect(await collect(source)).toHaveLength(1);
-  expect(source.notes?.()).toEqual(['skipped 1 file that is no image']);
+  expect(source.skipped?.()).toMatchObject([{ reason: 'no-image', count: 1 }]);
 });
 
 it('does not enter folders deeper than the pattern', async () => {

@@ -41,7 +41,7 @@ async function writeWithPyArrow(table: string): Promise<string> {
 }
 
 it.skipIf(noPython)(
-  `keeps the types that PyArrow wrote and carries the others as text${because(noPython)}`,
+  `keeps the types that PyArrow wrote and carries what is nested as JSON${because(noPython)}`,
   async () => {
     const path = await writeWithPyArrow(`pa.table({
     'sample_id': pa.array([5, 6], pa.int32()),
@@ -60,39 +60,86 @@ it.skipIf(noPython)(
     'none': pa.nulls(2),
   })`);
     const source = await openSource(path);
-    const types = ['int64', 'int64', 'utf8', 'float64', 'float64', 'bool', ...Array(6).fill('utf8')];
-    expect(source.carried.map(column => column.type)).toEqual(types);
+    expect(source.carried.map(column => column.type)).toEqual([
+      ...['uint8', 'int64', 'uint64', 'float32', 'float32', 'bool', 'utf8'],
+      ...['date32[day]', 'timestamp[us]', 'utf8', 'utf8', 'utf8'],
+    ]);
     const samples = await collect(source);
     expect(samples.map(sample => sample.sampleId)).toEqual(['5', '6']);
     expect(samples.map(sample => sample.carried)).toEqual([
       [
-        255n,
+        255,
         -(2n ** 63n),
-        '18446744073709551615',
+        18446744073709551615n,
         0.5,
         0.25,
         true,
         'cat',
-        '2024-02-29',
-        '2024-02-29T12:30:00.000Z',
+        19782,
+        1709209800000000n,
         '[1,2]',
         '{"a":1.5,"b":"x"}',
         null,
       ],
-      [null, 2n ** 63n - 1n, '0', null, -1, null, null, null, null, null, null, null],
+      [null, 2n ** 63n - 1n, 0n, null, -1, null, null, null, null, null, null, null],
     ]);
   },
 );
 
 it.skipIf(noPython)(
-  `refuses columns that hold no text, such as the images themselves${because(noPython)}`,
+  `leaves out, by name, bytes that nobody asked for and what no column holds${because(noPython)}`,
   async () => {
-    const path = await writeWithPyArrow(`pa.table({'path': ['1.jpg'], 'pixels': pa.array([b'x'])})`);
-    const { message, hint } = await refusalOf(openSource(path));
-    expect(message).toContain('`pixels` of Binary');
-    expect(hint).toContain('Leave the column out');
+    const path = await writeWithPyArrow(
+      `pa.table({'path': ['1.jpg'], 'pixels': pa.array([b'xy']), 'times': pa.array([[datetime.time(1)]])})`,
+    );
+    const source = await openSource(path);
+    expect(source.carried).toEqual([]);
+    expect(source.notes?.join('\n')).toMatch(
+      /columns that are not carried: `pixels` of Binary, which --carry takes; `times` of List<.*>, which no column/,
+    );
+    const wanted = await openSource(path, { carry: ['pixels'] });
+    expect(wanted.carried).toEqual([{ name: 'pixels', type: 'binary' }]);
+    expect((await collect(wanted))[0]?.carried).toEqual([new Uint8Array([120, 121])]);
   },
 );
+
+it.skipIf(noPython)(
+  `keeps timestamps with unit and zone, times, durations, decimals and bytes to the last digit${because(noPython)}`,
+  async () => {
+    const path = await writeWithPyArrow(`pa.table({
+    'path': ['1.jpg', '2.jpg'],
+    'ns': pa.array([1709209800123456789, None], pa.timestamp('ns', 'Europe/Berlin')),
+    's': pa.array([-1, 0], pa.timestamp('s')),
+    't32': pa.array([86399999, None], pa.time32('ms')),
+    't64': pa.array([86399999999, 1], pa.time64('us')),
+    'span': pa.array([-5, None], pa.duration('us')),
+    'small': pa.array([decimal.Decimal('-12.345'), None], pa.decimal128(10, 3)),
+    'large': pa.array([decimal.Decimal(10**50), decimal.Decimal(-1)], pa.decimal256(60, 0)),
+  })`);
+    const source = await openSource(path);
+    expect(source.carried.map(column => column.type)).toEqual([
+      ...['timestamp[ns, tz=Europe/Berlin]', 'timestamp[ms]', 'time32[ms]', 'time64[us]', 'duration[us]'],
+      ...['decimal128(10, 3)', 'decimal256(60, 0)'],
+    ]);
+    expect((await collect(source)).map(({ carried }) => carried)).toEqual([
+      [1709209800123456789n, -1000n, 86399999, 86399999999n, -5n, -12345n, 10n ** 50n],
+      [null, 0n, null, 1n, null, null, -1n],
+    ]);
+  },
+);
+
+it.skipIf(noPython)(`reads a list as the run has it that is extended${because(noPython)}`, async () => {
+  const path = await writeWithPyArrow(
+    `pa.table({'path': ['1.jpg'], 'i32': pa.array([7], pa.int32()), 'at': pa.array([0], pa.timestamp('us'))})`,
+  );
+  const recorded = [
+    { name: 'i32', type: 'int64' },
+    { name: 'at', type: 'utf8' },
+  ];
+  const source = await openSource(path, { recorded });
+  expect(source.carried).toEqual(recorded);
+  expect((await collect(source))[0]?.carried).toEqual([7n, '1970-01-01T00:00:00.000Z']);
+});
 
 it('refuses a path column of numbers', async () => {
   const path = await writeTable(join(await makeTemporary(), 'list.parquet'), tableFromJSON([{ image: 1 }]));

@@ -1,10 +1,12 @@
+import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { expect, it } from 'vitest';
+import { gzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
 import { openSource } from '../../../../services/producer/src/source.ts';
 import type { CarriedColumn, Sample } from '../../../../shared/src/manifest.ts';
 import { collect, describeSource, refusalOf } from './source-conformance.ts';
-import { makeTemporary, writeText } from './temporary.ts';
+import { makeTemporary, writeFiles, writeText } from './temporary.ts';
 
 describeSource('a text list', {
   kind: 'list',
@@ -59,7 +61,7 @@ async function refusedList(name: string, content: string | Uint8Array): Promise<
   return `${message} ${hint ?? ''}`;
 }
 
-async function idsOf(name: string, content: string): Promise<readonly string[]> {
+async function idsOf(name: string, content: string | Uint8Array): Promise<readonly string[]> {
   return (await readList(name, content)).samples.map(sample => sample.sampleId);
 }
 
@@ -102,7 +104,6 @@ it('keeps lines and characters whole where the file is read in pieces', async ()
 it('refuses a text list in another encoding instead of misreading its paths', async () => {
   const latin1 = Buffer.from('1.jpg\nm\u00fcller.jpg\n', 'latin1');
   expect(await refusedList('list.txt', latin1)).toContain('UTF-8');
-  expect(await refusedList('list.txt', Buffer.from('1.jpg\n2.jpg\n', 'utf16le'))).toContain('UTF-8');
   expect(await refusedList('list.csv', Buffer.from('path\nm\u00fcller.jpg\n', 'latin1'))).toContain('UTF-8');
 });
 
@@ -110,18 +111,121 @@ it('refuses a file without line ends before it fills the memory', async () => {
   expect(await refusedList('list.txt', 'x'.repeat(3_000_000))).toContain('without a line end');
 });
 
-it.each(['path', 'uri', 'file', 'filename', 'filepath', 'image', 'image_path', 'image_uri', 'url', 'Image_Path'])(
-  'takes a column named %s for the paths',
-  async name => {
-    expect(await idsOf('list.csv', `n,${name}\n1,a.jpg\n`)).toEqual(['a.jpg']);
-    expect(await idsOf('list.jsonl', JSON.stringify({ n: 1, [name]: 'a.jpg' }))).toEqual(['a.jpg']);
-  },
-);
+it.each([
+  ...['path', 'uri', 'file', 'filename', 'filepath', 'image', 'image_path', 'image_uri', 'url', 'Image_Path'],
+  // Hugging Face and COCO, Keras' frames, Open Images, and what people write.
+  ...['file_name', 'File Name', 'image_file', 'img_path', 'ImageID', 'image-name'],
+])('takes a column named %s for the paths', async name => {
+  expect(await idsOf('list.csv', `n,${name}\n1,a.jpg\n`)).toEqual(['a.jpg']);
+  expect(await idsOf('list.jsonl', JSON.stringify({ n: 1, [name]: 'a.jpg' }))).toEqual(['a.jpg']);
+});
 
 it('refuses a list without a path column, showing the columns it has', async () => {
   const refusal = await refusedList('list.csv', 'photo,label\n1.jpg,cat\n');
   expect(refusal).toContain('`photo`, `label`');
-  expect(refusal).toContain('image_path');
+  expect(refusal).toContain('--path-column');
+});
+
+it('takes the path and the label from the columns that it is told', async () => {
+  const text = 'photo,breed,path\na.jpg,pug,elsewhere\n';
+  const list = await writeText(join(await makeTemporary(), 'list.csv'), text);
+  const source = await openSource(list, { pathColumn: 'photo', labelColumn: 'breed' });
+  expect(source.carried.map(({ name }) => name)).toEqual(['label', 'path']);
+  expect(await collect(source)).toMatchObject([{ sampleId: 'a.jpg', carried: ['pug', 'elsewhere'] }]);
+  const { message } = await refusalOf(openSource(list, { pathColumn: 'Photo' }));
+  expect(message).toContain('a column `Photo`');
+  expect(message).toContain('`photo`, `breed`, `path`');
+});
+
+it('carries the columns that it is told, or none', async () => {
+  // One that could not be carried stands in nobody's way.
+  const list = await writeText(join(await makeTemporary(), 'list.csv'), 'path,a,b,status\n1.jpg,x,y,z\n');
+  expect((await refusalOf(openSource(list))).hint).toContain('--carry');
+  expect((await openSource(list, { carry: ['b'] })).carried.map(({ name }) => name)).toEqual(['b']);
+  expect((await openSource(list, { noCarry: true })).carried).toEqual([]);
+  expect((await openSource(list, { noCarry: true, labelColumn: 'a' })).carried.map(({ name }) => name)).toEqual([
+    'label',
+  ]);
+  expect((await refusalOf(openSource(list, { carry: ['c'] }))).message).toContain('a column `c`');
+});
+
+it.each([
+  ['semicolons', 'path;label\n1,5.jpg;cat\n'],
+  ['tabs', 'path\tlabel\n1,5.jpg\tcat\n'],
+  ['bars', 'path|label\n1,5.jpg|cat\n'],
+  ['a first line of Excel that says so', 'sep=;\r\npath;label\r\n1,5.jpg;cat\r\n'],
+  ['commas', 'path,label\n"1,5.jpg",cat\n'],
+  ['commas, and a header with a semicolon', '"path","la;bel;s"\n"1,5.jpg",cat\n'],
+])('reads values separated by %s', async (_, text) => {
+  const { carried, samples } = await readList('list.csv', text);
+  expect(carried).toHaveLength(1);
+  expect(samples).toMatchObject([{ sampleId: '1,5.jpg', carried: ['cat'] }]);
+});
+
+it('counts the lines of a list from its first one, whatever stands there', async () => {
+  expect(await refusedList('list.csv', 'sep=;\npath;label\n1.jpg;a\n2.jpg\n')).toContain('line 4');
+});
+
+it.each(['utf16le', 'utf16be'] as const)('reads %s with its mark, which Excel writes', async encoding => {
+  const bytes = Buffer.from('\ufeffpath\tlabel\r\nm\u00fcller 😀.jpg\tcat\r\n', 'utf16le');
+  if (encoding === 'utf16be') bytes.swap16();
+  expect((await readList('list.csv', bytes)).samples).toMatchObject([{ sampleId: 'müller 😀.jpg', carried: ['cat'] }]);
+  expect((await readList('list.txt', bytes)).samples[1]?.sampleId).toBe('müller 😀.jpg\tcat');
+});
+
+it.each(['list.csv.gz', 'list.jsonl.gz', 'list.ndjson.GZ', 'list.txt.gz', 'list.tsv.gz'])('reads %s', async name => {
+  const text = name.includes('json') ? '{"path":"1.jpg"}' : name.includes('txt') ? '1.jpg' : 'path\n1.jpg';
+  expect(await idsOf(name, gzipSync(text))).toEqual(['1.jpg']);
+});
+
+it('refuses a gzipped list that ends early', async () => {
+  const whole = gzipSync('path\n'.concat(...Array.from({ length: 9000 }, (_, at) => `${Math.sin(at)}.jpg\n`)));
+  expect(await refusedList('list.csv.gz', whole.subarray(0, whole.length - 100))).toContain('readable list');
+});
+
+describe('a list whose paths are written in the way of another system', () => {
+  async function found(name: string, content: string): Promise<{ readonly uris: string[]; readonly notes: string }> {
+    const folder = await makeTemporary();
+    await writeFiles(folder, ['photos/hat/c.jpg', 'photos/hat/a 1.jpg', '0a1b.jpg']);
+    const source = await openSource(await writeText(join(folder, name), content));
+    const uris = (await collect(source)).map(({ uri }) => uri);
+    for (const uri of uris) expect(await readFile(uri, 'utf8')).not.toBe('');
+    return { uris: uris.map(uri => uri.slice(folder.length + 1)), notes: source.notes?.join('\n') ?? '' };
+  }
+
+  it('finds those of Windows', async () => {
+    const { uris, notes } = await found('win.csv', 'path,label\nphotos\\hat\\c.jpg,hat\n.\\photos\\hat\\a 1.jpg,hat\n');
+    expect(uris).toEqual(['photos/hat/c.jpg', 'photos/hat/a 1.jpg']);
+    expect(notes).toContain('as Windows writes paths');
+  });
+
+  it('finds those with blanks around them, and takes blanks from the other columns too', async () => {
+    const { uris, notes } = await found('spaces.csv', 'path, label\n photos/hat/c.jpg, hat\nphotos/hat/c.jpg ,hat\n');
+    expect(uris).toEqual(['photos/hat/c.jpg', 'photos/hat/c.jpg']);
+    expect(notes).toContain('blanks around them');
+    const { carried, samples } = await readList('spaces.csv', 'path, label\n1.jpg, hat\n');
+    expect([carried[0]?.name, samples[0]?.carried]).toEqual(['label', [' hat']]);
+  });
+
+  it('finds those without an ending, as Open Images has them', async () => {
+    expect((await found('ids.csv', 'ImageID,Split\n0a1b,train\n')).uris).toEqual(['0a1b.jpg']);
+  });
+
+  it('keeps a path that is found as it is written, whatever it looks like', async () => {
+    const folder = await makeTemporary();
+    await writeFiles(folder, [' a\\b .jpg', 'c.jpg']);
+    const source = await openSource(await writeText(join(folder, 'list.txt'), ' a\\b .jpg\nc.jpg\n'));
+    expect((await collect(source)).map(({ uri }) => uri)).toEqual([join(folder, ' a\\b .jpg'), join(folder, 'c.jpg')]);
+    expect(source.notes).toEqual([]);
+  });
+
+  it('says where it looked, where most are not found', async () => {
+    const folder = await makeTemporary();
+    const source = await openSource(await writeText(join(folder, 'list.txt'), 'x.jpg\ny.jpg\n'));
+    expect(source.notes?.[0]).toContain(
+      `2 of the first 2 paths of the list are not found on this machine, such as ${join(folder, 'x.jpg')}`,
+    );
+  });
 });
 
 it('takes the ids from the sample_id column', async () => {

@@ -3,8 +3,9 @@ import { readdir, readFile, readlink } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { openSource, type Source } from '../../../../services/producer/src/source.ts';
+import type { CarriedValue } from '../../../../shared/src/carried-types.ts';
 import { Refusal } from '../../../../shared/src/errors.ts';
-import type { CarriedType, CarriedValue, Sample } from '../../../../shared/src/manifest.ts';
+import type { Sample } from '../../../../shared/src/manifest.ts';
 import { makeTemporary, writeFiles } from './temporary.ts';
 
 export interface ConformingSource {
@@ -17,8 +18,9 @@ export interface ConformingSource {
 
 const IMAGES = ['cat/a.jpg', 'cat/b.png', 'cat-big/a.webp', 'dog/a.jpg', 'dog/deep/er/a.jpg', 'ünï 1.jpg'];
 
-const TYPE_NAMES: Readonly<Record<CarriedType, string>> = {
+const TYPE_NAMES: Readonly<Record<string, string>> = {
   utf8: 'string',
+  int32: 'number',
   int64: 'bigint',
   float64: 'number',
   bool: 'boolean',
