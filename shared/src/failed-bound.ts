@@ -72,7 +72,7 @@ export function requireFeatures({ rows, failed, failures }: FailedCounts, out: s
   if (rows === 0 || failed < rows) return;
   throw new Refusal(
     'all-failed',
-    `Expected features of ${rows} images but all of them failed: ${commonest(failures)}`,
+    `Expected features of ${rows === 1 ? '1 image but it' : `${rows} images but all of them`} failed: ${commonest(failures)}`,
     {
       hint: failedHint(out, `Once the cause is mended, \`npx layertap retry-failed ${out}\` does them again.`),
     },

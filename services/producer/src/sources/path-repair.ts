@@ -52,8 +52,7 @@ export async function chooseRepair(
   const asWritten = await countFound(AS_WRITTEN);
   if (asWritten >= half) return { repair: AS_WRITTEN, notes: [] };
   for (const repair of REPAIRS) {
-    if ((await countFound(repair)) > Math.max(asWritten, half))
-      return { repair, notes: [`paths of the list are taken ${repair.what}`] };
+    if ((await countFound(repair)) >= half) return { repair, notes: [`paths of the list are taken ${repair.what}`] };
   }
   const missing = writings.length - asWritten;
   const [first = ''] = writings;

@@ -207,6 +207,14 @@ describe('a list whose paths are written in the way of another system', () => {
     expect([carried[0]?.name, samples[0]?.carried]).toEqual(['label', [' hat']]);
   });
 
+  it('finds those of Windows where half of the images are gone', async () => {
+    const folder = await makeTemporary();
+    await writeFiles(folder, ['hat/c.jpg']);
+    const source = await openSource(await writeText(join(folder, 'win.csv'), 'path\nhat\\c.jpg\nhat\\gone.jpg\n'));
+    const uris = (await collect(source)).map(({ uri }) => uri);
+    expect(uris).toEqual([join(folder, 'hat/c.jpg'), join(folder, 'hat/gone.jpg')]);
+  });
+
   it('finds those without an ending, as Open Images has them', async () => {
     expect((await found('ids.csv', 'ImageID,Split\n0a1b,train\n')).uris).toEqual(['0a1b.jpg']);
   });
