@@ -36,18 +36,13 @@ export interface PythonPackagesOptions {
   readonly log?: (line: string) => void;
 }
 
+const NEWEST_READERS = ['pyarrow==26.0.1', 'duckdb==2.0.0', 'polars==2.1.0', 'pandas==3.1.1', 'numpy==2.4.6'];
+const OLDEST_PYARROW = ['pyarrow==15.0.2', 'numpy==1.26.4'];
+
 /** `bytes` is the size on disk, for the progress bar. */
 const SETS: Readonly<Record<PythonPackageSet, { readonly pins: readonly string[]; readonly bytes: number }>> = {
   interop: {
-    pins: [
-      'pyarrow==26.0.1',
-      'duckdb==2.0.0',
-      'polars==2.1.0',
-      'pandas==3.1.1',
-      'numpy==2.4.6',
-      'pillow==13.0.0',
-      'onnx==1.23.2',
-    ],
+    pins: [...NEWEST_READERS, 'pillow==13.0.0', 'onnx==1.23.2'],
     bytes: 680_000_000,
   },
   keras: {
@@ -59,21 +54,15 @@ const SETS: Readonly<Record<PythonPackageSet, { readonly pins: readonly string[]
   /** Brings torch and torchvision along. */
   thingsvision: { pins: ['thingsvision==2.7.3'], bytes: 6_700_000_000 },
   /** Readers of the output, for test/readers. */
-  'oldest-pyarrow': { pins: ['pyarrow==15.0.2', 'numpy==1.26.4'], bytes: 190_000_000 },
+  'oldest-pyarrow': { pins: OLDEST_PYARROW, bytes: 190_000_000 },
   'oldest-readers': {
     pins: [
-      ...['pyarrow==15.0.2', 'numpy==1.26.4', 'pandas==2.1.4', 'polars==1.0.0', 'duckdb==1.0.0'],
-      ...['datasets==2.18.0', 'fsspec==2024.2.0'],
+      ...OLDEST_PYARROW,
+      ...['pandas==2.1.4', 'polars==1.0.0', 'duckdb==1.0.0', 'datasets==2.18.0', 'fsspec==2024.2.0'],
     ],
     bytes: 500_000_000,
   },
-  'newest-readers': {
-    pins: [
-      ...['pyarrow==26.0.1', 'numpy==2.4.6', 'pandas==3.1.1', 'polars==2.1.0', 'duckdb==2.0.0'],
-      ...['datasets==5.2.0'],
-    ],
-    bytes: 700_000_000,
-  },
+  'newest-readers': { pins: [...NEWEST_READERS, 'datasets==5.2.0'], bytes: 700_000_000 },
   /** They pin a PyArrow of their own. */
   'other-readers': {
     pins: ['pyarrow==25.0.1', 'numpy==2.4.6', 'pandas==3.1.1', 'daft==0.7.26', 'lancedb==0.40.0', 'pylance==14.0.2'],

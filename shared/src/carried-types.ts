@@ -35,8 +35,8 @@ import { validityBitmap } from './tensor.ts';
  */
 export type CarriedValue = string | bigint | number | boolean | Uint8Array | null;
 
-const UNITS = ['s', 'ms', 'us', 'ns'] as const;
-const TIME_UNITS = [TimeUnit.SECOND, TimeUnit.MILLISECOND, TimeUnit.MICROSECOND, TimeUnit.NANOSECOND] as const;
+/** By Arrow's own numbers of them. */
+const UNITS: readonly string[] = ['s', 'ms', 'us', 'ns'];
 
 const PLAIN: Readonly<Record<string, () => DataType>> = {
   utf8: () => new Utf8(),
@@ -94,31 +94,35 @@ export function nameOfType(type: DataType): string | undefined {
 }
 
 function unitOf(text: string): TimeUnit {
-  return TIME_UNITS[UNITS.indexOf(text as (typeof UNITS)[number])] ?? TimeUnit.SECOND;
+  return UNITS.indexOf(text);
 }
 
 /** A column of those values, as they are. */
 export function columnOf(type: DataType, values: readonly unknown[]): Data {
-  const present = values.map(value => value !== null && value !== undefined);
-  const nullCount = present.filter(there => !there).length;
-  const validity = nullCount === 0 ? {} : { nullBitmap: validityBitmap(present) };
-  const common = { length: values.length, nullCount, ...validity };
   if (is64Bits(type)) {
     const data = BigInt64Array.from(values, value => BigInt((value as bigint | number | null | undefined) ?? 0));
-    return makeData({ ...common, type: type as Timestamp, data });
+    return makeData({ ...validityOf(values), type: type as Timestamp, data });
   }
   if (is32Bits(type)) {
     const data = Int32Array.from(values, value => Number(value ?? 0));
-    return makeData({ ...common, type: type as Date_, data });
+    return makeData({ ...validityOf(values), type: type as Date_, data });
   }
   if (DataType.isDecimal(type)) {
     const data = new Uint32Array(values.length * wordsOf(type));
     for (const [row, value] of values.entries()) writeWords(data, row, wordsOf(type), (value as bigint | null) ?? 0n);
-    return makeData({ ...common, type, data });
+    return makeData({ ...validityOf(values), type, data });
   }
   const [data] = vectorFromArray(values, type).data;
   if (data === undefined) throw new Error(`Expected one chunk of ${type}`);
   return data;
+}
+
+function validityOf(
+  values: readonly unknown[],
+): Pick<Data, 'length' | 'nullCount'> & { readonly nullBitmap?: Uint8Array } {
+  const present = values.map(value => value !== null && value !== undefined);
+  const nullCount = present.filter(there => !there).length;
+  return { length: values.length, nullCount, ...(nullCount > 0 && { nullBitmap: validityBitmap(present) }) };
 }
 
 /** One value of a column, as `columnOf` takes it: Arrow's own `get` rounds timestamps to milliseconds. */
@@ -183,7 +187,7 @@ export function showCarried(name: string, value: CarriedValue): string {
 }
 
 function showTimestamp(value: bigint, unit: string, isUtc: boolean): string {
-  const perSecond = 10n ** BigInt(3 * UNITS.indexOf(unit as (typeof UNITS)[number]));
+  const perSecond = 10n ** BigInt(3 * UNITS.indexOf(unit));
   const rest = ((value % perSecond) + perSecond) % perSecond;
   const seconds = (value - rest) / perSecond;
   const date = new Date(Number(seconds) * 1000);

@@ -52,6 +52,11 @@ export function isOk(batch: RecordBatch, row: number): boolean {
   return batch.getChild('status')?.get(row) === 'ok';
 }
 
+/** isOk of each row. */
+export function okRows(batch: RecordBatch): boolean[] {
+  return Array.from(batch.getChild('status') ?? [], status => status === 'ok');
+}
+
 /**
  * The frozen schema of a run's parts, with fingerprint, recipe (its quality is a field of it) and request in its metadata.
  * @param versions of what made the part: engine, decoders and so on

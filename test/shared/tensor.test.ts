@@ -17,7 +17,7 @@ import {
 const feature: FeatureSpec = { name: 'block/conv', dtype: 'float32', shape: [2, 3] };
 const vector: FeatureSpec = { name: 'avg_pool', dtype: 'float32', shape: [6] };
 const field = featureField(feature);
-/** As runs of old have it. */
+/** As runs of earlier versions have it. */
 const FIRST = { partSchema: 1, tensors: 'typed' } as const;
 
 function tensorOf(rows: number, values?: readonly number[]): TensorData {

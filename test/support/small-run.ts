@@ -30,7 +30,7 @@ export interface SmallRunOptions {
   /** Rows without features. @default none */
   readonly failedRows?: readonly number[];
   readonly request?: Partial<ExtractRequest>;
-  /** 1 as runs of old have it. @default 2 */
+  /** 1 as runs of earlier versions have it. @default 2 */
   readonly partSchema?: 1 | 2;
 }
 

@@ -33,7 +33,7 @@ const KNOWN_SAMPLES = 5_000_000;
  */
 export async function extendRun(storage: Storage, run: RunRecord, signal: AbortSignal): Promise<ExtendedRun> {
   await requireExtendable(storage, run);
-  // As the run was begun: one of old has no column of splits.
+  // As the run was begun: one of an earlier version has no column of splits.
   const splits = run.carried.some(({ name }) => name === 'split');
   const source = await openSource(run.source, { ...run.sourceSettings, splits, recorded: run.carried });
   if (JSON.stringify(source.carried) !== JSON.stringify(run.carried)) {

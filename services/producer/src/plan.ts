@@ -102,18 +102,17 @@ async function beginRun(options: PlanOptions, storage: Storage, location: string
   const removeManifest = async (): Promise<void> => {
     for await (const path of storage.list(manifestFolder(runId))) await storage.remove(path);
   };
-  await requireRoom(outputBytes(columns, manifest.rows, request.format), manifest.rows, {
-    out: storage.root,
-    maxOutput: options.maxOutput,
-  }).catch(async error => {
-    await removeManifest();
-    throw error;
-  });
   const skipped = source.skipped?.() ?? [];
-  await requireFewLinks(manifest.rows, skipped, location).catch(async error => {
+  try {
+    requireFewLinks(manifest.rows, skipped, location);
+    await requireRoom(outputBytes(columns, manifest.rows, request.format), manifest.rows, {
+      out: storage.root,
+      maxOutput: options.maxOutput,
+    });
+  } catch (error) {
     await removeManifest();
     throw error;
-  });
+  }
   const shardSize = options.shardSize ?? shardSizeFor(columns, manifest.rows, request.batch);
   const run: RunRecord = {
     version: 1,
@@ -178,7 +177,7 @@ function requireSameWork(
 }
 
 /** Most of a folder of links to photos elsewhere would be missing behind one line of the log. */
-async function requireFewLinks(rows: number, skipped: readonly Skipped[], location: string): Promise<void> {
+function requireFewLinks(rows: number, skipped: readonly Skipped[], location: string): void {
   const links = skipped.filter(isLink);
   if (links.reduce((sum, { count }) => sum + count, 0) <= rows) return;
   throw new Refusal(

@@ -1,7 +1,7 @@
 // Puts columns that one file has beside those of the same rows in another, batch by batch; all values keep their bits.
 // For add-columns.ts.
 import { type Data, type Field, makeData, RecordBatch, type Schema, Struct } from 'apache-arrow';
-import { isOk } from '../../../shared/src/row-schema.ts';
+import { okRows } from '../../../shared/src/row-schema.ts';
 import { featureData, featureOfField, sizeOfShape } from '../../../shared/src/tensor.ts';
 
 /** Some rows of a batch: [first, first + rows). */
@@ -45,7 +45,7 @@ export interface Merged {
 /** The standing columns as they lie, and those that only the pieces have. A row that failed gets none, whatever the pieces say. */
 export function withColumns(schema: Schema, batch: RecordBatch, pieces: readonly Piece[]): Merged {
   requireSameSamples(batch, pieces);
-  const present = Array.from({ length: batch.numRows }, (_, row) => isOk(batch, row));
+  const present = okRows(batch);
   const added: string[] = [];
   let notFinite = 0;
   const children = schema.fields.map((field): Data => {

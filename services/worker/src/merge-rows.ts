@@ -2,7 +2,7 @@
 
 import { type Data, type Field, makeData, RecordBatch, type Schema, Struct, type Vector } from 'apache-arrow';
 import { columnOf, valueAt } from '../../../shared/src/carried-types.ts';
-import { isOk } from '../../../shared/src/row-schema.ts';
+import { isOk, okRows } from '../../../shared/src/row-schema.ts';
 import { featureData, featureOfField, sizeOfShape } from '../../../shared/src/tensor.ts';
 
 export interface RowOfBatch {
@@ -47,7 +47,7 @@ function mergeFeatures(
   others: ReadonlyMap<number, RowOfBatch>,
 ): Data {
   const values = valuesOf(batch, column, size).slice();
-  const present = Array.from({ length: batch.numRows }, (_, row) => isOk(batch, row));
+  const present = okRows(batch);
   for (const [row, { batch: other, index }] of others) {
     present[row] = isOk(other, index);
     if (present[row]) values.set(valuesOf(other, column, size).subarray(index * size, (index + 1) * size), row * size);

@@ -38,11 +38,11 @@ async function* readRows(path: string, codecs: readonly (Codec | undefined)[]): 
   let number = 0;
   try {
     for await (const batch of readParquet(path)) {
+      const columns = codecs.map((codec, index) => ({ vector: batch.getChildAt(index), codec }));
       for (let row = 0; row < batch.numRows; row++) {
-        const cells = codecs.map((codec, index) => {
-          const vector = batch.getChildAt(index);
-          return codec === undefined || vector?.isValid(row) !== true ? null : codec.read(vector, row);
-        });
+        const cells = columns.map(({ vector, codec }) =>
+          codec === undefined || vector?.isValid(row) !== true ? null : codec.read(vector, row),
+        );
         yield { number: ++number, cells };
       }
     }
@@ -90,8 +90,8 @@ function asText(type: DataType): Codec | undefined {
 function textFormat(type: DataType): ((value: unknown) => string) | undefined {
   if (DataType.isTimestamp(type)) return value => new Date(Number(value)).toISOString();
   if (DataType.isDate(type)) return value => new Date(Number(value)).toISOString().slice(0, 10);
-  if (isNested(type)) return type.children.every(({ type: child }) => isInJson(child)) ? toJson : undefined;
-  return isInJson(type) ? String : undefined;
+  if (!isInJson(type)) return undefined;
+  return isNested(type) ? toJson : String;
 }
 
 function isInJson(type: DataType): boolean {
@@ -102,6 +102,8 @@ function isInJson(type: DataType): boolean {
     DataType.isInt(type) ||
     DataType.isUtf8(type) ||
     DataType.isLargeUtf8(type) ||
+    DataType.isTimestamp(type) ||
+    DataType.isDate(type) ||
     DataType.isNull(type)
   );
 }

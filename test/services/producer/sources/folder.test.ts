@@ -94,11 +94,7 @@ it('follows links to folders and to files outside, where it is told to, in the o
 });
 
 it('enters no link that leads above itself, and gives each image once for each way to it', async () => {
-  const root = await makeTemporary();
-  await writeFiles(root, ['a/1.jpg', 'b/2.jpg']);
-  await symlink('..', join(root, 'a/up'));
-  await symlink('../b', join(root, 'a/b'));
-  await symlink('../a', join(root, 'b/a'));
+  const root = await foldersInCircles();
   await symlink('.', join(root, 'b/self'));
   const source = await openSource(root, { followLinks: true });
   expect((await collect(source)).map(({ sampleId }) => sampleId)).toEqual([
@@ -145,12 +141,18 @@ it('keeps a link that leads nowhere, so that it ends as a failed row', async () 
   expect(await idsOf(root)).toEqual(['circle.jpg', 'dangling.jpg']);
 });
 
-it('ends although links to folders form a loop, and gives no image twice', async () => {
+/** Two folders with an image each, which link to one another and to the folder above. */
+async function foldersInCircles(): Promise<string> {
   const root = await makeTemporary();
   await writeFiles(root, ['a/1.jpg', 'b/2.jpg']);
   await symlink('..', join(root, 'a/up'));
   await symlink('../b', join(root, 'a/b'));
   await symlink('../a', join(root, 'b/a'));
+  return root;
+}
+
+it('ends although links to folders form a loop, and gives no image twice', async () => {
+  const root = await foldersInCircles();
   const source = await openSource(root);
   expect((await collect(source)).map(sample => sample.sampleId)).toEqual(['a/1.jpg', 'b/2.jpg']);
   expect(source.skipped?.()).toMatchObject([{ reason: 'linked-folder', count: 3 }]);

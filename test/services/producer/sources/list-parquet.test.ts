@@ -57,12 +57,13 @@ it.skipIf(noPython)(
     'taken': pa.array([datetime.datetime(2024, 2, 29, 12, 30), None], pa.timestamp('us')),
     'box': pa.array([[1, 2], None], pa.list_(pa.int64())),
     'meta': pa.array([{'a': 1.5, 'b': 'x'}, None]),
+    'seen': pa.array([[datetime.datetime(1970, 1, 1, 0, 0, 1)], None], pa.list_(pa.timestamp('ms'))),
     'none': pa.nulls(2),
   })`);
     const source = await openSource(path);
     expect(source.carried.map(column => column.type)).toEqual([
       ...['uint8', 'int64', 'uint64', 'float32', 'float32', 'bool', 'utf8'],
-      ...['date32[day]', 'timestamp[us]', 'utf8', 'utf8', 'utf8'],
+      ...['date32[day]', 'timestamp[us]', 'utf8', 'utf8', 'utf8', 'utf8'],
     ]);
     const samples = await collect(source);
     expect(samples.map(sample => sample.sampleId)).toEqual(['5', '6']);
@@ -79,9 +80,10 @@ it.skipIf(noPython)(
         1709209800000000n,
         '[1,2]',
         '{"a":1.5,"b":"x"}',
+        '[1000]',
         null,
       ],
-      [null, 2n ** 63n - 1n, 0n, null, -1, null, null, null, null, null, null, null],
+      [null, 2n ** 63n - 1n, 0n, null, -1, null, null, null, null, null, null, null, null],
     ]);
   },
 );
